@@ -1,0 +1,54 @@
+using Tacit.Storage.Sqlite;
+
+namespace Tacit.Storage;
+
+/// <summary>
+/// The database of one role. Works are functions over a <see cref="Session"/>; they may run on any thread, must not wait for anything, and touch nothing but
+/// the session and what they return. Errors are <see cref="StorageException"/>s.
+/// </summary>
+public abstract class Database : IAsyncDisposable
+{
+    private protected Database()
+    {
+    }
+
+    public abstract Dialect Dialect { get; }
+
+    /// <summary>
+    /// Opens (or creates, readable by this user only) the SQLite file at <paramref name="path"/> and brings its schema up to date. One process at a time
+    /// owns a file; a second one gets <see cref="StorageErrorKind.Locked"/>. WAL, full sync, foreign keys on.
+    /// </summary>
+    /// <param name="path">The file; <c>-wal</c>, <c>-shm</c> and <c>.lock</c> appear beside it.</param>
+    /// <param name="migrations">The role's whole schema, versions 1, 2, 3….</param>
+    /// <param name="time">Dates the migrations.</param>
+    /// <param name="cancellationToken">Gives up between migrations.</param>
+    public static Task<Database> OpenSqliteAsync(
+        string path, IReadOnlyList<Migration> migrations, TimeProvider time, CancellationToken cancellationToken = default) =>
+        SqliteDatabase.OpenAsync(path, migrations, time, SqliteLimits.Default, cancellationToken);
+
+    /// <summary>
+    /// Runs a work that may write and completes once its effect is durable. All works that wait share one transaction and one sync of the disk, in the order
+    /// they came; each is atomic by itself: an exception from it undoes it alone and comes out here. A work sees the effect of those before it, so even an
+    /// exception waits for the commit. When many wait already, this waits for room first. Cancelling takes a work out of the queue; once it runs it stays.
+    /// </summary>
+    public abstract Task<T> WriteAsync<T>(Func<Session, T> work, CancellationToken cancellationToken = default);
+
+    /// <inheritdoc cref="WriteAsync{T}"/>
+    public Task WriteAsync(Action<Session> work, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(work);
+        return WriteAsync(
+            session =>
+            {
+                work(session);
+                return 0;
+            },
+            cancellationToken);
+    }
+
+    /// <summary>Runs a work that only reads, on a snapshot of what is committed. Several run at the same time, beside the writer.</summary>
+    public abstract Task<T> ReadAsync<T>(Func<Session, T> work, CancellationToken cancellationToken = default);
+
+    /// <summary>Finishes the works that wait, refuses new ones with <see cref="ObjectDisposedException"/>, and gives the database free.</summary>
+    public abstract ValueTask DisposeAsync();
+}

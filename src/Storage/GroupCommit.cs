@@ -1,0 +1,235 @@
+namespace Tacit.Storage;
+
+/// <summary>
+/// One thread that takes every work that waits, runs them in one transaction and commits once: the cost of a sync is shared by all who wait for it, and a
+/// lone work waits for nobody. The thread is its own because it blocks on the disk: a pool of two threads cannot spare one.
+/// </summary>
+internal sealed class GroupCommit : IAsyncDisposable
+{
+    private readonly TransactionSession _session;
+    private readonly int _maxGroup;
+    private readonly SemaphoreSlim _room;
+    private readonly object _gate = new();
+    private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Thread _thread;
+    private readonly Queue<Work> _waiting = new();
+    private bool _closed;
+
+    /// <param name="session">The one writing connection; disposed with this.</param>
+    /// <param name="name">The thread's name.</param>
+    /// <param name="capacity">How many works may wait before callers wait to get in.</param>
+    /// <param name="maxGroup">How many works one transaction takes at most, so that the first of them does not wait for ever.</param>
+    internal GroupCommit(TransactionSession session, string name, int capacity, int maxGroup)
+    {
+        _session = session;
+        _maxGroup = maxGroup;
+        _room = new SemaphoreSlim(capacity);
+        _thread = new Thread(Run) { Name = name, IsBackground = true };
+        _thread.Start();
+    }
+
+    internal Task<T> EnqueueAsync<T>(Func<Session, T> work, CancellationToken cancellationToken)
+    {
+        if (Environment.CurrentManagedThreadId == _thread.ManagedThreadId)
+        {
+            throw new InvalidOperationException("A work may not start another write: it would wait for itself.");
+        }
+
+        var entry = new Work<T>(work, cancellationToken);
+        return cancellationToken.IsCancellationRequested ? Task.FromCanceled<T>(cancellationToken)
+            : _room.Wait(0, CancellationToken.None) ? Add(entry)
+            : WaitForRoomAsync(entry, cancellationToken);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        lock (_gate)
+        {
+            _closed = true;
+            Monitor.Pulse(_gate);
+        }
+
+        await _ended.Task;
+    }
+
+    private async Task<T> WaitForRoomAsync<T>(Work<T> entry, CancellationToken cancellationToken)
+    {
+        await _room.WaitAsync(cancellationToken);
+        return await Add(entry);
+    }
+
+    private Task<T> Add<T>(Work<T> entry)
+    {
+        lock (_gate)
+        {
+            if (_closed)
+            {
+                // Hand the room on, so that everyone who waits for it gets here too.
+                _room.Release();
+                return Task.FromException<T>(new ObjectDisposedException(nameof(Database)));
+            }
+
+            _waiting.Enqueue(entry);
+            if (_waiting.Count == 1)
+            {
+                Monitor.Pulse(_gate);
+            }
+        }
+
+        return entry.Task;
+    }
+
+    private void Run()
+    {
+        var group = new List<Work>();
+        try
+        {
+            while (TryTake(group))
+            {
+                CommitGroup(group);
+                group.Clear();
+            }
+        }
+        finally
+        {
+            _session.Dispose();
+            _ended.SetResult();
+        }
+    }
+
+    private bool TryTake(List<Work> group)
+    {
+        lock (_gate)
+        {
+            while (_waiting.Count == 0)
+            {
+                if (_closed)
+                {
+                    return false;
+                }
+
+                Monitor.Wait(_gate);
+            }
+
+            while (group.Count < _maxGroup && _waiting.TryDequeue(out Work? work))
+            {
+                group.Add(work);
+            }
+        }
+
+        _room.Release(group.Count);
+        return true;
+    }
+
+    private void CommitGroup(List<Work> group)
+    {
+        int first = 0;
+        while (first < group.Count)
+        {
+            int ran = first;
+            StorageException? failure = null;
+            try
+            {
+                _session.Begin();
+                for (; ran < group.Count && _session.InTransaction; ran++)
+                {
+                    failure = group[ran].Run(_session);
+                }
+
+                if (_session.InTransaction)
+                {
+                    failure = null;
+                    _session.Commit();
+                }
+                else
+                {
+                    failure ??= new StorageException(StorageErrorKind.Statement, "A work ended the transaction or hid the error that did.");
+                }
+            }
+#pragma warning disable CA1031 // Whatever it is, the works of this group must hear of it and the thread must live on.
+            catch (Exception e)
+#pragma warning restore CA1031
+            {
+                failure = e as StorageException ?? new StorageException(StorageErrorKind.Unavailable, "The database failed in an unexpected way.", e);
+                ran = group.Count;
+                _session.Rollback();
+            }
+
+            // Nothing of a transaction that the database gave up was kept, so all that ran in it failed, whatever they thought; those behind start anew.
+            for (; first < ran; first++)
+            {
+                group[first].Complete(failure);
+            }
+        }
+    }
+}
+
+/// <summary>A work in the queue, and later its outcome. An outcome is told only after the commit: even a refusal may rest on what others in the group wrote.</summary>
+internal abstract class Work
+{
+    /// <summary>Runs within the open transaction, alone undoable. Returns the storage error if that is what went wrong.</summary>
+    internal abstract StorageException? Run(TransactionSession session);
+
+    /// <summary>Tells the outcome, or <paramref name="failure"/> of the whole transaction in its place. Never runs the caller's code on this thread.</summary>
+    internal abstract void Complete(StorageException? failure);
+}
+
+internal sealed class Work<T>(Func<Session, T> work, CancellationToken cancellationToken) : Work
+{
+    private readonly TaskCompletionSource<T> _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private T? _result;
+    private Exception? _exception;
+    private bool _cancelled;
+
+    internal Task<T> Task => _completion.Task;
+
+    internal override StorageException? Run(TransactionSession session)
+    {
+        if (cancellationToken.IsCancellationRequested)
+        {
+            _cancelled = true;
+            return null;
+        }
+
+        try
+        {
+            session.BeginWork();
+            _result = work(session);
+            session.EndWork();
+            return null;
+        }
+#pragma warning disable CA1031 // It belongs to the caller, who gets it with the task.
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            _exception = e;
+            if (session.InTransaction)
+            {
+                session.RollbackWork();
+            }
+
+            return e as StorageException;
+        }
+    }
+
+    internal override void Complete(StorageException? failure)
+    {
+        if (_cancelled)
+        {
+            _completion.SetCanceled(cancellationToken);
+        }
+        else if (failure is not null)
+        {
+            // One exception object per task: several awaiters throwing the same one would mix up its stack trace.
+            _completion.SetException(new StorageException(failure.Kind, failure.Message, failure));
+        }
+        else if (_exception is not null)
+        {
+            _completion.SetException(_exception);
+        }
+        else
+        {
+            _completion.SetResult(_result!);
+        }
+    }
+}

@@ -1,0 +1,117 @@
+namespace Tacit.Storage;
+
+/// <summary>
+/// What a unit of work sees of the database: a connection inside a transaction. Works are plain synchronous functions: SQLite's calls are, and a group of
+/// works shares one transaction on one connection anyway, so there is nothing to await. Not to be kept after the work has returned. Statements are prepared
+/// once per connection and found again by their text: keep it constant, pass values as <c>$1</c>, <c>$2</c>….
+/// </summary>
+public abstract class Session
+{
+    private protected Session()
+    {
+    }
+
+    public abstract Dialect Dialect { get; }
+
+    /// <summary>Runs one statement and returns how many rows it inserted, updated or deleted. Rows it returns are skipped.</summary>
+    public int Execute(string sql, params ReadOnlySpan<SqlValue> args)
+    {
+        Cursor cursor = Open(sql, args);
+        try
+        {
+            while (cursor.Next())
+            {
+            }
+
+            return cursor.RowsAffected;
+        }
+        finally
+        {
+            cursor.Close();
+        }
+    }
+
+    /// <summary>Runs one statement and maps every row it returns.</summary>
+    public IReadOnlyList<T> Query<T>(string sql, Func<Row, T> map, params ReadOnlySpan<SqlValue> args)
+    {
+        ArgumentNullException.ThrowIfNull(map);
+        Cursor cursor = Open(sql, args);
+        try
+        {
+            if (!cursor.Next())
+            {
+                return [];
+            }
+
+            var rows = new List<T>();
+            do
+            {
+                rows.Add(map(new Row(cursor)));
+            }
+            while (cursor.Next());
+            return rows;
+        }
+        finally
+        {
+            cursor.Close();
+        }
+    }
+
+    /// <summary>Runs one statement that returns at most one row; false if it returned none. A second row is a <see cref="StorageErrorKind.Statement"/> error.</summary>
+    public bool TryQuerySingle<T>(string sql, Func<Row, T> map, out T value, params ReadOnlySpan<SqlValue> args)
+    {
+        ArgumentNullException.ThrowIfNull(map);
+        Cursor cursor = Open(sql, args);
+        try
+        {
+            if (!cursor.Next())
+            {
+                value = default!;
+                return false;
+            }
+
+            value = map(new Row(cursor));
+            return !cursor.Next() ? true : throw new StorageException(StorageErrorKind.Statement, "A statement returned several rows where one was expected.");
+        }
+        finally
+        {
+            cursor.Close();
+        }
+    }
+
+    /// <summary>As <see cref="TryQuerySingle"/>, but the default of <typeparamref name="T"/> if there is no row: null for a reference, 0 for a number.</summary>
+    public T? QuerySingle<T>(string sql, Func<Row, T> map, params ReadOnlySpan<SqlValue> args) =>
+        TryQuerySingle(sql, map, out T value, args) ? value : default;
+
+    /// <summary>The first column of the only row; null if there is no row or the column is NULL.</summary>
+    public long? QueryInt64(string sql, params ReadOnlySpan<SqlValue> args) =>
+        QuerySingle(sql, static row => row.NullableInt64(0), args);
+
+    private protected abstract Cursor Open(string sql, ReadOnlySpan<SqlValue> args);
+}
+
+/// <summary>A session that owns its connection's transactions; what runs works, as opposed to what works see.</summary>
+internal abstract class TransactionSession : Session, IDisposable
+{
+    /// <summary>False once the database itself gave up the transaction, as SQLite does when the disk is full.</summary>
+    internal abstract bool InTransaction { get; }
+
+    internal abstract void Begin();
+
+    internal abstract void Commit();
+
+    /// <summary>Never throws: an error here leaves nothing to do that the next <see cref="Begin"/> would not report.</summary>
+    internal abstract void Rollback();
+
+    /// <summary>Starts one work: what follows can be taken back alone.</summary>
+    internal abstract void BeginWork();
+
+    internal abstract void EndWork();
+
+    internal abstract void RollbackWork();
+
+    /// <summary>Runs several statements, for migrations.</summary>
+    internal abstract void ExecuteScript(string sql);
+
+    public abstract void Dispose();
+}

@@ -1,0 +1,25 @@
+namespace Tacit.Storage.Sqlite;
+
+/// <summary>Sizes of a SQLite database's parts. One set fits every role; tests make them small.</summary>
+internal sealed record SqliteLimits
+{
+    internal static SqliteLimits Default { get; } = new();
+
+    /// <summary>Works that may wait for the writer before callers wait to get in.</summary>
+    internal int QueueCapacity { get; init; } = 4096;
+
+    /// <summary>Works in one transaction at most.</summary>
+    internal int MaxGroup { get; init; } = 512;
+
+    /// <summary>Reading connections at most; more readers wait.</summary>
+    internal int MaxReaders { get; init; } = 4;
+
+    /// <summary>The writer's page cache, in KiB.</summary>
+    internal int WriterCacheKibibytes { get; init; } = 16_384;
+
+    /// <summary>The write-ahead log is moved into the file after this many pages of 4 KiB.</summary>
+    internal int CheckpointPages { get; init; } = 4_000;
+
+    /// <summary>A full disk, for tests: the file grows to this many pages only.</summary>
+    internal int? MaxPages { get; init; }
+}

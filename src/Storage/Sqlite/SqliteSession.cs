@@ -1,0 +1,176 @@
+using SQLitePCL;
+
+namespace Tacit.Storage.Sqlite;
+
+/// <summary>One connection, used by one thread at a time.</summary>
+internal sealed class SqliteSession : TransactionSession
+{
+    /// <summary>Statements kept prepared. Roles have some dozens; tables named by period add a few more each period, and the oldest go.</summary>
+    private const int MaxStatements = 128;
+
+    private const int BusyTimeoutMilliseconds = 5_000;
+
+    private readonly string _path;
+    private readonly Dictionary<string, SqliteStatement> _statements = new(StringComparer.Ordinal);
+    private readonly string _begin;
+    private long _uses;
+    private bool _disposed;
+
+    private SqliteSession(string path, sqlite3 handle, bool canWrite)
+    {
+        _path = path;
+        Handle = handle;
+
+        // IMMEDIATE: the lock is taken here, not in the middle of the first work.
+        _begin = canWrite ? "BEGIN IMMEDIATE" : "BEGIN";
+    }
+
+    public override Dialect Dialect => Dialect.Sqlite;
+
+    internal sqlite3 Handle { get; }
+
+    internal override bool InTransaction => raw.sqlite3_get_autocommit(Handle) == 0;
+
+    internal static SqliteSession Open(string path, bool canWrite, SqliteLimits limits)
+    {
+        int code = raw.sqlite3_open_v2(path, out sqlite3 handle, raw.SQLITE_OPEN_READWRITE | raw.SQLITE_OPEN_NOMUTEX, null);
+        var session = new SqliteSession(path, handle, canWrite);
+        try
+        {
+            session.Check(code);
+            session.Check(raw.sqlite3_extended_result_codes(handle, 1));
+            session.Check(raw.sqlite3_busy_timeout(handle, BusyTimeoutMilliseconds));
+            session.ExecuteScript(
+                """
+                PRAGMA foreign_keys = ON;
+                PRAGMA trusted_schema = OFF;
+                PRAGMA cell_size_check = ON;
+                PRAGMA temp_store = MEMORY;
+                """);
+            if (canWrite)
+            {
+                session.ConfigureWriter(limits);
+            }
+            else
+            {
+                session.ExecuteScript("PRAGMA query_only = ON;");
+            }
+
+            return session;
+        }
+        catch
+        {
+            session.Dispose();
+            throw;
+        }
+    }
+
+    internal StorageException Error(int code) => SqliteErrors.Create(code, Handle, _path);
+
+    internal override void Begin() => Execute(_begin);
+
+    internal override void Commit() => Execute("COMMIT");
+
+    internal override void Rollback()
+    {
+        if (InTransaction)
+        {
+            // Without a transaction, or on an error, there is nothing left to roll back: SQLite has done it.
+            _ = raw.sqlite3_exec(Handle, "ROLLBACK");
+        }
+    }
+
+    internal override void BeginWork() => Execute("SAVEPOINT work");
+
+    internal override void EndWork() => Execute("RELEASE work");
+
+    internal override void RollbackWork()
+    {
+        Execute("ROLLBACK TO work");
+        Execute("RELEASE work");
+    }
+
+    internal override void ExecuteScript(string sql) => Check(raw.sqlite3_exec(Handle, sql));
+
+    public override void Dispose()
+    {
+        if (_disposed)
+        {
+            return;
+        }
+
+        _disposed = true;
+        foreach (SqliteStatement statement in _statements.Values)
+        {
+            statement.Dispose();
+        }
+
+        Handle.Dispose();
+    }
+
+    private protected override Cursor Open(string sql, ReadOnlySpan<SqlValue> args)
+    {
+        if (!_statements.TryGetValue(sql, out SqliteStatement? statement))
+        {
+            statement = Prepare(sql);
+        }
+
+        statement.LastUse = ++_uses;
+        statement.Start(args);
+        return statement;
+    }
+
+    private SqliteStatement Prepare(string sql)
+    {
+        Check(raw.sqlite3_prepare_v2(Handle, sql, out sqlite3_stmt handle, out string tail));
+        if (handle.IsInvalid || !string.IsNullOrWhiteSpace(tail))
+        {
+            handle.Dispose();
+            throw new StorageException(StorageErrorKind.Statement, "One statement at a time, without a comment behind it.");
+        }
+
+        var statement = new SqliteStatement(this, handle);
+        if (_statements.Count >= MaxStatements)
+        {
+            (string oldest, SqliteStatement dropped) = _statements.Where(entry => !entry.Value.IsRunning).MinBy(entry => entry.Value.LastUse);
+            _statements.Remove(oldest);
+            dropped.Dispose();
+        }
+
+        _statements.Add(sql, statement);
+        return statement;
+    }
+
+    private void ConfigureWriter(SqliteLimits limits)
+    {
+        string? mode = QuerySingle("PRAGMA journal_mode = WAL", static row => row.Text(0));
+        if (mode != "wal")
+        {
+            throw new StorageException(
+                StorageErrorKind.Unavailable,
+                $"The file system of {_path} cannot hold a write-ahead log (journal mode is '{mode}'). Use a local disk, not a network share.");
+        }
+
+        // FULL: a commit that was reported survives a power cut, not only a crash. FAST secure delete: freed bytes within a written page are zeroed, which
+        // costs no extra I/O; whole pages of a dropped table are not, or dropping a period would rewrite it.
+        ExecuteScript(
+            $"""
+            PRAGMA synchronous = FULL;
+            PRAGMA secure_delete = FAST;
+            PRAGMA cache_size = -{limits.WriterCacheKibibytes};
+            PRAGMA wal_autocheckpoint = {limits.CheckpointPages};
+            """);
+        if (limits.MaxPages is int pages)
+        {
+            ExecuteScript($"PRAGMA max_page_count = {pages};");
+        }
+    }
+
+    private void Check(int code)
+    {
+        if (code != raw.SQLITE_OK)
+        {
+            throw Error(code);
+        }
+    }
+}
