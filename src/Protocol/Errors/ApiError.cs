@@ -1,0 +1,86 @@
+using System.Buffers;
+using System.Text.Json;
+
+namespace Tacit.Protocol;
+
+/// <summary>
+/// An error as OpenAI's API writes it: <c>{"error":{"message","type","param","code"}}</c>. Nothing in it may come from a prompt, a reply,
+/// a token or an address (law 4); <see cref="Param"/> is the name of a member or null.
+/// </summary>
+public sealed record ApiError
+{
+    /// <param name="code">One of <see cref="ErrorCodes"/>.</param>
+    /// <param name="status">HTTP status.</param>
+    /// <param name="type">OpenAI's coarse class of the error.</param>
+    /// <param name="message">For people: what happened and what to do.</param>
+    /// <param name="param">The member or header that is at fault.</param>
+    public ApiError(string code, int status, string type, string message, string? param = null)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(code);
+        ArgumentException.ThrowIfNullOrEmpty(type);
+        ArgumentNullException.ThrowIfNull(message);
+        Code = code;
+        Status = status;
+        Type = type;
+        Message = message;
+        Param = param;
+    }
+
+    public string Code { get; init; }
+
+    public int Status { get; init; }
+
+    public string Type { get; init; }
+
+    public string Message { get; init; }
+
+    public string? Param { get; init; }
+
+    /// <summary>The error with the status and type that belong to its code.</summary>
+    public static ApiError Create(string code, string message, string? param = null)
+    {
+        int status = ErrorCodes.StatusOf(code);
+        return new ApiError(code, status, TypeOf(status), message, param);
+    }
+
+    /// <summary>A provider's own 4xx, passed on under its status.</summary>
+    public static ApiError ProviderRejected(int status, string message) =>
+        new(ErrorCodes.ProviderRejected, status, "invalid_request_error", message);
+
+    /// <summary>The body, UTF-8.</summary>
+    public byte[] Encode()
+    {
+        ArrayBufferWriter<byte> buffer = new(256);
+        WriteTo(buffer);
+        return buffer.WrittenSpan.ToArray();
+    }
+
+    public void WriteTo(IBufferWriter<byte> destination)
+    {
+        using Utf8JsonWriter json = new(destination);
+        json.WriteStartObject();
+        json.WriteStartObject("error"u8);
+        json.WriteString("message"u8, Message);
+        json.WriteString("type"u8, Type);
+        json.WriteString("param"u8, Param);
+        json.WriteString("code"u8, Code);
+        json.WriteEndObject();
+        json.WriteEndObject();
+    }
+
+    /// <summary>The error as the last server-sent event of a stream that cannot be finished.</summary>
+    public void WriteEventTo(IBufferWriter<byte> destination)
+    {
+        ArgumentNullException.ThrowIfNull(destination);
+        destination.Write("event: error\ndata: "u8);
+        WriteTo(destination);
+        destination.Write("\n\n"u8);
+    }
+
+    private static string TypeOf(int status) => status switch
+    {
+        401 => "authentication_error",
+        >= 500 => "server_error",
+        _ => "invalid_request_error",
+    };
+}

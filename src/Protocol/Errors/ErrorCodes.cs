@@ -1,0 +1,122 @@
+namespace Tacit.Protocol;
+
+/// <summary>
+/// The stable <c>code</c> of every error on <c>/v1</c>, in OpenAI's error shape. A code is never renamed and never changes its status;
+/// the message beside it may.
+/// </summary>
+public static class ErrorCodes
+{
+    /// <summary>401: the request carries no token.</summary>
+    public const string TokenRequired = "token_required";
+
+    /// <summary>401: the Authorization header or the token inside it cannot be read.</summary>
+    public const string TokenMalformed = "token_malformed";
+
+    /// <summary>401: the token's signature does not verify.</summary>
+    public const string TokenInvalid = "token_invalid";
+
+    /// <summary>401: the token's period is over; within the grace period it can still be exchanged.</summary>
+    public const string TokenExpired = "token_expired";
+
+    /// <summary>401: no live key has the token's key id.</summary>
+    public const string TokenUnknownKey = "token_unknown_key";
+
+    /// <summary>401: the token was issued for another challenge, so for another gateway.</summary>
+    public const string WrongChallenge = "wrong_challenge";
+
+    /// <summary>401: the token's plan does not buy this model or this operation.</summary>
+    public const string PlanMismatch = "plan_mismatch";
+
+    /// <summary>409: the token was spent for another request.</summary>
+    public const string TokenSpent = "token_spent";
+
+    /// <summary>400: a Bearer credential or a cookie beside a token would link an account to a prompt.</summary>
+    public const string LinkedCredentials = "linked_credentials";
+
+    /// <summary>400: the body has a member that is not on the allow-list; <c>param</c> names it.</summary>
+    public const string UnknownMember = "unknown_member";
+
+    /// <summary>400: a member has a value or type that cannot be taken; <c>param</c> names it.</summary>
+    public const string InvalidValue = "invalid_value";
+
+    /// <summary>400: the body is no JSON object, or repeats a member.</summary>
+    public const string InvalidJson = "invalid_json";
+
+    /// <summary>413: the body is larger than the plan or the gateway takes.</summary>
+    public const string RequestTooLarge = "request_too_large";
+
+    /// <summary>400: the request asks for more output than its plan allows.</summary>
+    public const string OutputCapExceeded = "output_cap_exceeded";
+
+    /// <summary>400: the member would make a provider keep or fetch state; <c>param</c> names it.</summary>
+    public const string StatefulMemberRefused = "stateful_member_refused";
+
+    /// <summary>404: no such model here.</summary>
+    public const string ModelNotFound = "model_not_found";
+
+    /// <summary>404: no such path.</summary>
+    public const string NotFound = "not_found";
+
+    /// <summary>405: the path exists, the method does not.</summary>
+    public const string MethodNotAllowed = "method_not_allowed";
+
+    /// <summary>415: the body's media type is not the one this path takes.</summary>
+    public const string UnsupportedMediaType = "unsupported_media_type";
+
+    /// <summary>400: <c>/v1/exchange</c>: the successor is not a blinded message of the same plan.</summary>
+    public const string SuccessorInvalid = "successor_invalid";
+
+    /// <summary>409: the token was already exchanged for another successor.</summary>
+    public const string SuccessorMismatch = "successor_mismatch";
+
+    /// <summary>503: a queue is full or memory is reserved up; try again later.</summary>
+    public const string GatewayBusy = "gateway_busy";
+
+    /// <summary>502: the provider's reply passed the gateway's limit.</summary>
+    public const string ReplyTooLarge = "reply_too_large";
+
+    /// <summary>502: no connection to any backend of this model.</summary>
+    public const string ProviderUnreachable = "provider_unreachable";
+
+    /// <summary>504: the provider took longer than its budget.</summary>
+    public const string ProviderTimeout = "provider_timeout";
+
+    /// <summary>502: the provider failed, or said something that is no reply.</summary>
+    public const string ProviderError = "provider_error";
+
+    /// <summary>The provider's own 4xx status: it refuses this request.</summary>
+    public const string ProviderRejected = "provider_rejected";
+
+    /// <summary>In a stream that has begun: it ends here and is not whole.</summary>
+    public const string ReplyInterrupted = "reply_interrupted";
+
+    /// <summary>499: the caller cancelled the request; the token stays spent.</summary>
+    public const string RequestCancelled = "request_cancelled";
+
+    /// <summary>503: this instance is going down; try again.</summary>
+    public const string ShuttingDown = "shutting_down";
+
+    /// <summary>503: the signer or the store behind this server does not answer.</summary>
+    public const string Unavailable = "unavailable";
+
+    /// <summary>500: a fault of the server.</summary>
+    public const string InternalError = "internal_error";
+
+    /// <summary>The status that belongs to <paramref name="code"/>; 500 for one that is not listed here, 502 where the provider's status is passed on.</summary>
+    public static int StatusOf(string code) => code switch
+    {
+        TokenRequired or TokenMalformed or TokenInvalid or TokenExpired or TokenUnknownKey or WrongChallenge or PlanMismatch => 401,
+        TokenSpent or SuccessorMismatch => 409,
+        LinkedCredentials or UnknownMember or InvalidValue or InvalidJson or OutputCapExceeded or StatefulMemberRefused
+            or SuccessorInvalid => 400,
+        RequestTooLarge => 413,
+        ModelNotFound or NotFound => 404,
+        MethodNotAllowed => 405,
+        UnsupportedMediaType => 415,
+        RequestCancelled => 499,
+        GatewayBusy or ShuttingDown or Unavailable => 503,
+        ReplyTooLarge or ProviderUnreachable or ProviderError or ProviderRejected or ReplyInterrupted => 502,
+        ProviderTimeout => 504,
+        _ => 500,
+    };
+}

@@ -1,0 +1,65 @@
+namespace Tacit.Protocol;
+
+/// <summary>One stable <c>type</c> per failure of the issuer (RFC 9457, section 3.1.1), with the status and title that belong to it.</summary>
+public static class ProblemTypes
+{
+    private const string Prefix = "urn:tacit:problem:";
+
+    public const string AccountKeyRequired = Prefix + "account-key-required";
+    public const string AccountKeyMalformed = Prefix + "account-key-malformed";
+    public const string InsufficientCredit = Prefix + "insufficient-credit";
+    public const string VoucherMalformed = Prefix + "voucher-malformed";
+    public const string VoucherUnknown = Prefix + "voucher-unknown";
+    public const string VoucherUsed = Prefix + "voucher-used";
+    public const string VoucherExpired = Prefix + "voucher-expired";
+    public const string RequestMalformed = Prefix + "request-malformed";
+    public const string RequestTooLarge = Prefix + "request-too-large";
+    public const string BatchTooLarge = Prefix + "batch-too-large";
+    public const string BlindedMessageRepeated = Prefix + "blinded-message-repeated";
+    public const string BlindedMessageInvalid = Prefix + "blinded-message-invalid";
+    public const string TokenTypeUnsupported = Prefix + "token-type-unsupported";
+    public const string TokenKeyUnknown = Prefix + "token-key-unknown";
+    public const string PlanNotLive = Prefix + "plan-not-live";
+    public const string NothingToRestore = Prefix + "nothing-to-restore";
+    public const string UnsupportedMediaType = Prefix + "unsupported-media-type";
+    public const string NotFound = Prefix + "not-found";
+    public const string MethodNotAllowed = Prefix + "method-not-allowed";
+    public const string Busy = Prefix + "busy";
+    public const string SignerUnavailable = Prefix + "signer-unavailable";
+    public const string StorageUnavailable = Prefix + "storage-unavailable";
+    public const string ShuttingDown = Prefix + "shutting-down";
+    public const string InternalError = Prefix + "internal-error";
+
+    /// <summary>The problem with the status and title that belong to <paramref name="type"/>.</summary>
+    public static Problem Create(string type, string? detail = null)
+    {
+        (int status, string title) = type switch
+        {
+            AccountKeyRequired => (401, "This call needs an account key as Authorization: Bearer."),
+            AccountKeyMalformed => (401, "The account key is mistyped: its check symbol does not fit."),
+            InsufficientCredit => (402, "The account has not enough credit."),
+            VoucherMalformed => (400, "The voucher code is mistyped: its check symbol does not fit."),
+            VoucherUnknown => (404, "No such voucher."),
+            VoucherUsed => (409, "The voucher was already used by another account."),
+            VoucherExpired => (410, "The voucher has expired."),
+            RequestMalformed => (422, "The request cannot be read."),
+            RequestTooLarge => (413, "The request is too large."),
+            BatchTooLarge => (422, "The batch has more requests than one call may carry."),
+            BlindedMessageRepeated => (422, "A blinded message appears twice in one batch."),
+            BlindedMessageInvalid => (422, "A blinded message is outside the key's range."),
+            TokenTypeUnsupported => (422, "The token type is not issued here."),
+            TokenKeyUnknown => (422, "No live key has this truncated key id."),
+            PlanNotLive => (422, "The extensions name no plan and deadline that is live now."),
+            NothingToRestore => (404, "This account was never issued any of these tokens."),
+            UnsupportedMediaType => (415, "The content type is not one this call takes."),
+            NotFound => (404, "No such resource."),
+            MethodNotAllowed => (405, "The resource does not take this method."),
+            Busy => (503, "The issuer is busy."),
+            SignerUnavailable => (503, "The signer does not answer."),
+            StorageUnavailable => (503, "The issuer's store does not answer."),
+            ShuttingDown => (503, "The issuer is shutting down."),
+            _ => (500, "The issuer failed."),
+        };
+        return new Problem(type, status, title, detail);
+    }
+}

@@ -1,0 +1,14 @@
+namespace Tacit.Protocol;
+
+/// <summary>Media types of Privacy Pass (RFC 9578, section 8.3; draft-ietf-privacypass-batched-tokens) and of errors.</summary>
+public static class MediaTypes
+{
+    public const string IssuerDirectory = "application/private-token-issuer-directory";
+    public const string TokenRequest = "application/private-token-request";
+    public const string TokenResponse = "application/private-token-response";
+    public const string GenericBatchRequest = "application/private-token-generic-batch-request";
+    public const string GenericBatchResponse = "application/private-token-generic-batch-response";
+    public const string ProblemJson = "application/problem+json";
+    public const string Json = "application/json";
+    public const string EventStream = "text/event-stream";
+}

@@ -1,0 +1,32 @@
+namespace Tacit.Protocol;
+
+/// <summary>The paths and header names that the roles agree on.</summary>
+public static class Routes
+{
+    /// <summary>RFC 9578, section 4.</summary>
+    public const string IssuerDirectory = "/.well-known/private-token-issuer-directory";
+
+    public const string Account = "/account";
+    public const string AccountVouchers = "/account/vouchers";
+    public const string TokenRequest = "/token-request";
+    public const string TokenRestore = "/token-restore";
+
+    public const string Models = "/v1/models";
+    public const string ChatCompletions = "/v1/chat/completions";
+    public const string Responses = "/v1/responses";
+    public const string Embeddings = "/v1/embeddings";
+    public const string Exchange = "/v1/exchange";
+    public const string Cancel = "/v1/cancel";
+
+    public const string HealthLive = "/health/live";
+    public const string HealthReady = "/health/ready";
+
+    /// <summary>Response header on every answer to a request that carried a token: what became of it.</summary>
+    public const string TokenStateHeader = "Tacit-Token";
+    public const string TokenUnspent = "unspent";
+    public const string TokenSpent = "spent";
+    public const string TokenReturned = "returned";
+
+    /// <summary>Request header of the local app: names the conversation; never forwarded.</summary>
+    public const string ConversationHeader = "Tacit-Conversation";
+}
