@@ -1,0 +1,19 @@
+namespace Tacit.Hosting;
+
+/// <summary>
+/// Tells every part of a role that it is about to stop: readiness turns false, handlers end what can be taken up again elsewhere.
+/// Shared by the role's public server, its management socket and its own loops.
+/// </summary>
+public sealed class DrainSignal : IDisposable
+{
+    private readonly CancellationTokenSource source = new();
+
+    public bool IsDraining => source.IsCancellationRequested;
+
+    /// <summary>Cancelled when the drain begins.</summary>
+    public CancellationToken Token => source.Token;
+
+    public void Begin() => source.Cancel();
+
+    public void Dispose() => source.Dispose();
+}

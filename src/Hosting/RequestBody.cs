@@ -1,0 +1,79 @@
+using System.Buffers;
+using System.IO.Pipelines;
+using Microsoft.AspNetCore.Http;
+using BadHttpRequestException = Microsoft.AspNetCore.Http.BadHttpRequestException;
+
+namespace Tacit.Hosting;
+
+public enum BodyReadResult
+{
+    Complete,
+
+    /// <summary>Longer than the bound. What is left is not read; the connection closes after the reply.</summary>
+    TooLarge,
+
+    /// <summary>The sender vanished, sent fewer bytes than announced, or was slower than the least rate. Nobody waits for a reply.</summary>
+    Aborted,
+}
+
+/// <summary>Reads request bodies to a bound of the caller's, into a buffer of the caller's.</summary>
+public static class RequestBody
+{
+    /// <param name="limit">Most bytes taken.</param>
+    public static async ValueTask<BodyReadResult> ReadAsync(HttpContext context, IBufferWriter<byte> destination, long limit)
+    {
+        ArgumentNullException.ThrowIfNull(context);
+        ArgumentNullException.ThrowIfNull(destination);
+        if (context.Request.ContentLength > limit)
+        {
+            return TooLarge(context);
+        }
+        PipeReader reader = context.Request.BodyReader;
+        long total = 0;
+        try
+        {
+            while (true)
+            {
+                ReadResult result = await reader.ReadAsync(context.RequestAborted);
+                ReadOnlySequence<byte> buffer = result.Buffer;
+                total = checked(total + buffer.Length);
+                if (total > limit)
+                {
+                    reader.AdvanceTo(buffer.End);
+                    return TooLarge(context);
+                }
+                foreach (ReadOnlyMemory<byte> segment in buffer)
+                {
+                    destination.Write(segment.Span);
+                }
+                reader.AdvanceTo(buffer.End);
+                if (result.IsCanceled)
+                {
+                    return BodyReadResult.Aborted;
+                }
+                if (result.IsCompleted)
+                {
+                    return BodyReadResult.Complete;
+                }
+            }
+        }
+        catch (BadHttpRequestException e) when (e.StatusCode == StatusCodes.Status413PayloadTooLarge)
+        {
+            return TooLarge(context);
+        }
+        catch (Exception e) when (e is BadHttpRequestException or IOException or OperationCanceledException)
+        {
+            return BodyReadResult.Aborted;
+        }
+    }
+
+    private static BodyReadResult TooLarge(HttpContext context)
+    {
+        // Without this the server would go on reading for a while to keep the connection usable: work for whoever sent too much.
+        if (!context.Response.HasStarted && HttpProtocol.IsHttp11(context.Request.Protocol))
+        {
+            context.Response.Headers.Connection = "close";
+        }
+        return BodyReadResult.TooLarge;
+    }
+}

@@ -1,0 +1,292 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Security;
+using System.Net.Sockets;
+using System.Security.Cryptography.X509Certificates;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Https;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using BadHttpRequestException = Microsoft.AspNetCore.Http.BadHttpRequestException;
+
+namespace Tacit.Hosting;
+
+/// <summary>
+/// A Kestrel server with nothing in it but routing: no configuration files, no environment, no signal handlers, no request log, no <c>Server</c> header,
+/// limits on everything a stranger can send. Routes are mapped with plain <see cref="RequestDelegate"/>s.
+/// </summary>
+public sealed partial class WebServer : IAsyncDisposable
+{
+    private readonly WebApplication application;
+    private readonly WebServerOptions options;
+    private readonly DrainSignal drain;
+    private readonly TimeProvider time;
+    private readonly UnixSocketFile? socket;
+    private int stopped;
+
+    private WebServer(WebApplication application, WebServerOptions options, DrainSignal drain, TimeProvider time, UnixSocketFile? socket)
+    {
+        this.application = application;
+        this.options = options;
+        this.drain = drain;
+        this.time = time;
+        this.socket = socket;
+        Address = AddressOf(application, options);
+    }
+
+    /// <summary>
+    /// Where it listens, with the port it really got: <c>http://127.0.0.1:8225/</c>, or <c>http://localhost/</c> for a Unix socket.
+    /// </summary>
+    public Uri Address { get; }
+
+    /// <summary>Cancelled when a stop began.</summary>
+    public CancellationToken Draining => drain.Token;
+
+    /// <param name="options">Where and with which limits.</param>
+    /// <param name="map">Maps the routes, once.</param>
+    /// <param name="time">For the drain delay. Connection timeouts are Kestrel's own and run on real time.</param>
+    /// <param name="loggers">The role's log. The framework writes to it through a filter that lets no request data through.</param>
+    /// <exception cref="AddressInUseException">Something listens there already.</exception>
+    /// <exception cref="ListenException">The address is not this machine's, or not allowed to this user.</exception>
+    public static async Task<WebServer> StartAsync(
+        WebServerOptions options, Action<IEndpointRouteBuilder> map, TimeProvider time, ILoggerFactory loggers, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(map);
+        DrainSignal drain = options.Drain ?? new DrainSignal();
+        WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ApplicationName = "tacit" });
+        FrameworkLogFilter filter = new(loggers);
+        builder.Services.AddSingleton<ILoggerFactory>(filter);
+        builder.Services.AddSingleton<IHostLifetime, NoLifetime>();
+        // Incoming trace headers are neither read nor passed on (law 5).
+        builder.Services.AddSingleton(DistributedContextPropagator.CreateNoOutputPropagator());
+        builder.Services.AddSingleton<IMemoryPoolFactory<byte>, ClearingMemoryPool.Factory>();
+        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = options.DrainTimeout);
+        builder.Services.AddRoutingCore();
+        builder.WebHost.UseKestrelCore();
+        if (options.Certificate is not null)
+        {
+            builder.WebHost.UseKestrelHttpsConfiguration();
+        }
+        UnixSocketFile? socket = options.Listen.IsUnixSocket ? UnixSocketFile.Prepare(options.Listen.SocketPath, options.ListenSetting, options.Role) : null;
+        builder.WebHost.ConfigureKestrel(kestrel => Configure(kestrel, options, socket));
+
+        WebApplication application = builder.Build();
+        try
+        {
+            application.Use(next => new Front(next, options, loggers.CreateLogger("Tacit.Hosting.WebServer")).InvokeAsync);
+            application.UseRouting();
+            map(application);
+            await application.StartAsync(cancellationToken);
+            socket?.Publish(options.SocketMode);
+        }
+        catch (Exception e)
+        {
+            await application.DisposeAsync();
+            socket?.Dispose();
+            if (Explain(e, options) is ListenException explained)
+            {
+                throw explained;
+            }
+            throw;
+        }
+        return new WebServer(application, options, drain, time, socket);
+    }
+
+    /// <summary>
+    /// Stops in order: readiness turns false, after <see cref="WebServerOptions.DrainDelay"/> nothing new is accepted, requests under way get
+    /// <see cref="WebServerOptions.DrainTimeout"/> to end.
+    /// </summary>
+    /// <param name="cancellationToken">Cancelled: cut off at once what still runs.</param>
+    public async Task StopAsync(CancellationToken cancellationToken = default)
+    {
+        if (Interlocked.Exchange(ref stopped, 1) != 0)
+        {
+            return;
+        }
+        drain.Begin();
+        try
+        {
+            if (options.DrainDelay > TimeSpan.Zero)
+            {
+                await Task.Delay(options.DrainDelay, time, cancellationToken);
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // Told to hurry.
+        }
+        try
+        {
+            await application.StopAsync(cancellationToken);
+        }
+        catch (OperationCanceledException)
+        {
+            // The time for a graceful end is over: Kestrel has cut off what was left.
+        }
+        finally
+        {
+            socket?.Dispose();
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        using CancellationTokenSource now = new(TimeSpan.Zero, time);
+        await now.CancelAsync();
+        await StopAsync(now.Token);
+        await application.DisposeAsync();
+    }
+
+    private static void Configure(KestrelServerOptions kestrel, WebServerOptions options, UnixSocketFile? socket)
+    {
+        kestrel.AddServerHeader = false;
+        kestrel.AllowSynchronousIO = false;
+        KestrelServerLimits limits = kestrel.Limits;
+        limits.MaxRequestBodySize = options.MaxRequestBodyBytes;
+        limits.MaxRequestHeadersTotalSize = options.MaxRequestHeaderBytes;
+        limits.MaxRequestHeaderCount = options.MaxRequestHeaderCount;
+        limits.MaxConcurrentConnections = options.MaxConnections;
+        limits.MaxConcurrentUpgradedConnections = 0;
+        limits.RequestHeadersTimeout = options.RequestHeadersTimeout;
+        limits.KeepAliveTimeout = options.KeepAliveTimeout;
+        limits.MinRequestBodyDataRate = new MinDataRate(options.MinRequestBodyBytesPerSecond, options.RequestBodyGracePeriod);
+        if (socket is not null)
+        {
+            kestrel.ListenUnixSocket(socket.BindPath);
+        }
+        else
+        {
+            kestrel.Listen(options.Listen.EndPoint!, listen => ConfigureTls(listen, options));
+        }
+    }
+
+    private static void ConfigureTls(ListenOptions listen, WebServerOptions options)
+    {
+        if (options.Certificate is not Func<X509Certificate2> certificate)
+        {
+            return;
+        }
+        listen.UseHttps(new TlsHandshakeCallbackOptions
+        {
+            OnConnection = _ => ValueTask.FromResult(new SslServerAuthenticationOptions
+            {
+                ServerCertificate = certificate(),
+                // A resumed session would link two connections (law 9).
+                AllowTlsResume = false,
+            }),
+        });
+    }
+
+    private static Uri AddressOf(WebApplication application, WebServerOptions options)
+    {
+        if (options.Listen.IsUnixSocket)
+        {
+            return new Uri("http://localhost/");
+        }
+        string bound = application.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
+        return new Uri(bound);
+    }
+
+    private static ListenException? Explain(Exception exception, WebServerOptions options)
+    {
+        string endpoint = options.Listen.ToString();
+        for (Exception? e = exception; e is not null; e = e.InnerException)
+        {
+            SocketError? error = e is Microsoft.AspNetCore.Connections.AddressInUseException ? SocketError.AddressAlreadyInUse : (e as SocketException)?.SocketErrorCode;
+            switch (error)
+            {
+                case SocketError.AddressAlreadyInUse:
+                    return new AddressInUseException(
+                        options.ListenSetting, endpoint, $"Stop what listens there (ss -ltnp shows it), or set {options.ListenSetting} to another port.", exception);
+                case SocketError.AddressNotAvailable:
+                    return new ListenException(
+                        options.ListenSetting, endpoint, $"{endpoint} is not an address of this machine", "Use 127.0.0.1, or an address that `ip addr` shows.", exception);
+                case SocketError.AccessDenied:
+                    return new ListenException(
+                        options.ListenSetting, endpoint, $"this user may not listen on {endpoint}", "Use a port above 1023, or give the process CAP_NET_BIND_SERVICE.", exception);
+                default:
+                    break;
+            }
+        }
+        return null;
+    }
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "A request of the {Role} failed unexpectedly: {Exception}")]
+    private static partial void LogUnhandled(ILogger logger, string role, string exception);
+
+    /// <summary>The first handler: nothing that a route throws reaches the framework, which would log it with the request.</summary>
+    private sealed class Front(RequestDelegate next, WebServerOptions options, ILogger log)
+    {
+        public async Task InvokeAsync(HttpContext context)
+        {
+            int? status = null;
+            try
+            {
+                await next(context);
+                if (context.Response is { HasStarted: false, StatusCode: StatusCodes.Status404NotFound or StatusCodes.Status405MethodNotAllowed, ContentType: null }
+                    && context.Response.ContentLength is null)
+                {
+                    status = context.Response.StatusCode;
+                }
+            }
+            catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (BadHttpRequestException e)
+            {
+                status = e.StatusCode;
+            }
+            catch (Exception e)
+            {
+                LogUnhandled(log, options.Role, ExceptionNames.Of(e));
+                status = StatusCodes.Status500InternalServerError;
+            }
+            if (status is not int code)
+            {
+                return;
+            }
+            if (context.Response.HasStarted)
+            {
+                // Half a reply must not look like a whole one.
+                context.Abort();
+                return;
+            }
+            string? allow = context.Response.Headers.Allow;
+            context.Response.Clear();
+            context.Response.StatusCode = code;
+            if (allow is not null)
+            {
+                context.Response.Headers.Allow = allow;
+            }
+            if (options.WriteError is not null)
+            {
+                try
+                {
+                    await options.WriteError(context, code);
+                }
+                catch (Exception e) when (e is IOException or OperationCanceledException)
+                {
+                    // The other side is gone.
+                }
+            }
+        }
+    }
+
+    /// <summary>Signals belong to the process, not to one of its servers.</summary>
+    private sealed class NoLifetime : IHostLifetime
+    {
+        public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    }
+}
