@@ -1,0 +1,427 @@
+using System.Buffers;
+using System.Diagnostics.CodeAnalysis;
+using System.Text.Json;
+
+namespace Tacit.Protocol;
+
+/// <summary>
+/// The JSON of a directory. Members that Tacit does not know are ignored, so that a later version can add some; the signature covers them.
+/// Known ones have exactly the type that is written here.
+/// </summary>
+internal static class DirectoryJson
+{
+    private const string SignatureMember = "signature";
+    private const int MaxPublicKeyBytes = 4096;
+    private const long LastSecond = 221845392000;
+
+    public static bool TryParse(
+        ReadOnlyMemory<byte> json, [NotNullWhen(true)] out IssuerDirectory? directory, [NotNullWhen(false)] out string? error)
+    {
+        directory = null;
+        if (json.Length > IssuerDirectory.MaxSizeInBytes)
+        {
+            error = "the document is larger than 1 MiB";
+            return false;
+        }
+
+        using JsonDocument? document = CanonicalJson.TryRead(json, out error);
+        if (document is null)
+        {
+            error ??= "the document is not strict JSON";
+            return false;
+        }
+
+        DirectoryReader reader = new();
+        IssuerDirectory? read = reader.Read(document.RootElement);
+        if (read is null)
+        {
+            error = reader.Fault;
+            return false;
+        }
+
+        error = DirectoryRules.FindFault(read);
+        if (error is not null)
+        {
+            return false;
+        }
+
+        directory = read with { SignedBytes = CanonicalJson.Canonicalize(document.RootElement, SignatureMember) };
+        return true;
+    }
+
+    public static byte[] Write(IssuerDirectory directory, Func<ReadOnlyMemory<byte>, byte[]> sign)
+    {
+        byte[] unsigned = Write(directory, signature: null);
+        if (!CanonicalJson.TryCanonicalize(unsigned, SignatureMember, out byte[]? signedBytes))
+        {
+            throw new InvalidOperationException("A directory holds strings and whole numbers only.");
+        }
+
+        byte[] signature = sign(signedBytes);
+        if (signature.Length != IssuerDirectory.SignatureSizeInBytes)
+        {
+            throw new InvalidOperationException("A directory's signature has 64 bytes.");
+        }
+
+        _ = CanonicalJson.TryCanonicalize(Write(directory, signature), null, out byte[]? document);
+        return document is { Length: <= IssuerDirectory.MaxSizeInBytes }
+            ? document
+            : throw new InvalidOperationException("A directory has at most 1 MiB.");
+    }
+
+    private static byte[] Write(IssuerDirectory directory, byte[]? signature)
+    {
+        ArrayBufferWriter<byte> buffer = new();
+        using (Utf8JsonWriter json = new(buffer))
+        {
+            json.WriteStartObject();
+            json.WriteString("issuer-name"u8, directory.IssuerName);
+            json.WriteString("issuer-request-uri"u8, directory.IssuerRequestUri);
+            WriteTokenKeys(json, directory.TokenKeys);
+            WritePlans(json, directory.Plans);
+            WriteGateways(json, directory.Gateways);
+            json.WriteNumber("sequence"u8, directory.Sequence);
+            WriteBytes(json, "previous", directory.Previous);
+            WriteBytes(json, SignatureMember, signature);
+            json.WriteEndObject();
+        }
+
+        return buffer.WrittenSpan.ToArray();
+    }
+
+    private static void WriteTokenKeys(Utf8JsonWriter json, IReadOnlyList<DirectoryTokenKey> keys)
+    {
+        json.WriteStartArray("token-keys"u8);
+        foreach (DirectoryTokenKey key in keys)
+        {
+            json.WriteStartObject();
+            json.WriteNumber("token-type"u8, (int)key.Type);
+            WriteBytes(json, "token-key", key.SubjectPublicKeyInfo);
+            if (key.NotBefore is DateTimeOffset notBefore)
+            {
+                json.WriteNumber("not-before"u8, notBefore.ToUnixTimeSeconds());
+            }
+
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+    }
+
+    private static void WritePlans(Utf8JsonWriter json, IReadOnlyList<DirectoryPlan> plans)
+    {
+        json.WriteStartArray("plans"u8);
+        foreach ((Plan plan, IReadOnlyList<PlanKey> keys) in plans)
+        {
+            json.WriteStartObject();
+            json.WriteString("id"u8, plan.Id);
+            json.WriteString("kind"u8, plan.Kind == PlanKind.Request ? "request" : "subscription");
+            json.WriteStartArray("models"u8);
+            foreach (string model in plan.Models)
+            {
+                json.WriteStringValue(model);
+            }
+
+            json.WriteEndArray();
+            json.WriteNumber("maxInputBytes"u8, plan.MaxInputBytes);
+            json.WriteNumber("maxOutputTokens"u8, plan.MaxOutputTokens);
+            json.WriteNumber("price"u8, plan.Price.Value);
+            json.WriteString("period"u8, plan.Period.ToName());
+            json.WriteNumber("tokenType"u8, (int)plan.TokenType);
+            json.WriteStartArray("keys"u8);
+            foreach (PlanKey key in keys)
+            {
+                json.WriteStartObject();
+                WriteBytes(json, "tokenKeyId", key.TokenKeyId);
+                json.WriteNumber("start"u8, key.Start.ToUnixTimeSeconds());
+                json.WriteNumber("deadline"u8, key.Deadline.ToUnixTimeSeconds());
+                json.WriteNumber("notBefore"u8, key.NotBefore.ToUnixTimeSeconds());
+                WriteBytes(json, "extensions", key.Extensions);
+                json.WriteEndObject();
+            }
+
+            json.WriteEndArray();
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+    }
+
+    private static void WriteGateways(Utf8JsonWriter json, IReadOnlyList<DirectoryGateway> gateways)
+    {
+        json.WriteStartArray("gateways"u8);
+        foreach (DirectoryGateway gateway in gateways)
+        {
+            json.WriteStartObject();
+            json.WriteString("name"u8, gateway.Name);
+            json.WriteStartArray("urls"u8);
+            foreach (string url in gateway.Urls)
+            {
+                json.WriteStringValue(url);
+            }
+
+            json.WriteEndArray();
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+    }
+
+    private static void WriteBytes(Utf8JsonWriter json, string name, byte[]? bytes)
+    {
+        if (bytes is not null)
+        {
+            json.WriteString(name, Base64UrlText.EncodePadded(bytes));
+        }
+    }
+
+    /// <summary>Reads the members one by one; the first that does not fit becomes <see cref="Fault"/>.</summary>
+    private sealed class DirectoryReader
+    {
+        public string Fault { get; private set; } = "the document is not a directory";
+
+        public IssuerDirectory? Read(JsonElement root)
+        {
+            if (root.ValueKind != JsonValueKind.Object)
+            {
+                return null;
+            }
+
+            if (!TryText(root, "issuer-name", out string? name)
+                || !TryText(root, "issuer-request-uri", out string? requestUri)
+                || !TryNumber(root, "sequence", out long sequence)
+                || !TryOptionalBytes(root, "previous", IssuerDirectory.HashSizeInBytes, out byte[]? previous)
+                || !TryOptionalBytes(root, SignatureMember, IssuerDirectory.SignatureSizeInBytes, out byte[]? signature)
+                || !TryList(root, "token-keys", IssuerDirectory.MaxTokenKeys, ReadTokenKey, out List<DirectoryTokenKey?>? tokenKeys)
+                || !TryList(root, "plans", IssuerDirectory.MaxPlans, ReadPlan, out List<DirectoryPlan?>? plans)
+                || !TryList(root, "gateways", IssuerDirectory.MaxGateways, ReadGateway, out List<DirectoryGateway?>? gateways))
+            {
+                return null;
+            }
+
+            return new IssuerDirectory
+            {
+                IssuerName = name,
+                IssuerRequestUri = requestUri,
+                TokenKeys = [.. tokenKeys.OfType<DirectoryTokenKey>()],
+                Plans = [.. plans.OfType<DirectoryPlan>()],
+                Gateways = [.. gateways.OfType<DirectoryGateway>()],
+                Sequence = sequence,
+                Previous = previous,
+                Signature = signature,
+            };
+        }
+
+        private bool ReadTokenKey(JsonElement element, out DirectoryTokenKey? key)
+        {
+            key = null;
+            if (!TryNumber(element, "token-type", out long type) || !TryText(element, "token-key", out string? text))
+            {
+                return false;
+            }
+
+            // RFC 9578, section 4: what a client does not support, it ignores.
+            if (type is < 0 or > ushort.MaxValue || !TokenTypes.IsKnown((TokenType)type))
+            {
+                return true;
+            }
+
+            if (!Base64UrlText.TryDecode(text, MaxPublicKeyBytes, out byte[]? publicKey) || publicKey.Length == 0)
+            {
+                return Fail("token-key is not base64url");
+            }
+
+            DateTimeOffset? notBefore = null;
+            if (element.TryGetProperty("not-before", out _))
+            {
+                if (!TryTime(element, "not-before", out DateTimeOffset time))
+                {
+                    return false;
+                }
+
+                notBefore = time;
+            }
+
+            key = new DirectoryTokenKey((TokenType)type, publicKey, notBefore);
+            return true;
+        }
+
+        private bool ReadPlan(JsonElement element, out DirectoryPlan? plan)
+        {
+            plan = null;
+            if (!TryText(element, "id", out string? id)
+                || !TryText(element, "kind", out string? kindName)
+                || !TryList(element, "models", Plan.MaxModels, ReadText, out List<string?>? models)
+                || !TryNumber(element, "maxInputBytes", out long maxInputBytes)
+                || !TryNumber(element, "maxOutputTokens", out long maxOutputTokens)
+                || !TryNumber(element, "price", out long price)
+                || !TryText(element, "period", out string? periodName)
+                || !TryNumber(element, "tokenType", out long tokenType))
+            {
+                return false;
+            }
+
+            if (kindName is not ("request" or "subscription") || !PeriodKinds.TryParse(periodName, out PeriodKind period)
+                || maxInputBytes is < 0 or > int.MaxValue || maxOutputTokens is < 0 or > int.MaxValue
+                || tokenType is < 0 or > ushort.MaxValue)
+            {
+                return Fail("a plan's kind, period, cap or token type is out of range");
+            }
+
+            if (!TryList(element, "keys", IssuerDirectory.MaxKeysPerPlan, ReadKey, out List<PlanKey?>? keys))
+            {
+                return false;
+            }
+
+            plan = new DirectoryPlan(
+                new Plan
+                {
+                    Id = id,
+                    Kind = kindName == "request" ? PlanKind.Request : PlanKind.Subscription,
+                    Models = [.. models.OfType<string>()],
+                    MaxInputBytes = (int)maxInputBytes,
+                    MaxOutputTokens = (int)maxOutputTokens,
+                    Price = new Credits(price),
+                    Period = period,
+                    TokenType = (TokenType)tokenType,
+                },
+                [.. keys.OfType<PlanKey>()]);
+            return true;
+
+            bool ReadKey(JsonElement keyElement, out PlanKey? key) => ReadPlanKey(keyElement, id, period, out key);
+        }
+
+        private bool ReadPlanKey(JsonElement element, string planId, PeriodKind kind, out PlanKey? key)
+        {
+            key = null;
+            if (!TryOptionalBytes(element, "tokenKeyId", Token.KeyIdSizeInBytes, out byte[]? keyId)
+                || !TryTime(element, "start", out DateTimeOffset start)
+                || !TryTime(element, "deadline", out DateTimeOffset deadline)
+                || !TryTime(element, "notBefore", out DateTimeOffset notBefore)
+                || !TryOptionalBytes(element, "extensions", TokenExtensions.MaxSizeInBytes, out byte[]? extensions))
+            {
+                return false;
+            }
+
+            if (keyId is not { Length: Token.KeyIdSizeInBytes })
+            {
+                return Fail("tokenKeyId has 32 bytes");
+            }
+
+            if (!Period.TryStartingAt(kind, start, out Period period) || period.Deadline != deadline)
+            {
+                return Fail("start and deadline of a plan key are no period of its plan");
+            }
+
+            key = new PlanKey { PlanId = planId, TokenKeyId = keyId, Period = period, NotBefore = notBefore, Extensions = extensions };
+            return true;
+        }
+
+        private bool ReadGateway(JsonElement element, out DirectoryGateway? gateway)
+        {
+            gateway = null;
+            if (!TryText(element, "name", out string? name)
+                || !TryList(element, "urls", IssuerDirectory.MaxUrls, ReadText, out List<string?>? urls))
+            {
+                return false;
+            }
+
+            gateway = new DirectoryGateway(name, [.. urls.OfType<string>()]);
+            return true;
+        }
+
+        private bool ReadText(JsonElement element, out string? text)
+        {
+            text = element.ValueKind == JsonValueKind.String ? element.GetString() : null;
+            return text is not null || Fail("a list of names holds something else");
+        }
+
+        private delegate bool ItemReader<T>(JsonElement element, out T? item);
+
+        private bool TryList<T>(JsonElement element, string name, int max, ItemReader<T> read, [NotNullWhen(true)] out List<T?>? list)
+        {
+            list = null;
+            if (!TryGet(element, name, JsonValueKind.Array, out JsonElement array))
+            {
+                return false;
+            }
+
+            if (array.GetArrayLength() > max)
+            {
+                return Fail($"{name} has more than {max} entries");
+            }
+
+            List<T?> items = [];
+            foreach (JsonElement entry in array.EnumerateArray())
+            {
+                if (!read(entry, out T? item))
+                {
+                    return false;
+                }
+
+                items.Add(item);
+            }
+
+            list = items;
+            return true;
+        }
+
+        private bool TryText(JsonElement element, string name, [NotNullWhen(true)] out string? text)
+        {
+            text = TryGet(element, name, JsonValueKind.String, out JsonElement value) ? value.GetString() : null;
+            return text is not null;
+        }
+
+        private bool TryNumber(JsonElement element, string name, out long number)
+        {
+            number = 0;
+            return TryGet(element, name, JsonValueKind.Number, out JsonElement value) && value.TryGetInt64(out number);
+        }
+
+        private bool TryTime(JsonElement element, string name, out DateTimeOffset time)
+        {
+            time = default;
+            if (!TryNumber(element, name, out long seconds))
+            {
+                return false;
+            }
+
+            if (seconds is < 0 or > LastSecond)
+            {
+                return Fail($"{name} is out of range");
+            }
+
+            time = DateTimeOffset.FromUnixTimeSeconds(seconds);
+            return true;
+        }
+
+        private bool TryOptionalBytes(JsonElement element, string name, int max, out byte[]? bytes)
+        {
+            bytes = null;
+            if (element.ValueKind != JsonValueKind.Object || !element.TryGetProperty(name, out _))
+            {
+                return true;
+            }
+
+            return TryText(element, name, out string? text)
+                && (Base64UrlText.TryDecode(text, max, out bytes) || Fail($"{name} is not base64url of at most {max} bytes"));
+        }
+
+        private bool TryGet(JsonElement element, string name, JsonValueKind kind, out JsonElement value)
+        {
+            value = default;
+            if (element.ValueKind == JsonValueKind.Object && element.TryGetProperty(name, out value) && value.ValueKind == kind)
+            {
+                return true;
+            }
+
+            return Fail($"{name} is missing or of the wrong type");
+        }
+
+        private bool Fail(string fault)
+        {
+            Fault = fault;
+            return false;
+        }
+    }
+}

@@ -1,0 +1,179 @@
+using System.Security.Cryptography;
+
+namespace Tacit.Protocol;
+
+/// <summary>What a directory must satisfy to be published or believed, beyond its syntax.</summary>
+internal static class DirectoryRules
+{
+    private const int MaxUriLength = 2048;
+    private const long MaxSequence = (1L << 53) - 1;
+
+    /// <summary>What is wrong, or null.</summary>
+    public static string? FindFault(IssuerDirectory directory) =>
+        FindFaultInNames(directory) ?? FindFaultInTokenKeys(directory) ?? FindFaultInPlans(directory) ?? FindFaultInGateways(directory);
+
+    private static string? FindFaultInNames(IssuerDirectory directory)
+    {
+        if (!IsName(directory.IssuerName))
+        {
+            return "issuer-name is 1 to 255 printable ASCII characters without commas";
+        }
+
+        if (directory.IssuerRequestUri.Length is 0 or > MaxUriLength || !IsRequestUri(directory.IssuerRequestUri))
+        {
+            return "issuer-request-uri is an http or https URL or an absolute path";
+        }
+
+        if (directory.Sequence is < 1 or > MaxSequence)
+        {
+            return "sequence is 1 to 2^53-1";
+        }
+
+        if (directory.Previous is null != (directory.Sequence == 1) || directory.Previous is { Length: not IssuerDirectory.HashSizeInBytes })
+        {
+            return "previous is the 32-byte hash of the directory before, absent in the first only";
+        }
+
+        return directory.Signature is { Length: not IssuerDirectory.SignatureSizeInBytes } ? "signature has 64 bytes" : null;
+    }
+
+    private static string? FindFaultInTokenKeys(IssuerDirectory directory)
+    {
+        if (directory.TokenKeys.Count > IssuerDirectory.MaxTokenKeys)
+        {
+            return "too many token-keys";
+        }
+
+        HashSet<byte> truncated = [];
+        foreach (DirectoryTokenKey key in directory.TokenKeys)
+        {
+            if (!TokenTypes.IsKnown(key.Type))
+            {
+                return "a token key has an unknown token type";
+            }
+
+            if (!truncated.Add(key.TruncatedKeyId))
+            {
+                return "two token keys have the same truncated key id";
+            }
+        }
+
+        return null;
+    }
+
+    private static string? FindFaultInPlans(IssuerDirectory directory)
+    {
+        if (directory.Plans.Count > IssuerDirectory.MaxPlans)
+        {
+            return "too many plans";
+        }
+
+        HashSet<string> ids = new(StringComparer.Ordinal);
+        HashSet<ReadOnlyMemory<byte>> taken = new(MemoryComparer.Instance);
+        foreach (DirectoryPlan plan in directory.Plans)
+        {
+            string? fault = plan.Plan.FindFault() ?? FindFaultInPlanKeys(directory, plan, taken);
+            if (fault is not null)
+            {
+                return fault;
+            }
+
+            if (!ids.Add(plan.Plan.Id))
+            {
+                return $"plan {plan.Plan.Id} appears twice";
+            }
+        }
+
+        return null;
+    }
+
+    private static string? FindFaultInPlanKeys(IssuerDirectory directory, DirectoryPlan plan, HashSet<ReadOnlyMemory<byte>> taken)
+    {
+        string id = plan.Plan.Id;
+        if (plan.Keys.Count > IssuerDirectory.MaxKeysPerPlan)
+        {
+            return $"plan {id} has more than {IssuerDirectory.MaxKeysPerPlan} keys";
+        }
+
+        DateTimeOffset last = DateTimeOffset.MinValue;
+        foreach (PlanKey key in plan.Keys)
+        {
+            if (key.PlanId != id || key.Period.Kind != plan.Plan.Period)
+            {
+                return $"a key of plan {id} is for another plan or period";
+            }
+
+            // One key a period, and none before its period's overlap begins: that is what keeps at most two alive at any moment.
+            if (key.Start <= last)
+            {
+                return $"the keys of plan {id} are not one a period in ascending order";
+            }
+
+            last = key.Start;
+            if (key.NotBefore < key.Period.IssueFrom || key.NotBefore >= key.Deadline)
+            {
+                return $"a key of plan {id} is live outside its period";
+            }
+
+            DirectoryTokenKey? tokenKey = directory.FindTokenKey(key.TokenKeyId);
+            if (tokenKey is null || tokenKey.Type != plan.Plan.TokenType)
+            {
+                return $"a key of plan {id} is not among the token-keys of its type";
+            }
+
+            if (TokenTypes.HasExtensions(tokenKey.Type))
+            {
+                if (key.Extensions is null
+                    || !PlanMetadata.TryParse(key.Extensions, out PlanMetadata metadata)
+                    || metadata != new PlanMetadata(id, key.Deadline))
+                {
+                    return $"the extensions of a key of plan {id} do not say its plan and deadline";
+                }
+            }
+            else if (key.Extensions is not null || !taken.Add(key.TokenKeyId))
+            {
+                return $"a key of plan {id} has extensions, or is another plan's or period's key too";
+            }
+        }
+
+        return null;
+    }
+
+    private static string? FindFaultInGateways(IssuerDirectory directory)
+    {
+        if (directory.Gateways.Count > IssuerDirectory.MaxGateways)
+        {
+            return "too many gateways";
+        }
+
+        HashSet<string> names = new(StringComparer.OrdinalIgnoreCase);
+        foreach (DirectoryGateway gateway in directory.Gateways)
+        {
+            if (!IsName(gateway.Name) || !names.Add(gateway.Name))
+            {
+                return "gateway names are distinct, 1 to 255 printable ASCII characters without commas";
+            }
+
+            if (gateway.Urls.Count is 0 or > IssuerDirectory.MaxUrls || !gateway.Urls.All(IsHttpUrl))
+            {
+                return $"gateway {gateway.Name}: urls are 1 to {IssuerDirectory.MaxUrls} http or https URLs";
+            }
+        }
+
+        return null;
+    }
+
+    private static bool IsName(string name) =>
+        name.Length is > 0 and <= 255 && !name.Contains(',', StringComparison.Ordinal) && !name.AsSpan().ContainsAnyExceptInRange('!', '~');
+
+    // Not "//host": a path that begins with two slashes names another host.
+    private static bool IsRequestUri(string uri) =>
+        IsHttpUrl(uri)
+        || (uri[0] == '/' && !uri.StartsWith("//", StringComparison.Ordinal) && !uri.AsSpan().ContainsAnyExceptInRange('!', '~')
+            && !uri.Contains('\\', StringComparison.Ordinal));
+
+    private static bool IsHttpUrl(string url) =>
+        url.Length <= MaxUriLength && !url.AsSpan().ContainsAnyExceptInRange('!', '~')
+        && Uri.TryCreate(url, UriKind.Absolute, out Uri? uri)
+        && (uri.Scheme == Uri.UriSchemeHttps || uri.Scheme == Uri.UriSchemeHttp) && uri.UserInfo.Length == 0;
+}

@@ -1,0 +1,163 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Security.Cryptography;
+
+namespace Tacit.Protocol;
+
+/// <summary>A public key in the directory (RFC 9578, section 4).</summary>
+/// <param name="Type">Its token type.</param>
+/// <param name="SubjectPublicKeyInfo">The RSASSA-PSS SubjectPublicKeyInfo, DER.</param>
+/// <param name="NotBefore">When it begins to be used; whole seconds.</param>
+public sealed record DirectoryTokenKey(TokenType Type, byte[] SubjectPublicKeyInfo, DateTimeOffset? NotBefore)
+{
+    /// <summary>SHA-256 of the SubjectPublicKeyInfo, 32 bytes (RFC 9578, section 6.1).</summary>
+    public byte[] TokenKeyId { get; } = SHA256.HashData(SubjectPublicKeyInfo);
+
+    /// <summary>The last byte of the key id, by which requests name the key.</summary>
+    public byte TruncatedKeyId => TokenKeyId[^1];
+}
+
+/// <summary>A plan and its keys, in ascending order of period.</summary>
+public sealed record DirectoryPlan(Plan Plan, IReadOnlyList<PlanKey> Keys)
+{
+    /// <summary>The keys that issue and redeem at <paramref name="time"/>, the oldest first; at most two.</summary>
+    public IReadOnlyList<PlanKey> LiveKeysAt(DateTimeOffset time) => [.. Keys.Where(key => key.IsLiveAt(time))];
+}
+
+/// <summary>A gateway whose tokens this issuer's are.</summary>
+/// <param name="Name">Its one canonical name: the origin_info of every challenge it makes, on every transport.</param>
+/// <param name="Urls">Where it can be reached; at least one absolute URL.</param>
+public sealed record DirectoryGateway(string Name, IReadOnlyList<string> Urls);
+
+/// <summary>
+/// What an issuer publishes (RFC 9578, section 4) with Tacit's extension members: plans and their keys, gateways, a number, the hash of the
+/// directory before it, and a signature under the one key that clients pin.
+/// </summary>
+public sealed record IssuerDirectory
+{
+    /// <summary>1 MiB: the largest document that is read.</summary>
+    public const int MaxSizeInBytes = 1 << 20;
+
+    public const int MaxTokenKeys = 256;
+    public const int MaxPlans = 128;
+
+    /// <summary>Two live keys, one in its grace period and one to come.</summary>
+    public const int MaxKeysPerPlan = 4;
+
+    public const int MaxGateways = 64;
+    public const int MaxUrls = 16;
+    public const int SignatureSizeInBytes = 64;
+    public const int HashSizeInBytes = SHA256.HashSizeInBytes;
+
+    /// <summary>The issuer_name of every challenge for its tokens.</summary>
+    public required string IssuerName { get; init; }
+
+    /// <summary>Where tokens are requested: an absolute URL, or a path at the directory's own host.</summary>
+    public required string IssuerRequestUri { get; init; }
+
+    /// <summary>The issuer's preferred key comes first. Keys of token types that Tacit does not know are left out.</summary>
+    public required IReadOnlyList<DirectoryTokenKey> TokenKeys { get; init; }
+
+    public required IReadOnlyList<DirectoryPlan> Plans { get; init; }
+
+    public required IReadOnlyList<DirectoryGateway> Gateways { get; init; }
+
+    /// <summary>1 for an issuer's first directory, one more for each that follows; at most 2^53−1.</summary>
+    public required long Sequence { get; init; }
+
+    /// <summary><see cref="Hash"/> of the directory before, 32 bytes; null in the first.</summary>
+    public byte[]? Previous { get; init; }
+
+    /// <summary>Ed25519 over <see cref="SignedBytes"/>, 64 bytes; null in one that is not signed yet.</summary>
+    public byte[]? Signature { get; init; }
+
+    /// <summary>
+    /// What the signature covers: the RFC 8785 form of the whole document as it was received, members that Tacit does not know included,
+    /// without <c>signature</c>. Empty in one that is not signed yet.
+    /// </summary>
+    public ReadOnlyMemory<byte> SignedBytes { get; internal init; }
+
+    /// <summary>SHA-256 of <see cref="SignedBytes"/>: what the next directory names as <see cref="Previous"/>.</summary>
+    public byte[] Hash() => SignedBytes.IsEmpty
+        ? throw new InvalidOperationException("A directory has a hash once it is signed.")
+        : SHA256.HashData(SignedBytes.Span);
+
+    /// <summary>
+    /// Reads and checks a document. It is checked against itself, not yet against the pinned key: see <see cref="Verify"/>.
+    /// </summary>
+    /// <param name="json">UTF-8, at most <see cref="MaxSizeInBytes"/>.</param>
+    /// <param name="directory">The directory, or null.</param>
+    /// <param name="error">What is wrong with it, for people; or null.</param>
+    public static bool TryParse(
+        ReadOnlyMemory<byte> json, [NotNullWhen(true)] out IssuerDirectory? directory, [NotNullWhen(false)] out string? error) =>
+        DirectoryJson.TryParse(json, out directory, out error);
+
+    /// <summary>Signs and writes the document, in its RFC 8785 form.</summary>
+    /// <param name="sign">Signs with the directory key: 64 bytes Ed25519.</param>
+    /// <exception cref="InvalidOperationException">The directory contradicts itself; the message says where.</exception>
+    public byte[] SignAndEncode(Func<ReadOnlyMemory<byte>, byte[]> sign)
+    {
+        ArgumentNullException.ThrowIfNull(sign);
+        if (DirectoryRules.FindFault(this) is string fault)
+        {
+            throw new InvalidOperationException($"This directory cannot be published: {fault}.");
+        }
+
+        return DirectoryJson.Write(this, sign);
+    }
+
+    /// <summary>Whether the signature is the directory key's.</summary>
+    /// <param name="verify">Verifies with the pinned directory key: message, signature.</param>
+    public bool Verify(Func<ReadOnlyMemory<byte>, ReadOnlyMemory<byte>, bool> verify)
+    {
+        ArgumentNullException.ThrowIfNull(verify);
+        return Signature is { Length: SignatureSizeInBytes } && !SignedBytes.IsEmpty && verify(SignedBytes, Signature);
+    }
+
+    /// <summary>Whether this is the directory right after <paramref name="previous"/> in the chain.</summary>
+    public bool Follows(IssuerDirectory previous) =>
+        IssuerName == previous.IssuerName && Sequence == previous.Sequence + 1 && Previous.AsSpan().SequenceEqual(previous.Hash());
+
+    public DirectoryTokenKey? FindTokenKey(ReadOnlySpan<byte> tokenKeyId)
+    {
+        foreach (DirectoryTokenKey key in TokenKeys)
+        {
+            if (tokenKeyId.SequenceEqual(key.TokenKeyId))
+            {
+                return key;
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>The key that a request of this type means by a truncated key id (RFC 9578, section 6.1).</summary>
+    public DirectoryTokenKey? FindTokenKey(TokenType type, byte truncatedKeyId) =>
+        TokenKeys.FirstOrDefault(key => key.Type == type && key.TruncatedKeyId == truncatedKeyId);
+
+    public DirectoryPlan? FindPlan(string id) => Plans.FirstOrDefault(plan => plan.Plan.Id == id);
+
+    /// <summary>The plan and period that a token of this key and these extensions belongs to: a lookup, before any arithmetic.</summary>
+    /// <param name="tokenKeyId">32 bytes.</param>
+    /// <param name="extensions">The encoded Extensions; empty for 0x0002.</param>
+    /// <param name="plan">The plan.</param>
+    /// <param name="key">Its key.</param>
+    public bool TryFindPlanKey(
+        ReadOnlySpan<byte> tokenKeyId, ReadOnlySpan<byte> extensions, [NotNullWhen(true)] out DirectoryPlan? plan,
+        [NotNullWhen(true)] out PlanKey? key)
+    {
+        foreach (DirectoryPlan candidate in Plans)
+        {
+            foreach (PlanKey candidateKey in candidate.Keys)
+            {
+                if (tokenKeyId.SequenceEqual(candidateKey.TokenKeyId) && extensions.SequenceEqual(candidateKey.Extensions))
+                {
+                    (plan, key) = (candidate, candidateKey);
+                    return true;
+                }
+            }
+        }
+
+        (plan, key) = (null, null);
+        return false;
+    }
+}
