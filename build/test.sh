@@ -36,8 +36,11 @@ run_project() {
   fi
 
   echo "$p $f $s" >"$results/$name.counts"
-  echo "  $name: $p passed, $f failed, $s skipped ($((SECONDS - started)) s)"
-  [ "$f" = 0 ] || sed 's/^/    /' "$log"
+
+  # In one write: the other lane prints too.
+  local report="  $name: $p passed, $f failed, $s skipped ($((SECONDS - started)) s)"
+  [ "$f" = 0 ] || report+=$'\n'$(sed 's/^/    /' "$log")
+  printf '%s\n' "$report"
 }
 
 # The longest first, so that the two lanes end at about the same time.
