@@ -24,6 +24,7 @@ public static class ProblemTypes
     public const string UnsupportedMediaType = Prefix + "unsupported-media-type";
     public const string NotFound = Prefix + "not-found";
     public const string MethodNotAllowed = Prefix + "method-not-allowed";
+    public const string RateLimited = Prefix + "rate-limited";
     public const string Busy = Prefix + "busy";
     public const string SignerUnavailable = Prefix + "signer-unavailable";
     public const string StorageUnavailable = Prefix + "storage-unavailable";
@@ -54,6 +55,7 @@ public static class ProblemTypes
             UnsupportedMediaType => (415, "The content type is not one this call takes."),
             NotFound => (404, "No such resource."),
             MethodNotAllowed => (405, "The resource does not take this method."),
+            RateLimited => (429, "Too many calls of this kind; try again later."),
             Busy => (503, "The issuer is busy."),
             SignerUnavailable => (503, "The signer does not answer."),
             StorageUnavailable => (503, "The issuer's store does not answer."),
