@@ -35,18 +35,16 @@ internal static class Base64UrlText
             return false;
         }
 
-        if (digits.ContainsAnyExcept(Alphabet))
+        if (digits.ContainsAnyExcept(Alphabet) || (unpaddedTail != 0 && !HasZeroTail(digits[^1], unpaddedTail)))
         {
             return false;
         }
 
         byte[] decoded = new byte[(int)(digits.Length * 3L / 4)];
-        if (!Base64Url.TryDecodeFromChars(digits, decoded, out int written) || written != decoded.Length || written > maxBytes)
-        {
-            return false;
-        }
 
-        if (unpaddedTail != 0 && !HasZeroTail(digits[^1], unpaddedTail))
+        // Not TryDecodeFromChars, which throws where it could say no.
+        if (Base64Url.DecodeFromChars(digits, decoded, out _, out int written) is not OperationStatus.Done
+            || written != decoded.Length || written > maxBytes)
         {
             return false;
         }

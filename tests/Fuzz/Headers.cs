@@ -1,0 +1,63 @@
+using System.Text;
+using Tacit.Protocol;
+
+namespace Tacit.Fuzz;
+
+internal static class Headers
+{
+    public static IReadOnlyList<byte[]> Authorizations { get; } =
+        [.. new[]
+        {
+            PrivateTokenHeader.FormatAuthorization(Samples.TokenBytes(TokenType.BlindRsa)),
+            PrivateTokenHeader.FormatAuthorization(Samples.TokenBytes(TokenType.PartiallyBlindRsa), Samples.Metadata),
+            "privatetoken  token=AAIA , other=\"a\\\"b\",,extensions=AAA=",
+        }.Select(Samples.Utf8)];
+
+    public static IReadOnlyList<byte[]> Challenges { get; } =
+        [.. new[]
+        {
+            PrivateTokenHeader.FormatChallenge(TokenChallenge.ForGateway(TokenType.BlindRsa, "issuer.example", "gateway.example"), Samples.Filled(90, 1)),
+            "Basic realm=\"x, PrivateToken challenge=AAAA\", PrivateToken challenge=AAIAAWEAAAA,max-age=10, Negotiate YWJj==, Digest a=b",
+        }.Concat(Samples.TextFromVectors("rfc9577_www_authenticate.json", "WWW-Authenticate")).Select(Samples.Utf8)];
+
+    public static bool RunAuthorization(byte[] input)
+    {
+        string text = Encoding.Latin1.GetString(input);
+        if (!PrivateTokenHeader.TryParseAuthorization(text, out PrivateTokenCredentials? credentials))
+        {
+            return false;
+        }
+
+        string written = PrivateTokenHeader.FormatAuthorization(credentials.Token, credentials.Extensions);
+        FuzzTarget.Require(
+            PrivateTokenHeader.TryParseAuthorization(written, out PrivateTokenCredentials? again)
+                && again.Token.AsSpan().SequenceEqual(credentials.Token)
+                && again.Extensions.AsSpan().SequenceEqual(credentials.Extensions),
+            "credentials change when they are written and read again");
+        return true;
+    }
+
+    public static bool RunChallenges(byte[] input)
+    {
+        string text = Encoding.Latin1.GetString(input);
+        if (!PrivateTokenHeader.TryParseChallenges(text, out IReadOnlyList<PrivateTokenChallenge> challenges))
+        {
+            FuzzTarget.Require(challenges.Count == 0, "a refused header gave challenges");
+            return false;
+        }
+
+        string written = PrivateTokenHeader.FormatChallenges(challenges);
+        bool read = PrivateTokenHeader.TryParseChallenges(written, out IReadOnlyList<PrivateTokenChallenge> again);
+        FuzzTarget.Require(read == challenges.Count > 0 && again.Count == challenges.Count, "challenges change when they are written and read again");
+        for (int i = 0; i < again.Count; i++)
+        {
+            FuzzTarget.Require(
+                again[i].ChallengeBytes.AsSpan().SequenceEqual(challenges[i].ChallengeBytes)
+                    && again[i].TokenKey.AsSpan().SequenceEqual(challenges[i].TokenKey)
+                    && again[i].MaxAge == challenges[i].MaxAge,
+                "a challenge changes when it is written and read again");
+        }
+
+        return challenges.Count > 0;
+    }
+}
