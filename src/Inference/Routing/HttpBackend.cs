@@ -1,0 +1,187 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Http.Headers;
+using Tacit.Protocol;
+
+namespace Tacit.Inference;
+
+/// <summary>
+/// An OpenAI-compatible server. Its requests are built from nothing but the filtered body, a key and three constant headers: there is no
+/// way for anything else of the caller's to reach it (law 5).
+/// </summary>
+internal sealed class HttpBackend : IProvider
+{
+    /// <summary>As much of an error body as is read for its message.</summary>
+    private const int MaxErrorBytes = 64 << 10;
+
+    private static readonly TimeSpan DefaultRetryAfter = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan LongestRetryAfter = TimeSpan.FromMinutes(1);
+
+    private readonly HttpMessageInvoker _http;
+    private readonly Uri[] _addresses;
+    private readonly Version _version;
+    private readonly string? _outputCapMember;
+    private readonly ProviderBudgets _budgets;
+    private readonly int _maxEventBytes;
+    private readonly TimeProvider _time;
+
+    public HttpBackend(BackendOptions settings, InferenceOptions options, TimeProvider time)
+    {
+        Name = settings.Name;
+        Keys = new KeyRing(settings.Keys, time);
+        _outputCapMember = settings.OutputCapMember;
+        _budgets = settings.Budgets ?? options.Budgets;
+        _maxEventBytes = options.MaxEventBytes;
+        _time = time;
+        string root = settings.BaseUrl.AbsoluteUri.TrimEnd('/');
+        _addresses =
+        [
+            new Uri(root + "/chat/completions"),
+            new Uri(root + "/responses"),
+            new Uri(root + "/embeddings"),
+        ];
+
+        // HTTP/2 is agreed on by TLS; without TLS it would be a guess.
+        _version = settings.BaseUrl.Scheme == Uri.UriSchemeHttps ? HttpVersion.Version20 : HttpVersion.Version11;
+        _http = new HttpMessageInvoker(new SocketsHttpHandler
+        {
+            AllowAutoRedirect = false,
+            AutomaticDecompression = DecompressionMethods.None,
+            UseCookies = false,
+            UseProxy = false,
+            // No traceparent: it would tie a caller's trace to the provider's.
+            ActivityHeadersPropagator = null,
+            ConnectTimeout = _budgets.Connect,
+            PooledConnectionLifetime = TimeSpan.FromMinutes(5),
+            EnableMultipleHttp2Connections = true,
+            MaxResponseHeadersLength = 32,
+            // A reply that is given up is not worth reading on for the sake of its connection.
+            MaxResponseDrainSize = 16 << 10,
+            ResponseDrainTimeout = TimeSpan.FromMilliseconds(250),
+        });
+    }
+
+    public string Name { get; }
+
+    public KeyRing Keys { get; }
+
+    public async ValueTask<Attempt> TryAsync(ProviderCall call, string model, KeySlot key)
+    {
+        call.Clock.Begin(_budgets);
+        HttpResponseMessage? response = null;
+        var body = new RequestBody(call, model, _outputCapMember);
+        bool handedOn = false;
+        try
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Post, _addresses[(int)call.Operation]) { Version = _version, Content = body };
+            request.Headers.TryAddWithoutValidation("Accept", call.Stream ? "text/event-stream" : "application/json");
+            if (key.Key is { } secret)
+            {
+                request.Headers.TryAddWithoutValidation("Authorization", secret.Authorization);
+            }
+
+            response = await _http.SendAsync(request, call.Clock.Token);
+            if (!body.Sending.IsCompleted)
+            {
+                await body.Sending.WaitAsync(call.Clock.Token);
+            }
+
+            Attempt attempt = response.StatusCode == HttpStatusCode.OK
+                ? await BeginAsync(call, response)
+                : await RefusedAsync(call, response, key);
+            handedOn = attempt.Reply is not null;
+            return attempt;
+        }
+        catch (OperationCanceledException) when (call.Clock.Token.IsCancellationRequested)
+        {
+            return new Attempt(null, AttemptFailure.TimedOut);
+        }
+        catch (OperationCanceledException)
+        {
+            // Not our clock, so the handler's connect timeout.
+            return new Attempt(null, AttemptFailure.Unreachable);
+        }
+        catch (HttpRequestException failure) when (failure.HttpRequestError is HttpRequestError.NameResolutionError
+            or HttpRequestError.ConnectionError or HttpRequestError.SecureConnectionError)
+        {
+            return new Attempt(null, AttemptFailure.Unreachable);
+        }
+        catch (Exception failure) when (failure is HttpRequestException or IOException)
+        {
+            // The request may have been carried out, its answer lost. Another attempt is one more provider call, and the attempts are few.
+            return new Attempt(null, AttemptFailure.Failed);
+        }
+        finally
+        {
+            if (!handedOn)
+            {
+                response?.Dispose();
+            }
+
+            await body.Sending.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    public void Dispose() => _http.Dispose();
+
+    private async ValueTask<Attempt> BeginAsync(ProviderCall call, HttpResponseMessage response)
+    {
+        HttpContentHeaders headers = response.Content.Headers;
+        string? mediaType = headers.ContentType?.MediaType;
+        bool events = string.Equals(mediaType, "text/event-stream", StringComparison.OrdinalIgnoreCase);
+
+        // A server that cannot stream may answer a stream's request whole, but not the other way round: the caller could not read it.
+        if (headers.ContentEncoding.Count > 0
+            || (events && !call.Stream)
+            || (!events && !string.Equals(mediaType, "application/json", StringComparison.OrdinalIgnoreCase)))
+        {
+            return new Attempt(null, AttemptFailure.Failed);
+        }
+
+        Stream body = await response.Content.ReadAsStreamAsync(call.Clock.Token);
+        return new Attempt(
+            events
+                ? new EventStreamReply(call, response, body, _maxEventBytes)
+                : new JsonReply(call, response, body, headers.ContentLength),
+            AttemptFailure.None);
+    }
+
+    private async ValueTask<Attempt> RefusedAsync(ProviderCall call, HttpResponseMessage response, KeySlot key)
+    {
+        int status = (int)response.StatusCode;
+        switch (status)
+        {
+            case 401 or 402:
+                return new Attempt(null, AttemptFailure.KeyRefused);
+            case 429:
+                return new Attempt(null, AttemptFailure.KeyBusy, RetryAfter: RetryAfter(response.Headers.RetryAfter));
+            // 403: some providers mean the key's rights, some the prompt. It moves on to the next key, but benches none: a prompt could bench them all.
+            case < 400 or 403 or 408 or >= 500:
+                return new Attempt(null, AttemptFailure.Failed);
+        }
+
+        using var text = new SensitiveBuffer(4096);
+        try
+        {
+            Stream body = await response.Content.ReadAsStreamAsync(call.Clock.Token);
+            int read;
+            while (text.WrittenCount < MaxErrorBytes && (read = await body.ReadAsync(text.GetMemory(1024), call.Clock.Token)) > 0)
+            {
+                text.Advance(read);
+            }
+        }
+        catch (Exception failure) when (failure is IOException or HttpRequestException or OperationCanceledException)
+        {
+            // The status alone says what matters.
+            text.Clear();
+        }
+
+        return new Attempt(null, AttemptFailure.Rejected, ProviderError.Read(status, text.WrittenSpan, key.Key));
+    }
+
+    private TimeSpan RetryAfter(RetryConditionHeaderValue? header)
+    {
+        TimeSpan wait = header?.Delta ?? (header?.Date is { } date ? date - _time.GetUtcNow() : DefaultRetryAfter);
+        return wait < DefaultRetryAfter ? DefaultRetryAfter : wait > LongestRetryAfter ? LongestRetryAfter : wait;
+    }
+}

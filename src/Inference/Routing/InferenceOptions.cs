@@ -1,0 +1,129 @@
+namespace Tacit.Inference;
+
+/// <summary>Which models a gateway offers and where they are served. Checked once, at start.</summary>
+public sealed record InferenceOptions
+{
+    /// <summary>The backends; a model that several serve is asked of the first, and of the next when that one fails.</summary>
+    public IReadOnlyList<BackendOptions> Backends { get; init; } = [];
+
+    /// <summary>Whether the built-in <c>tacit-demo</c> model is offered. Default: no.</summary>
+    public bool DemoModel { get; init; }
+
+    /// <summary>The pause between the demo model's events, so that a stream can be watched. Default: none.</summary>
+    public TimeSpan DemoEventDelay { get; init; }
+
+    /// <summary>The budgets of backends that set none.</summary>
+    public ProviderBudgets Budgets { get; init; } = new();
+
+    /// <summary>The most bytes a reply may have as the provider sends it, unless the caller names another limit. Default: 16 MiB.</summary>
+    public int MaxReplyBytes { get; init; } = 16 << 20;
+
+    /// <summary>The most bytes one server-sent event may have. Default: 4 MiB.</summary>
+    public int MaxEventBytes { get; init; } = 4 << 20;
+
+    /// <summary>How many provider calls one request may cause, the first included. Default: 3.</summary>
+    public int MaxAttempts { get; init; } = 3;
+
+    /// <exception cref="ArgumentException">A setting is wrong; the message names it and the fix.</exception>
+    public void Validate()
+    {
+        Require(MaxReplyBytes is >= 1024 and <= 1 << 30, "MaxReplyBytes", "set 1 KiB to 1 GiB");
+        Require(MaxEventBytes is >= 1024 and <= 1 << 30, "MaxEventBytes", "set 1 KiB to 1 GiB");
+        Require(MaxAttempts is >= 1 and <= 10, "MaxAttempts", "set 1 to 10");
+        Require(DemoEventDelay >= TimeSpan.Zero && DemoEventDelay <= TimeSpan.FromSeconds(10), "DemoEventDelay", "set 0 to 10 seconds");
+        Budgets.Validate("Budgets");
+        var names = new HashSet<string>(StringComparer.Ordinal);
+        for (int i = 0; i < Backends.Count; i++)
+        {
+            Backends[i].Validate($"Backends:{i}");
+            Require(names.Add(Backends[i].Name), $"Backends:{i}:Name", "give each backend its own name");
+        }
+    }
+
+    internal static void Require(bool condition, string setting, string fix)
+    {
+        if (!condition)
+        {
+            throw new ArgumentException($"Inference setting {setting} is wrong: {fix}.");
+        }
+    }
+}
+
+/// <summary>An OpenAI-compatible server and the keys it may be asked with.</summary>
+public sealed record BackendOptions
+{
+    /// <summary>What logs call it.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>Up to and with the version, as SDKs take it: <c>https://api.openai.com/v1</c>.</summary>
+    public required Uri BaseUrl { get; init; }
+
+    /// <summary>The keys, used in turn. None: requests carry no Authorization, as own servers allow.</summary>
+    public IReadOnlyList<ProviderKey> Keys { get; init; } = [];
+
+    /// <summary>Public model name → the backend's own.</summary>
+    public required IReadOnlyDictionary<string, string> Models { get; init; }
+
+    /// <summary>
+    /// The one member this backend reads a chat completion's output cap from, <c>max_tokens</c> or <c>max_completion_tokens</c>; the cap is
+    /// renamed to it. Null: the request's own member goes through, <c>max_completion_tokens</c> where it has none. An older server that
+    /// knows only <c>max_tokens</c> needs this set: it would ignore the other, and the plan's cap with it.
+    /// </summary>
+    public string? OutputCapMember { get; init; }
+
+    /// <summary>This backend's budgets, or null for the common ones.</summary>
+    public ProviderBudgets? Budgets { get; init; }
+
+    internal void Validate(string at)
+    {
+        InferenceOptions.Require(!string.IsNullOrWhiteSpace(Name) && Name.Length <= 64, $"{at}:Name", "give a name of 1 to 64 characters");
+        InferenceOptions.Require(
+            BaseUrl is { IsAbsoluteUri: true } && BaseUrl.Scheme is "http" or "https" && BaseUrl.UserInfo.Length == 0
+                && BaseUrl.Query.Length == 0 && BaseUrl.Fragment.Length == 0,
+            $"{at}:BaseUrl",
+            "give an absolute http or https URL without user, query and fragment, such as https://api.openai.com/v1");
+        InferenceOptions.Require(Models is { Count: > 0 }, $"{at}:Models", "name at least one model");
+        foreach ((string name, string upstream) in Models)
+        {
+            InferenceOptions.Require(IsModelName(name) && IsModelName(upstream), $"{at}:Models", "model names are 1 to 256 printable characters without quotes and backslashes");
+            InferenceOptions.Require(name != InferenceRouter.DemoModelName, $"{at}:Models", $"{InferenceRouter.DemoModelName} is built in; choose another name");
+        }
+
+        InferenceOptions.Require(OutputCapMember is null or "max_tokens" or "max_completion_tokens", $"{at}:OutputCapMember", "set max_tokens or max_completion_tokens, or leave it out");
+        Budgets?.Validate($"{at}:Budgets");
+    }
+
+    private static bool IsModelName(string name) =>
+        name.Length is > 0 and <= 256 && !name.Any(c => char.IsControl(c) || char.IsSurrogate(c) || c is '"' or '\\');
+}
+
+/// <summary>How long a provider may take.</summary>
+public sealed record ProviderBudgets
+{
+    /// <summary>To connect, TLS included. Default: 5 seconds.</summary>
+    public TimeSpan Connect { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>From the request to a stream's first event. Default: 2 minutes.</summary>
+    public TimeSpan FirstByte { get; init; } = TimeSpan.FromMinutes(2);
+
+    /// <summary>From the request to the first byte of an unstreamed reply, which comes only when all of it is made. Default: 5 minutes.</summary>
+    public TimeSpan FirstByteUnstreamed { get; init; } = TimeSpan.FromMinutes(5);
+
+    /// <summary>Between two reads once the reply has begun. Default: 1 minute.</summary>
+    public TimeSpan Idle { get; init; } = TimeSpan.FromMinutes(1);
+
+    /// <summary>For everything together, failover included. Default: 10 minutes.</summary>
+    public TimeSpan Total { get; init; } = TimeSpan.FromMinutes(10);
+
+    internal void Validate(string at)
+    {
+        Check(Connect, "Connect");
+        Check(FirstByte, "FirstByte");
+        Check(FirstByteUnstreamed, "FirstByteUnstreamed");
+        Check(Idle, "Idle");
+        Check(Total, "Total");
+
+        void Check(TimeSpan budget, string name) =>
+            InferenceOptions.Require(budget > TimeSpan.Zero && budget <= TimeSpan.FromHours(24), $"{at}:{name}", "set more than 0 and at most 24 hours");
+    }
+}

@@ -1,0 +1,205 @@
+using System.Collections.Frozen;
+using System.Diagnostics.CodeAnalysis;
+using Microsoft.Extensions.Logging;
+using Tacit.Protocol;
+
+namespace Tacit.Inference;
+
+/// <summary>A model that is offered.</summary>
+/// <param name="Id">The public name.</param>
+public sealed record ModelInfo(string Id);
+
+/// <summary>
+/// Finds who serves a model and asks them: key after key and backend after backend, but only until a reply begins, and never more often
+/// than <see cref="InferenceOptions.MaxAttempts"/> allows. Thread safe.
+/// </summary>
+public sealed partial class InferenceRouter : IAsyncDisposable
+{
+    /// <summary>The name of the built-in model, which answers only about the request it is asked in.</summary>
+    public const string DemoModelName = "tacit-demo";
+
+    /// <summary>How long a key that was refused is left alone. Long enough not to be a nuisance, short enough that a renewed key needs no restart.</summary>
+    private static readonly TimeSpan RefusedKeyBench = TimeSpan.FromMinutes(5);
+
+    private readonly InferenceOptions _options;
+    private readonly TimeProvider _time;
+    private readonly ILogger _log;
+    private readonly List<IProvider> _providers = [];
+    private readonly FrozenDictionary<string, Route[]> _routes;
+
+    /// <exception cref="ArgumentException">A setting is wrong; the message names it and the fix.</exception>
+    public InferenceRouter(InferenceOptions options, TimeProvider time, ILoggerFactory loggers)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(time);
+        ArgumentNullException.ThrowIfNull(loggers);
+        options.Validate();
+        _options = options;
+        _time = time;
+        _log = loggers.CreateLogger("Tacit.Inference");
+
+        var routes = new Dictionary<string, List<Route>>(StringComparer.Ordinal);
+        foreach (BackendOptions settings in options.Backends)
+        {
+            if (settings.BaseUrl.Scheme == Uri.UriSchemeHttp && !settings.BaseUrl.IsLoopback)
+            {
+                LogPlainHttp(settings.Name);
+            }
+
+            Add(new HttpBackend(settings, options, time), settings.Models);
+        }
+
+        if (options.DemoModel)
+        {
+            Add(new DemoModel(options.DemoEventDelay, time), new Dictionary<string, string> { [DemoModelName] = DemoModelName });
+        }
+
+        Models = [.. routes.Keys];
+        _routes = routes.ToFrozenDictionary(route => route.Key, route => route.Value.ToArray(), StringComparer.Ordinal);
+
+        void Add(IProvider provider, IReadOnlyDictionary<string, string> models)
+        {
+            _providers.Add(provider);
+            foreach ((string name, string upstream) in models)
+            {
+                if (!routes.TryGetValue(name, out List<Route>? list))
+                {
+                    routes[name] = list = [];
+                }
+
+                list.Add(new Route(provider, upstream));
+            }
+        }
+    }
+
+    /// <summary>The public names of all models, in the settings' order.</summary>
+    public IReadOnlyList<string> Models { get; }
+
+    public bool TryGetModel(string name, [NotNullWhen(true)] out ModelInfo? model)
+    {
+        model = _routes.ContainsKey(name) ? new ModelInfo(name) : null;
+        return model is not null;
+    }
+
+    /// <summary>Asks a model. Returns when the reply has begun.</summary>
+    /// <param name="operation">What is asked for.</param>
+    /// <param name="model">The public model name.</param>
+    /// <param name="stream">Whether the body asks for server-sent events.</param>
+    /// <param name="body">What <see cref="RequestFilter"/> wrote; it must stay as it is until the task ends, not longer.</param>
+    /// <param name="facts">What the demo model may tell; never sent to a server.</param>
+    /// <param name="cancellationToken">Stops the provider.</param>
+    /// <param name="maxReplyBytes">The most bytes the reply may have; null for <see cref="InferenceOptions.MaxReplyBytes"/>.</param>
+    /// <exception cref="ProviderException">No reply began.</exception>
+    /// <exception cref="OperationCanceledException">The caller cancelled.</exception>
+    public async Task<ProviderReply> SendAsync(
+        Operation operation,
+        string model,
+        bool stream,
+        ReadOnlyMemory<byte> body,
+        RequestFacts facts,
+        CancellationToken cancellationToken,
+        int? maxReplyBytes = null)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        if (!_routes.TryGetValue(model, out Route[]? routes))
+        {
+            throw new ProviderException(ApiError.Create(ErrorCodes.ModelNotFound, "This gateway does not offer that model. GET /v1/models lists those it does.", "model"), clientProvoked: true);
+        }
+
+        var clock = new CallClock(_time, _options.Budgets, stream);
+        var call = new ProviderCall
+        {
+            Operation = operation,
+            Stream = stream,
+            Body = body,
+            Facts = facts,
+            MaxReplyBytes = maxReplyBytes ?? _options.MaxReplyBytes,
+            Clock = clock,
+        };
+        bool begun = false;
+        try
+        {
+            using CancellationTokenRegistration registration = clock.Follow(cancellationToken);
+            ReplySource reply = await AskInTurnAsync(routes, call, cancellationToken);
+            begun = true;
+            return new ProviderReply(reply);
+        }
+        finally
+        {
+            if (!begun)
+            {
+                clock.Dispose();
+            }
+        }
+    }
+
+    public ValueTask DisposeAsync()
+    {
+        foreach (IProvider provider in _providers)
+        {
+            provider.Dispose();
+        }
+
+        return ValueTask.CompletedTask;
+    }
+
+    private async Task<ReplySource> AskInTurnAsync(Route[] routes, ProviderCall call, CancellationToken caller)
+    {
+        int attempts = 0;
+        AttemptFailure last = AttemptFailure.KeyBusy;
+        foreach ((IProvider provider, string model) in routes)
+        {
+            int start = provider.Keys.Start();
+            int tried = 0;
+            while (attempts < _options.MaxAttempts && provider.Keys.Next(start, ref tried) is { } key)
+            {
+                attempts++;
+                Attempt attempt = await provider.TryAsync(call, model, key);
+                if (attempt.Reply is { } reply)
+                {
+                    LogBegun(provider.Name, attempts);
+                    return reply;
+                }
+
+                // A caller that cancels makes the attempt fail in whatever way comes first; it is not the provider's failure.
+                caller.ThrowIfCancellationRequested();
+                LogFailed(provider.Name, attempt.Failure, attempt.Error?.Status ?? 0);
+                last = attempt.Failure;
+                switch (attempt.Failure)
+                {
+                    case AttemptFailure.Rejected:
+                        throw new ProviderException(attempt.Error!, clientProvoked: true);
+                    case AttemptFailure.TimedOut:
+                        throw Failures.TimedOut(call.Clock);
+                    case AttemptFailure.KeyRefused when key.Bench(_time, RefusedKeyBench) && key.Key is not null:
+                        LogKeyRefused(provider.Name, key.Number);
+                        break;
+                    case AttemptFailure.KeyBusy:
+                        key.Bench(_time, attempt.RetryAfter);
+                        break;
+                }
+
+                if (attempt.Failure == AttemptFailure.Unreachable)
+                {
+                    break;
+                }
+            }
+        }
+
+        throw Failures.NoReply(last);
+    }
+
+    private readonly record struct Route(IProvider Provider, string Model);
+
+    [LoggerMessage(Level = LogLevel.Debug, Message = "Backend {Backend} began to reply at attempt {Attempt}")]
+    private partial void LogBegun(string backend, int attempt);
+
+    [LoggerMessage(Level = LogLevel.Debug, Message = "Backend {Backend} gave no reply: {Failure}, status {Status}")]
+    private partial void LogFailed(string backend, AttemptFailure failure, int status);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Backend {Backend} refuses its key number {Key}; it is left alone for five minutes. Check the key's reference and its account")]
+    private partial void LogKeyRefused(string backend, int key);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Backend {Backend} is reached over plain http: prompts and keys can be read on the way. Use https unless the network between is your own")]
+    private partial void LogPlainHttp(string backend);
+}

@@ -1,0 +1,59 @@
+namespace Tacit.Inference;
+
+/// <summary>One key of a pool and until when it is not to be used.</summary>
+internal sealed class KeySlot(int number, ProviderKey? key)
+{
+    private long _benchedUntil = long.MinValue;
+
+    /// <summary>Its place in the settings, from 1: what a log may call it.</summary>
+    public int Number => number;
+
+    /// <summary>Null for the one slot of a backend that wants no key.</summary>
+    public ProviderKey? Key => key;
+
+    public bool IsUsableAt(long timestamp) => timestamp >= Volatile.Read(ref _benchedUntil);
+
+    /// <returns>False if it was benched already, so that a burst of refusals is told once.</returns>
+    public bool Bench(TimeProvider time, TimeSpan duration)
+    {
+        long now = time.GetTimestamp();
+        bool usable = IsUsableAt(now);
+        Volatile.Write(ref _benchedUntil, now + (long)(duration.TotalSeconds * time.TimestampFrequency));
+        return usable;
+    }
+}
+
+/// <summary>A backend's keys, each request starting at the next one so that they share the load. Thread safe.</summary>
+internal sealed class KeyRing
+{
+    private readonly KeySlot[] _slots;
+    private readonly TimeProvider _time;
+    private uint _next = uint.MaxValue;
+
+    public KeyRing(IReadOnlyList<ProviderKey> keys, TimeProvider time)
+    {
+        _time = time;
+        _slots = keys.Count == 0 ? [new KeySlot(1, null)] : [.. keys.Select((key, i) => new KeySlot(i + 1, key))];
+    }
+
+    public int Count => _slots.Length;
+
+    /// <summary>Where a request starts.</summary>
+    public int Start() => (int)(Interlocked.Increment(ref _next) % (uint)_slots.Length);
+
+    /// <summary>The next usable key from <paramref name="start"/> on that this request has not tried; null when none is left.</summary>
+    public KeySlot? Next(int start, ref int tried)
+    {
+        long now = _time.GetTimestamp();
+        while (tried < _slots.Length)
+        {
+            KeySlot slot = _slots[(start + tried++) % _slots.Length];
+            if (slot.IsUsableAt(now))
+            {
+                return slot;
+            }
+        }
+
+        return null;
+    }
+}

@@ -1,0 +1,61 @@
+using Tacit.Protocol;
+
+namespace Tacit.Inference;
+
+/// <summary>One request on its way to a provider.</summary>
+internal sealed class ProviderCall
+{
+    public required Operation Operation { get; init; }
+
+    public required bool Stream { get; init; }
+
+    /// <summary>As <see cref="RequestFilter"/> wrote it.</summary>
+    public required ReadOnlyMemory<byte> Body { get; init; }
+
+    public required RequestFacts Facts { get; init; }
+
+    public required int MaxReplyBytes { get; init; }
+
+    public required CallClock Clock { get; init; }
+}
+
+/// <summary>How an attempt ended, when not in a reply.</summary>
+internal enum AttemptFailure
+{
+    None,
+
+    /// <summary>No connection: nothing was asked, and this backend's other keys would fare no better.</summary>
+    Unreachable,
+
+    /// <summary>The key is not accepted (401, 402).</summary>
+    KeyRefused,
+
+    /// <summary>The key has used up its rate (429).</summary>
+    KeyBusy,
+
+    /// <summary>The backend failed, or said what is no reply (5xx, 403, a redirect, a reset).</summary>
+    Failed,
+
+    /// <summary>The provider refuses this very request (any other 4xx). Nobody else is asked.</summary>
+    Rejected,
+
+    /// <summary>A budget ran out. Nobody else is asked: the time is gone, and the provider may be at work.</summary>
+    TimedOut,
+}
+
+/// <summary>What an attempt came to: a reply, or why there is none.</summary>
+internal readonly record struct Attempt(ReplySource? Reply, AttemptFailure Failure, ApiError? Error = null, TimeSpan RetryAfter = default);
+
+/// <summary>What answers requests: a server behind HTTP, or the demo model.</summary>
+internal interface IProvider : IDisposable
+{
+    string Name { get; }
+
+    KeyRing Keys { get; }
+
+    /// <summary>Asks once.</summary>
+    /// <param name="call">The request.</param>
+    /// <param name="model">The model's name at this provider.</param>
+    /// <param name="key">One of <see cref="Keys"/>.</param>
+    ValueTask<Attempt> TryAsync(ProviderCall call, string model, KeySlot key);
+}
