@@ -1,1 +1,10 @@
-namespace Tacit.Cli; internal static class Program { private static int Main() => 0; }
+namespace Tacit.Cli;
+
+internal static class Program
+{
+    private static async Task<int> Main(string[] args)
+    {
+        using Terminal terminal = Terminal.OfProcess();
+        return await CommandLine.RunAsync(args, terminal, CancellationToken.None);
+    }
+}

@@ -17,18 +17,18 @@ internal sealed class ClearingMemoryPool : MemoryPool<byte>
     /// <summary>Idle blocks kept, 16 MiB; a burst above it goes back to the collector.</summary>
     private const int MaxIdleBlocks = 4096;
 
-    private readonly ConcurrentQueue<Block> idle = new();
-    private int idleCount;
-    private volatile bool disposed;
+    private readonly ConcurrentQueue<Block> _idle = new();
+    private int _idleCount;
+    private volatile bool _disposed;
 
     public override int MaxBufferSize => BlockSize;
 
     public override IMemoryOwner<byte> Rent(int minBufferSize = -1)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(minBufferSize, BlockSize);
-        if (idle.TryDequeue(out Block? block))
+        if (_idle.TryDequeue(out Block? block))
         {
-            Interlocked.Decrement(ref idleCount);
+            Interlocked.Decrement(ref _idleCount);
             block.Lend();
             return block;
         }
@@ -37,44 +37,44 @@ internal sealed class ClearingMemoryPool : MemoryPool<byte>
 
     protected override void Dispose(bool disposing)
     {
-        disposed = true;
-        idle.Clear();
+        _disposed = true;
+        _idle.Clear();
     }
 
     private void Return(Block block)
     {
-        if (disposed || Interlocked.Increment(ref idleCount) > MaxIdleBlocks)
+        if (_disposed || Interlocked.Increment(ref _idleCount) > MaxIdleBlocks)
         {
-            Interlocked.Decrement(ref idleCount);
+            Interlocked.Decrement(ref _idleCount);
             return;
         }
-        idle.Enqueue(block);
+        _idle.Enqueue(block);
     }
 
     private sealed class Block : IMemoryOwner<byte>
     {
-        private readonly ClearingMemoryPool pool;
-        private readonly byte[] array;
-        private int lent = 1;
+        private readonly ClearingMemoryPool _pool;
+        private readonly byte[] _array;
+        private int _lent = 1;
 
         public Block(ClearingMemoryPool pool)
         {
-            this.pool = pool;
+            _pool = pool;
             // Pinned, as sockets want it, and so that the collector leaves no copies.
-            array = GC.AllocateUninitializedArray<byte>(BlockSize, pinned: true);
-            Memory = array;
+            _array = GC.AllocateUninitializedArray<byte>(BlockSize, pinned: true);
+            Memory = _array;
         }
 
         public Memory<byte> Memory { get; }
 
-        public void Lend() => Volatile.Write(ref lent, 1);
+        public void Lend() => Volatile.Write(ref _lent, 1);
 
         public void Dispose()
         {
-            if (Interlocked.Exchange(ref lent, 0) == 1)
+            if (Interlocked.Exchange(ref _lent, 0) == 1)
             {
-                CryptographicOperations.ZeroMemory(array);
-                pool.Return(this);
+                CryptographicOperations.ZeroMemory(_array);
+                _pool.Return(this);
             }
         }
     }

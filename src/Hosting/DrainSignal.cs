@@ -6,14 +6,14 @@ namespace Tacit.Hosting;
 /// </summary>
 public sealed class DrainSignal : IDisposable
 {
-    private readonly CancellationTokenSource source = new();
+    private readonly CancellationTokenSource _source = new();
 
-    public bool IsDraining => source.IsCancellationRequested;
+    public bool IsDraining => _source.IsCancellationRequested;
 
     /// <summary>Cancelled when the drain begins.</summary>
-    public CancellationToken Token => source.Token;
+    public CancellationToken Token => _source.Token;
 
-    public void Begin() => source.Cancel();
+    public void Begin() => _source.Cancel();
 
-    public void Dispose() => source.Dispose();
+    public void Dispose() => _source.Dispose();
 }

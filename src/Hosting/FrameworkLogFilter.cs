@@ -21,12 +21,12 @@ internal sealed class FrameworkLogFilter(ILoggerFactory inner) : ILoggerFactory
     {
         // Of these two the first opens an activity and a scope with the path for every request if its logger is on at all, and the second
         // would log what our own front handler has already reported.
-        private readonly bool muted = category is "Microsoft.AspNetCore.Hosting.Diagnostics" or "Microsoft.Hosting.Lifetime";
+        private readonly bool _muted = category is "Microsoft.AspNetCore.Hosting.Diagnostics" or "Microsoft.Hosting.Lifetime";
 
         public IDisposable? BeginScope<TState>(TState state)
             where TState : notnull => null;
 
-        public bool IsEnabled(LogLevel logLevel) => !muted && logLevel >= LogLevel.Warning && inner.IsEnabled(logLevel);
+        public bool IsEnabled(LogLevel logLevel) => !_muted && logLevel >= LogLevel.Warning && inner.IsEnabled(logLevel);
 
         public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
         {

@@ -11,16 +11,16 @@ namespace Tacit.Hosting;
 /// </summary>
 public sealed class Health(DrainSignal drain)
 {
-    private readonly Lock gate = new();
-    private (string Name, Func<bool> IsWell)[] checks = [];
+    private readonly Lock _gate = new();
+    private (string Name, Func<bool> IsWell)[] _checks = [];
 
     /// <param name="name">Shown to whoever asks; must tell nothing about users.</param>
     /// <param name="isWell">Called on each request for readiness: cheap, and does not throw.</param>
     public void AddCheck(string name, Func<bool> isWell)
     {
-        lock (gate)
+        lock (_gate)
         {
-            checks = [.. checks, (name, isWell)];
+            _checks = [.. _checks, (name, isWell)];
         }
     }
 
@@ -32,7 +32,7 @@ public sealed class Health(DrainSignal drain)
         {
             failing.Add("draining");
         }
-        foreach ((string name, Func<bool> isWell) in checks)
+        foreach ((string name, Func<bool> isWell) in _checks)
         {
             if (!isWell())
             {

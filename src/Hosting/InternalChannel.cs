@@ -109,12 +109,12 @@ public sealed class InternalChannelException(string message, bool isUnreachable,
 /// <summary>The calling side of <see cref="InternalChannel"/>; <see cref="SendAsync"/> is the delegate that a remote signer takes.</summary>
 public sealed class InternalChannelClient : IDisposable
 {
-    private readonly HttpMessageInvoker http;
-    private readonly Uri address;
-    private readonly SecretBytes key;
-    private readonly int maxReplyBytes;
-    private readonly TimeSpan timeout;
-    private readonly TimeProvider time;
+    private readonly HttpMessageInvoker _http;
+    private readonly Uri _address;
+    private readonly SecretBytes _key;
+    private readonly int _maxReplyBytes;
+    private readonly TimeSpan _timeout;
+    private readonly TimeProvider _time;
 
     /// <param name="target"><c>unix:/path/to.sock</c>, <c>https://host:port</c>, or <c>http://</c> to a loopback address.</param>
     /// <param name="path">The path served, with its leading slash.</param>
@@ -126,12 +126,12 @@ public sealed class InternalChannelClient : IDisposable
         InternalChannel.RequireKey(key);
         if (target.StartsWith("unix:", StringComparison.Ordinal) && target.Length > 5)
         {
-            http = new HttpMessageInvoker(UnixSocketHandler.Create(Path.GetFullPath(target[5..])));
-            address = new Uri("http://localhost" + path);
+            _http = new HttpMessageInvoker(UnixSocketHandler.Create(Path.GetFullPath(target[5..])));
+            _address = new Uri("http://localhost" + path);
         }
         else if (Uri.TryCreate(target, UriKind.Absolute, out Uri? uri) && (uri.Scheme == Uri.UriSchemeHttps || (uri.Scheme == Uri.UriSchemeHttp && uri.IsLoopback)))
         {
-            http = new HttpMessageInvoker(new SocketsHttpHandler
+            _http = new HttpMessageInvoker(new SocketsHttpHandler
             {
                 UseProxy = false,
                 UseCookies = false,
@@ -139,62 +139,62 @@ public sealed class InternalChannelClient : IDisposable
                 ActivityHeadersPropagator = null,
                 ConnectTimeout = TimeSpan.FromSeconds(5),
             });
-            address = new Uri(uri, path);
+            _address = new Uri(uri, path);
         }
         else
         {
             throw new SettingsException(new SettingsProblem(
                 setting, $"{target} is no address of a role", "Write unix:/path/to.sock, https://host:port, or http:// with a loopback address."));
         }
-        this.key = key.Copy();
-        this.maxReplyBytes = maxReplyBytes;
-        this.timeout = timeout;
-        this.time = time;
+        _key = key.Copy();
+        _maxReplyBytes = maxReplyBytes;
+        _timeout = timeout;
+        _time = time;
     }
 
     /// <exception cref="InternalChannelException">No answer in time, a refusal, or an answer that is not authentic.</exception>
     public async ValueTask<byte[]> SendAsync(ReadOnlyMemory<byte> body, CancellationToken cancellationToken)
     {
-        byte[] tag = InternalChannel.RequestTag(key, address.AbsolutePath, body.Span);
-        using HttpRequestMessage request = new(HttpMethod.Post, address);
+        byte[] tag = InternalChannel.RequestTag(_key, _address.AbsolutePath, body.Span);
+        using HttpRequestMessage request = new(HttpMethod.Post, _address);
         request.Content = new ReadOnlyMemoryContent(body) { Headers = { ContentType = new MediaTypeHeaderValue(InternalChannel.MediaType) } };
         request.Headers.TryAddWithoutValidation(InternalChannel.TagHeader, Base64Url.EncodeToString(tag));
-        using CancellationTokenSource late = new(timeout, time);
+        using CancellationTokenSource late = new(_timeout, _time);
         using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(late.Token, cancellationToken);
         try
         {
-            using HttpResponseMessage response = await http.SendAsync(request, either.Token);
+            using HttpResponseMessage response = await _http.SendAsync(request, either.Token);
             if (response.StatusCode == HttpStatusCode.Unauthorized)
             {
-                throw new InternalChannelException($"The role at {address.Authority} refused the key between the roles: both need the same one.", isUnreachable: false);
+                throw new InternalChannelException($"The role at {_address.Authority} refused the key between the roles: both need the same one.", isUnreachable: false);
             }
             if (response.StatusCode != HttpStatusCode.OK)
             {
-                throw new InternalChannelException($"The role at {address.Authority} answered {(int)response.StatusCode}; its log names the cause.", (int)response.StatusCode >= 500);
+                throw new InternalChannelException($"The role at {_address.Authority} answered {(int)response.StatusCode}; its log names the cause.", (int)response.StatusCode >= 500);
             }
-            await response.Content.LoadIntoBufferAsync(maxReplyBytes, either.Token);
+            await response.Content.LoadIntoBufferAsync(_maxReplyBytes, either.Token);
             byte[] reply = await response.Content.ReadAsByteArrayAsync(either.Token);
             byte[] given = new byte[HMACSHA256.HashSizeInBytes];
             bool authentic = response.Headers.TryGetValues(InternalChannel.TagHeader, out IEnumerable<string>? values)
                 && InternalChannel.TryDecodeTag(values.First(), given)
-                && CryptographicOperations.FixedTimeEquals(given, InternalChannel.ReplyTag(key, tag, reply));
+                && CryptographicOperations.FixedTimeEquals(given, InternalChannel.ReplyTag(_key, tag, reply));
             return authentic
                 ? reply
-                : throw new InternalChannelException($"What answers at {address.Authority} does not hold the key between the roles.", isUnreachable: false);
+                : throw new InternalChannelException($"What answers at {_address.Authority} does not hold the key between the roles.", isUnreachable: false);
         }
         catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)
         {
-            throw new InternalChannelException($"The role at {address.Authority} did not answer within {timeout}.", isUnreachable: true, e);
+            throw new InternalChannelException($"The role at {_address.Authority} did not answer within {_timeout}.", isUnreachable: true, e);
         }
         catch (HttpRequestException e)
         {
-            throw new InternalChannelException($"The role at {address.Authority} cannot be reached.", isUnreachable: true, e);
+            throw new InternalChannelException($"The role at {_address.Authority} cannot be reached.", isUnreachable: true, e);
         }
     }
 
     public void Dispose()
     {
-        http.Dispose();
-        key.Dispose();
+        _http.Dispose();
+        _key.Dispose();
     }
 }

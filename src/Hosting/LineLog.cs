@@ -10,18 +10,18 @@ namespace Tacit.Hosting;
 /// </summary>
 public sealed class LineLog : ILoggerFactory
 {
-    private readonly Lock gate = new();
-    private readonly Stream output;
-    private readonly LogLevel minimum;
-    private readonly TimeProvider time;
-    private bool disposed;
+    private readonly Lock _gate = new();
+    private readonly Stream _output;
+    private readonly LogLevel _minimum;
+    private readonly TimeProvider _time;
+    private bool _disposed;
 
     /// <param name="output">Where lines go. Left open.</param>
     public LineLog(Stream output, LogLevel minimum, TimeProvider time)
     {
-        this.output = output;
-        this.minimum = minimum;
-        this.time = time;
+        _output = output;
+        _minimum = minimum;
+        _time = time;
     }
 
     public ILogger CreateLogger(string categoryName) => new Line(this, categoryName);
@@ -30,9 +30,9 @@ public sealed class LineLog : ILoggerFactory
 
     public void Dispose()
     {
-        lock (gate)
+        lock (_gate)
         {
-            disposed = true;
+            _disposed = true;
             Flush();
         }
     }
@@ -40,7 +40,7 @@ public sealed class LineLog : ILoggerFactory
     private void Write(LogLevel level, string category, string message, Exception? exception)
     {
         StringBuilder line = new();
-        line.Append(time.GetUtcNow().UtcDateTime.ToString("yyyy-MM-ddTHH:mm:ss.fffZ", CultureInfo.InvariantCulture));
+        line.Append(_time.GetUtcNow().UtcDateTime.ToString("yyyy-MM-ddTHH:mm:ss.fffZ", CultureInfo.InvariantCulture));
         line.Append(' ').Append(Name(level)).Append(' ').Append(category).Append(": ");
         // One entry is one line, whatever a message holds: nothing may forge a second one.
         foreach (char c in message)
@@ -50,23 +50,23 @@ public sealed class LineLog : ILoggerFactory
         if (exception is not null)
         {
             line.Append(" (").Append(ExceptionNames.Of(exception)).Append(')');
-            if (minimum <= LogLevel.Debug && exception.StackTrace is string trace)
+            if (_minimum <= LogLevel.Debug && exception.StackTrace is string trace)
             {
                 line.Append(" at ").Append(trace.ReplaceLineEndings(" |"));
             }
         }
         line.Append('\n');
         byte[] bytes = Encoding.UTF8.GetBytes(line.ToString());
-        lock (gate)
+        lock (_gate)
         {
-            if (disposed)
+            if (_disposed)
             {
                 return;
             }
             try
             {
-                output.Write(bytes);
-                output.Flush();
+                _output.Write(bytes);
+                _output.Flush();
             }
             catch (IOException)
             {
@@ -79,7 +79,7 @@ public sealed class LineLog : ILoggerFactory
     {
         try
         {
-            output.Flush();
+            _output.Flush();
         }
         catch (Exception e) when (e is IOException or ObjectDisposedException)
         {
@@ -101,7 +101,7 @@ public sealed class LineLog : ILoggerFactory
         public IDisposable? BeginScope<TState>(TState state)
             where TState : notnull => null;
 
-        public bool IsEnabled(LogLevel logLevel) => logLevel >= owner.minimum && logLevel != LogLevel.None;
+        public bool IsEnabled(LogLevel logLevel) => logLevel >= owner._minimum && logLevel != LogLevel.None;
 
         public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
         {

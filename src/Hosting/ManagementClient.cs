@@ -22,15 +22,15 @@ public sealed class ManagementClient : IDisposable
 {
     private const int MaxReplyBytes = 16 * 1024 * 1024;
 
-    private readonly HttpMessageInvoker http;
-    private readonly string role;
-    private readonly string socketPath;
+    private readonly HttpMessageInvoker _http;
+    private readonly string _role;
+    private readonly string _socketPath;
 
     public ManagementClient(string dataFolder, string role)
     {
-        this.role = role;
-        socketPath = ManagementSocket.PathFor(dataFolder, role);
-        http = new HttpMessageInvoker(UnixSocketHandler.Create(socketPath));
+        _role = role;
+        _socketPath = ManagementSocket.PathFor(dataFolder, role);
+        _http = new HttpMessageInvoker(UnixSocketHandler.Create(_socketPath));
     }
 
     /// <exception cref="ManagementException">Not running, not allowed, refused, or a reply of another version.</exception>
@@ -55,7 +55,7 @@ public sealed class ManagementClient : IDisposable
         }
         catch (JsonException e)
         {
-            throw new ManagementException($"The {role} answered in a form this version does not know. Use the same version of tacit for both.", 200, e);
+            throw new ManagementException($"The {_role} answered in a form this version does not know. Use the same version of tacit for both.", 200, e);
         }
     }
 
@@ -68,24 +68,24 @@ public sealed class ManagementClient : IDisposable
         }
         try
         {
-            using HttpResponseMessage response = await http.SendAsync(request, cancellationToken);
+            using HttpResponseMessage response = await _http.SendAsync(request, cancellationToken);
             byte[] bytes = await BoundedAsync(response.Content, cancellationToken);
             return response.IsSuccessStatusCode
                 ? bytes
-                : throw new ManagementException(Encoding.UTF8.GetString(bytes) is { Length: > 0 } text ? text : $"The {role} answered {(int)response.StatusCode}.", (int)response.StatusCode);
+                : throw new ManagementException(Encoding.UTF8.GetString(bytes) is { Length: > 0 } text ? text : $"The {_role} answered {(int)response.StatusCode}.", (int)response.StatusCode);
         }
         catch (HttpRequestException e)
         {
             SocketError? cause = (e.InnerException as SocketException)?.SocketErrorCode;
             throw new ManagementException(
                 cause == SocketError.AccessDenied
-                    ? $"This user may not manage the {role} at {socketPath}. Run the command as the user that runs the {role}."
-                    : $"No {role} runs on this data folder ({socketPath} does not answer). Start it with `tacit {role}`, or name its folder with --data.",
+                    ? $"This user may not manage the {_role} at {_socketPath}. Run the command as the user that runs the {_role}."
+                    : $"No {_role} runs on this data folder ({_socketPath} does not answer). Start it with `tacit {_role}`, or name its folder with --data.",
                 inner: e);
         }
         catch (IOException e)
         {
-            throw new ManagementException($"The {role} closed the connection before it answered; its log names the cause.", inner: e);
+            throw new ManagementException($"The {_role} closed the connection before it answered; its log names the cause.", inner: e);
         }
     }
 
@@ -95,7 +95,7 @@ public sealed class ManagementClient : IDisposable
         return await content.ReadAsByteArrayAsync(cancellationToken);
     }
 
-    public void Dispose() => http.Dispose();
+    public void Dispose() => _http.Dispose();
 }
 
 /// <summary>An HTTP handler whose every connection goes to one Unix socket. It follows nothing, keeps no cookies and asks no proxy.</summary>

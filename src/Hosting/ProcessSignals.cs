@@ -8,40 +8,40 @@ namespace Tacit.Hosting;
 /// </summary>
 public sealed class ProcessSignals : IDisposable
 {
-    private readonly CancellationTokenSource stopping = new();
-    private readonly PosixSignalRegistration[] registrations;
+    private readonly CancellationTokenSource _stopping = new();
+    private readonly PosixSignalRegistration[] _registrations;
 
     public ProcessSignals()
     {
-        registrations = [PosixSignalRegistration.Create(PosixSignal.SIGINT, Handle), PosixSignalRegistration.Create(PosixSignal.SIGTERM, Handle)];
+        _registrations = [PosixSignalRegistration.Create(PosixSignal.SIGINT, Handle), PosixSignalRegistration.Create(PosixSignal.SIGTERM, Handle)];
     }
 
     /// <summary>Cancelled by the first signal.</summary>
-    public CancellationToken Stopping => stopping.Token;
+    public CancellationToken Stopping => _stopping.Token;
 
     /// <summary>Completes on the first signal, or throws when <paramref name="cancellationToken"/> is cancelled before.</summary>
     public async Task WaitAsync(CancellationToken cancellationToken = default)
     {
         TaskCompletionSource signalled = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        using CancellationTokenRegistration first = stopping.Token.Register(signalled.SetResult);
+        using CancellationTokenRegistration first = _stopping.Token.Register(signalled.SetResult);
         await signalled.Task.WaitAsync(cancellationToken);
     }
 
     private void Handle(PosixSignalContext context)
     {
-        if (!stopping.IsCancellationRequested)
+        if (!_stopping.IsCancellationRequested)
         {
             context.Cancel = true;
-            stopping.Cancel();
+            _stopping.Cancel();
         }
     }
 
     public void Dispose()
     {
-        foreach (PosixSignalRegistration registration in registrations)
+        foreach (PosixSignalRegistration registration in _registrations)
         {
             registration.Dispose();
         }
-        stopping.Dispose();
+        _stopping.Dispose();
     }
 }

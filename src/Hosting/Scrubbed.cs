@@ -3,10 +3,10 @@ namespace Tacit.Hosting;
 /// <summary>Wraps a value that no log, error or debugger line may show: it prints as <c>[scrubbed]</c> however it is formatted.</summary>
 public readonly struct Scrubbed<T>(T value) : IFormattable
 {
-    private readonly T value = value;
+    private readonly T _value = value;
 
     /// <summary>The value itself, for the one place that needs it.</summary>
-    public T Reveal() => value;
+    public T Reveal() => _value;
 
     public override string ToString() => "[scrubbed]";
 

@@ -5,24 +5,24 @@ namespace Tacit.Hosting;
 /// <summary>The bytes of a secret, on the pinned heap so that the collector leaves no copies behind, and wiped on disposal.</summary>
 public sealed class SecretBytes : IDisposable
 {
-    private readonly byte[] bytes;
-    private bool disposed;
+    private readonly byte[] _bytes;
+    private bool _disposed;
 
     public SecretBytes(ReadOnlySpan<byte> value)
     {
-        bytes = GC.AllocateUninitializedArray<byte>(value.Length, pinned: true);
-        value.CopyTo(bytes);
+        _bytes = GC.AllocateUninitializedArray<byte>(value.Length, pinned: true);
+        value.CopyTo(_bytes);
     }
 
-    public int Length => bytes.Length;
+    public int Length => _bytes.Length;
 
     /// <exception cref="ObjectDisposedException">The secret was wiped.</exception>
     public ReadOnlySpan<byte> Span
     {
         get
         {
-            ObjectDisposedException.ThrowIf(disposed, this);
-            return bytes;
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            return _bytes;
         }
     }
 
@@ -31,8 +31,8 @@ public sealed class SecretBytes : IDisposable
     {
         get
         {
-            ObjectDisposedException.ThrowIf(disposed, this);
-            return bytes;
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            return _bytes;
         }
     }
 
@@ -41,8 +41,8 @@ public sealed class SecretBytes : IDisposable
 
     public void Dispose()
     {
-        disposed = true;
-        CryptographicOperations.ZeroMemory(bytes);
+        _disposed = true;
+        CryptographicOperations.ZeroMemory(_bytes);
     }
 
     public override string ToString() => "[scrubbed]";

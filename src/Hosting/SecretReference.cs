@@ -15,13 +15,13 @@ public sealed class SecretReference
 {
     public const int MaxSizeInBytes = 64 * 1024;
 
-    private readonly bool isFile;
-    private readonly string target;
+    private readonly bool _isFile;
+    private readonly string _target;
 
     private SecretReference(bool isFile, string target)
     {
-        this.isFile = isFile;
-        this.target = target;
+        _isFile = isFile;
+        _target = target;
     }
 
     public static SecretReference FromFile(string path)
@@ -57,7 +57,7 @@ public sealed class SecretReference
     /// <exception cref="SettingsException">Missing, empty, too large, unreadable, or a file that other users can change.</exception>
     public SecretBytes Load(string settingName)
     {
-        byte[] raw = isFile ? ReadFile(settingName) : ReadEnvironment(settingName);
+        byte[] raw = _isFile ? ReadFile(settingName) : ReadEnvironment(settingName);
         try
         {
             ReadOnlySpan<byte> value = raw;
@@ -79,17 +79,17 @@ public sealed class SecretReference
 
     /// <summary>True for a file that users other than its owner can read; <c>tacit doctor</c> warns of it.</summary>
     public bool IsReadableByOthers =>
-        isFile && !OperatingSystem.IsWindows() && File.Exists(target)
-        && (File.GetUnixFileMode(target) & (UnixFileMode.GroupRead | UnixFileMode.OtherRead)) != 0;
+        _isFile && !OperatingSystem.IsWindows() && File.Exists(_target)
+        && (File.GetUnixFileMode(_target) & (UnixFileMode.GroupRead | UnixFileMode.OtherRead)) != 0;
 
-    public override string ToString() => (isFile ? "file:" : "env:") + target;
+    public override string ToString() => (_isFile ? "file:" : "env:") + _target;
 
     private byte[] ReadEnvironment(string settingName)
     {
-        string? value = Environment.GetEnvironmentVariable(target);
+        string? value = Environment.GetEnvironmentVariable(_target);
         return value switch
         {
-            null => throw Unusable(settingName, "is not set", $"Set the environment variable {target}, or point {settingName} elsewhere."),
+            null => throw Unusable(settingName, "is not set", $"Set the environment variable {_target}, or point {settingName} elsewhere."),
             { Length: > MaxSizeInBytes } => throw Unusable(settingName, "is too large", $"A secret has at most {MaxSizeInBytes} bytes."),
             _ => Encoding.UTF8.GetBytes(value),
         };
@@ -99,12 +99,12 @@ public sealed class SecretReference
     {
         try
         {
-            using FileStream file = new(target, new FileStreamOptions { BufferSize = 0 });
+            using FileStream file = new(_target, new FileStreamOptions { BufferSize = 0 });
             // A key that someone else can replace protects nothing; one that a group may read is how container platforms mount secrets.
             if (!OperatingSystem.IsWindows()
                 && (File.GetUnixFileMode(file.SafeFileHandle) & (UnixFileMode.GroupWrite | UnixFileMode.OtherWrite)) != 0)
             {
-                throw Unusable(settingName, "can be changed by other users", $"Run: chmod 600 {target}");
+                throw Unusable(settingName, "can be changed by other users", $"Run: chmod 600 {_target}");
             }
             // Read to a bound, not to the reported length: a pipe or a device has none.
             byte[] buffer = new byte[MaxSizeInBytes + 1];
@@ -120,11 +120,11 @@ public sealed class SecretReference
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
-            throw Unusable(settingName, "does not exist", $"Create the file {target}, or point {settingName} elsewhere.");
+            throw Unusable(settingName, "does not exist", $"Create the file {_target}, or point {settingName} elsewhere.");
         }
         catch (Exception e) when (e is UnauthorizedAccessException or IOException)
         {
-            throw Unusable(settingName, "cannot be read", $"Let the user that runs this read {target}.");
+            throw Unusable(settingName, "cannot be read", $"Let the user that runs this read {_target}.");
         }
     }
 

@@ -15,13 +15,13 @@ public sealed class SettingsException(params IReadOnlyList<SettingsProblem> prob
 /// <summary>Collects what is wrong with a set of settings; <see cref="ThrowIfAny"/> reports all of it together.</summary>
 public sealed class SettingsValidation
 {
-    private readonly List<SettingsProblem> problems = [];
+    private readonly List<SettingsProblem> _problems = [];
 
-    public IReadOnlyList<SettingsProblem> Problems => problems;
+    public IReadOnlyList<SettingsProblem> Problems => _problems;
 
     public SettingsValidation Add(string key, string problem, string fix)
     {
-        problems.Add(new SettingsProblem(key, problem, fix));
+        _problems.Add(new SettingsProblem(key, problem, fix));
         return this;
     }
 
@@ -37,9 +37,9 @@ public sealed class SettingsValidation
     /// <exception cref="SettingsException">At least one problem was recorded.</exception>
     public void ThrowIfAny()
     {
-        if (problems.Count > 0)
+        if (_problems.Count > 0)
         {
-            throw new SettingsException(problems.ToArray());
+            throw new SettingsException(_problems.ToArray());
         }
     }
 }

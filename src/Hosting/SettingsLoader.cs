@@ -12,11 +12,11 @@ namespace Tacit.Hosting;
 /// </summary>
 public sealed class SettingsLoader
 {
-    private readonly JsonObject tree = [];
-    private readonly SettingsValidation validation = new();
+    private readonly JsonObject _tree = [];
+    private readonly SettingsValidation _validation = new();
 
     /// <summary>What a key was set by, for the errors: <c>Providers:0:BaseUrl</c> → <c>TACIT__Gateway__Providers__0__BaseUrl</c>.</summary>
-    private readonly Dictionary<string, string> origins = new(StringComparer.OrdinalIgnoreCase);
+    private readonly Dictionary<string, string> _origins = new(StringComparer.OrdinalIgnoreCase);
 
     /// <summary>Takes a JSON file; comments and trailing commas are allowed, keys given twice are not.</summary>
     public SettingsLoader AddFile(string? path)
@@ -34,20 +34,20 @@ public sealed class SettingsLoader
                 new JsonDocumentOptions { AllowDuplicateProperties = false, CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true, MaxDepth = 16 });
             if (root is JsonObject settings)
             {
-                Merge(tree, settings, "", path);
+                Merge(_tree, settings, "", path);
             }
             else
             {
-                validation.Add("--config", $"{path} does not hold a JSON object", "Write the settings as { \"Key\": value }.");
+                _validation.Add("--config", $"{path} does not hold a JSON object", "Write the settings as { \"Key\": value }.");
             }
         }
         catch (JsonException e)
         {
-            validation.Add("--config", $"{path} is no valid JSON at line {e.LineNumber + 1}, byte {e.BytePositionInLine + 1}, or has a key twice", "Put that line right.");
+            _validation.Add("--config", $"{path} is no valid JSON at line {e.LineNumber + 1}, byte {e.BytePositionInLine + 1}, or has a key twice", "Put that line right.");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            validation.Add("--config", $"{path} cannot be read", "Name a file that this user can read.");
+            _validation.Add("--config", $"{path} cannot be read", "Name a file that this user can read.");
         }
         return this;
     }
@@ -91,9 +91,9 @@ public sealed class SettingsLoader
     public T Load<T>(JsonTypeInfo<T> type)
     {
         ArgumentNullException.ThrowIfNull(type);
-        SettingsShape shape = new(validation, OriginOf);
-        JsonNode? shaped = shape.Fit(tree, type, "");
-        validation.ThrowIfAny();
+        SettingsShape shape = new(_validation, OriginOf);
+        JsonNode? shaped = shape.Fit(_tree, type, "");
+        _validation.ThrowIfAny();
         T? options;
         try
         {
@@ -108,8 +108,8 @@ public sealed class SettingsLoader
         }
         if (options is IValidatedSettings validated)
         {
-            validated.Validate(validation);
-            validation.ThrowIfAny();
+            validated.Validate(_validation);
+            _validation.ThrowIfAny();
         }
         return options!;
     }
@@ -117,7 +117,7 @@ public sealed class SettingsLoader
     private string OriginOf(string path)
     {
         string normal = path.Replace('.', ':').Replace("[", ":", StringComparison.Ordinal).Replace("]", "", StringComparison.Ordinal);
-        return origins.TryGetValue(normal, out string? origin) ? $"{normal} ({origin})" : normal;
+        return _origins.TryGetValue(normal, out string? origin) ? $"{normal} ({origin})" : normal;
     }
 
     private void Merge(JsonObject into, JsonObject from, string path, string origin)
@@ -133,14 +133,14 @@ public sealed class SettingsLoader
             {
                 Replace(into, name, value?.DeepClone());
             }
-            origins[key] = origin;
+            _origins[key] = origin;
         }
     }
 
     private void Set(string key, string value, string origin)
     {
         string[] steps = key.Split(':');
-        JsonObject at = tree;
+        JsonObject at = _tree;
         foreach (string step in steps[..^1])
         {
             JsonNode? next = at.FirstOrDefault(p => p.Key.Equals(step, StringComparison.OrdinalIgnoreCase)).Value;
@@ -157,7 +157,7 @@ public sealed class SettingsLoader
             at = nested;
         }
         Replace(at, steps[^1], JsonValue.Create(value));
-        origins[key] = origin;
+        _origins[key] = origin;
     }
 
     /// <summary>A list as an object by index, so that the environment can change one item of it.</summary>

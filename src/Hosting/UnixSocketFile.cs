@@ -13,14 +13,14 @@ internal sealed class UnixSocketFile : IDisposable
     /// <summary>sizeof(sockaddr_un.sun_path) on Linux, with its final zero. macOS has 104.</summary>
     private const int MaxPathBytes = 104;
 
-    private readonly string path;
-    private readonly string folder;
-    private bool published;
+    private readonly string _path;
+    private readonly string _folder;
+    private bool _published;
 
     private UnixSocketFile(string path, string folder)
     {
-        this.path = path;
-        this.folder = folder;
+        _path = path;
+        _folder = folder;
         BindPath = Path.Combine(folder, "s");
     }
 
@@ -62,23 +62,23 @@ internal sealed class UnixSocketFile : IDisposable
         {
             File.SetUnixFileMode(BindPath, mode);
         }
-        File.Move(BindPath, path, overwrite: true);
-        published = true;
-        Directory.Delete(folder);
+        File.Move(BindPath, _path, overwrite: true);
+        _published = true;
+        Directory.Delete(_folder);
     }
 
     public void Dispose()
     {
         try
         {
-            if (published)
+            if (_published)
             {
-                published = false;
-                File.Delete(path);
+                _published = false;
+                File.Delete(_path);
             }
-            else if (Directory.Exists(folder))
+            else if (Directory.Exists(_folder))
             {
-                Directory.Delete(folder, recursive: true);
+                Directory.Delete(_folder, recursive: true);
             }
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

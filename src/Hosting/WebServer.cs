@@ -25,20 +25,20 @@ namespace Tacit.Hosting;
 /// </summary>
 public sealed partial class WebServer : IAsyncDisposable
 {
-    private readonly WebApplication application;
-    private readonly WebServerOptions options;
-    private readonly DrainSignal drain;
-    private readonly TimeProvider time;
-    private readonly UnixSocketFile? socket;
-    private int stopped;
+    private readonly WebApplication _application;
+    private readonly WebServerOptions _options;
+    private readonly DrainSignal _drain;
+    private readonly TimeProvider _time;
+    private readonly UnixSocketFile? _socket;
+    private int _stopped;
 
     private WebServer(WebApplication application, WebServerOptions options, DrainSignal drain, TimeProvider time, UnixSocketFile? socket)
     {
-        this.application = application;
-        this.options = options;
-        this.drain = drain;
-        this.time = time;
-        this.socket = socket;
+        _application = application;
+        _options = options;
+        _drain = drain;
+        _time = time;
+        _socket = socket;
         Address = AddressOf(application, options);
     }
 
@@ -48,7 +48,7 @@ public sealed partial class WebServer : IAsyncDisposable
     public Uri Address { get; }
 
     /// <summary>Cancelled when a stop began.</summary>
-    public CancellationToken Draining => drain.Token;
+    public CancellationToken Draining => _drain.Token;
 
     /// <param name="options">Where and with which limits.</param>
     /// <param name="map">Maps the routes, once.</param>
@@ -108,16 +108,16 @@ public sealed partial class WebServer : IAsyncDisposable
     /// <param name="cancellationToken">Cancelled: cut off at once what still runs.</param>
     public async Task StopAsync(CancellationToken cancellationToken = default)
     {
-        if (Interlocked.Exchange(ref stopped, 1) != 0)
+        if (Interlocked.Exchange(ref _stopped, 1) != 0)
         {
             return;
         }
-        drain.Begin();
+        _drain.Begin();
         try
         {
-            if (options.DrainDelay > TimeSpan.Zero)
+            if (_options.DrainDelay > TimeSpan.Zero)
             {
-                await Task.Delay(options.DrainDelay, time, cancellationToken);
+                await Task.Delay(_options.DrainDelay, _time, cancellationToken);
             }
         }
         catch (OperationCanceledException)
@@ -126,7 +126,7 @@ public sealed partial class WebServer : IAsyncDisposable
         }
         try
         {
-            await application.StopAsync(cancellationToken);
+            await _application.StopAsync(cancellationToken);
         }
         catch (OperationCanceledException)
         {
@@ -134,16 +134,16 @@ public sealed partial class WebServer : IAsyncDisposable
         }
         finally
         {
-            socket?.Dispose();
+            _socket?.Dispose();
         }
     }
 
     public async ValueTask DisposeAsync()
     {
-        using CancellationTokenSource now = new(TimeSpan.Zero, time);
+        using CancellationTokenSource now = new(TimeSpan.Zero, _time);
         await now.CancelAsync();
         await StopAsync(now.Token);
-        await application.DisposeAsync();
+        await _application.DisposeAsync();
     }
 
     private static void Configure(KestrelServerOptions kestrel, WebServerOptions options, UnixSocketFile? socket)

@@ -1,0 +1,31 @@
+using System.Text.Json;
+using Tacit.Hosting;
+using Tacit.Hosting.KeyProtection;
+using Tacit.Storage;
+
+namespace Tacit.Cli;
+
+/// <summary>Turns what a command threw into the line or two that the user sees. Never a stack trace.</summary>
+internal static class Failures
+{
+    public static (int ExitCode, string Message) Explain(Exception exception)
+    {
+        return exception switch
+        {
+            CommandException e => (e.ExitCode, e.Message),
+            SettingsException e => (ExitCode.Failed, string.Join(Environment.NewLine + "  ", e.Problems.Select(p => p.ToString()))),
+            ListenException e => (ExitCode.Failed, e.Message),
+            ManagementException e => (ExitCode.Failed, e.Message),
+            InternalChannelException e => (ExitCode.Failed, e.Message),
+            KeyProtectionException e => (ExitCode.Failed, e.Message),
+            StorageException e => (ExitCode.Failed, e.Message),
+            OperationCanceledException => (ExitCode.Failed, "Interrupted."),
+            AggregateException { InnerExceptions: [Exception only] } => Explain(only),
+            HttpRequestException e => (ExitCode.Failed, $"A connection failed ({ExceptionNames.Of(e)}). `tacit doctor` looks for the cause."),
+            JsonException => (ExitCode.Failed, "An answer came in a form this version does not know. Use the same version of tacit everywhere."),
+            UnauthorizedAccessException e => (ExitCode.Failed, e.Message),
+            IOException e => (ExitCode.Failed, e.Message),
+            _ => (ExitCode.Failed, $"This should not have happened ({ExceptionNames.Of(exception)}). `tacit doctor` checks the machine; if it finds nothing, please report this line."),
+        };
+    }
+}

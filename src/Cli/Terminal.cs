@@ -1,0 +1,168 @@
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+using Spectre.Console;
+
+namespace Tacit.Cli;
+
+/// <summary>
+/// Where commands write. Results go to <see cref="Out"/>, progress and errors to <see cref="Error"/>. Colour and frames only on a terminal, and not with
+/// <c>NO_COLOR</c> (no-color.org) or <c>TERM=dumb</c>; everything else gets plain text that keeps its columns.
+/// </summary>
+internal sealed class Terminal : IDisposable
+{
+    private readonly Lock _gate = new();
+    private string? _progress;
+
+    public Terminal(TextWriter output, TextWriter error, TextReader input)
+    {
+        Out = output;
+        Error = error;
+        In = input;
+    }
+
+    public TextWriter Out { get; }
+
+    public TextWriter Error { get; }
+
+    public TextReader In { get; }
+
+    /// <summary>Standard output is a terminal: a person watches.</summary>
+    public bool IsInteractive { get; init; }
+
+    /// <summary>Standard error is a terminal: progress may overwrite its own line.</summary>
+    public bool ErrorIsTerminal { get; init; }
+
+    public bool InputIsRedirected { get; init; } = true;
+
+    public bool UseColor { get; init; }
+
+    /// <summary>Where a server's log goes.</summary>
+    public Func<Stream> OpenLog { get; init; } = () => Stream.Null;
+
+#pragma warning disable RS0030 // The command line is the one that writes to the console, and this is where.
+    public static Terminal OfProcess()
+    {
+        bool dumb = Environment.GetEnvironmentVariable("TERM") is "dumb";
+        bool plain = dumb || !string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR"));
+        bool outputIsTerminal = !Console.IsOutputRedirected;
+        return new Terminal(Console.Out, Console.Error, Console.In)
+        {
+            IsInteractive = outputIsTerminal,
+            ErrorIsTerminal = !Console.IsErrorRedirected && !dumb,
+            InputIsRedirected = Console.IsInputRedirected,
+            UseColor = outputIsTerminal && !plain,
+            OpenLog = Console.OpenStandardError,
+        };
+    }
+#pragma warning restore RS0030
+
+    public void Line(string text = "") => Out.WriteLine(text);
+
+    /// <summary>Something that worked, as a person wants to see it: a mark and a sentence.</summary>
+    public void Done(string text) => Out.WriteLine(Paint("✓ ", "32") + text);
+
+    /// <summary>Told beside the result; not part of it.</summary>
+    public void Note(string text)
+    {
+        lock (_gate)
+        {
+            ClearProgress();
+            Error.WriteLine(text);
+        }
+    }
+
+    public void Fail(string text) => Note("tacit: " + text);
+
+    /// <summary>What is being done: on a terminal one line that the next replaces, elsewhere one line each.</summary>
+    public void Progress(string text)
+    {
+        lock (_gate)
+        {
+            if (text == _progress)
+            {
+                return;
+            }
+            if (ErrorIsTerminal)
+            {
+                ClearProgress();
+                Error.Write(text);
+            }
+            else
+            {
+                Error.WriteLine(text);
+            }
+            _progress = text;
+            Error.Flush();
+        }
+    }
+
+    public void EndProgress()
+    {
+        lock (_gate)
+        {
+            ClearProgress();
+            _progress = null;
+        }
+    }
+
+    public void Json<T>(T value, JsonTypeInfo<T> type) => Out.WriteLine(JsonSerializer.Serialize(value, type));
+
+    public string Bold(string text) => Paint(text, "1");
+
+    public string Dim(string text) => Paint(text, "2");
+
+    /// <param name="code">An SGR parameter of ECMA-48: 1 bold, 2 faint, 31 red, 32 green, 33 yellow.</param>
+    public string Paint(string text, string code) => UseColor ? $"\e[{code}m{text}\e[0m" : text;
+
+    public void Table(IReadOnlyList<string> headers, IReadOnlyList<IReadOnlyList<string>> rows)
+    {
+        if (UseColor)
+        {
+            Framed(headers, rows);
+        }
+        else
+        {
+            Plain(headers, rows);
+        }
+    }
+
+    private void Framed(IReadOnlyList<string> headers, IReadOnlyList<IReadOnlyList<string>> rows)
+    {
+        Table table = new Table().Border(TableBorder.Rounded).BorderColor(Color.Grey);
+        foreach (string header in headers)
+        {
+            table.AddColumn(new TableColumn(new Text(header, new Style(decoration: Decoration.Bold))));
+        }
+        foreach (IReadOnlyList<string> row in rows)
+        {
+            table.AddRow(row.Select(cell => new Text(cell)));
+        }
+        AnsiConsole.Create(new AnsiConsoleSettings { Ansi = AnsiSupport.Yes, Out = new AnsiConsoleOutput(Out) }).Write(table);
+    }
+
+    private void Plain(IReadOnlyList<string> headers, IReadOnlyList<IReadOnlyList<string>> rows)
+    {
+        IEnumerable<IReadOnlyList<string>> all = [headers.Select(h => h.ToUpperInvariant()).ToArray(), .. rows];
+        int[] widths = [.. headers.Select((h, i) => rows.Select(r => r[i].Length).Append(h.Length).Max())];
+        foreach (IReadOnlyList<string> row in all)
+        {
+            Out.WriteLine(string.Join("  ", row.Select((cell, i) => cell.PadRight(widths[i]))).TrimEnd());
+        }
+    }
+
+    private void ClearProgress()
+    {
+        if (ErrorIsTerminal && _progress is not null)
+        {
+            // Back to the start of the line, and erase it (ECMA-48 EL).
+            Error.Write("\r\e[K");
+        }
+    }
+
+    public void Dispose()
+    {
+        EndProgress();
+        Out.Flush();
+        Error.Flush();
+    }
+}
