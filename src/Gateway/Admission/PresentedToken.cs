@@ -1,0 +1,66 @@
+using System.Security.Cryptography;
+using Tacit.Gateway.Catalog;
+using Tacit.Protocol;
+
+namespace Tacit.Gateway.Admission;
+
+/// <summary>A token that passed every check that costs nothing, with the key that will check its signature. Wiped when the request ends.</summary>
+internal sealed class PresentedToken : IDisposable
+{
+    private PresentedToken(Token token, RedemptionKey key)
+    {
+        Token = token;
+        Key = key;
+        Span<byte> id = stackalloc byte[SpendId.SizeInBytes];
+        token.SpendId(key.Extensions.Span, id);
+        Id = new SpendId(id);
+    }
+
+    public Token Token { get; }
+
+    public RedemptionKey Key { get; }
+
+    public SpendId Id { get; }
+
+    /// <summary>HKDF-Extract of the authenticator; meaningful once the signature was found to be right.</summary>
+    public byte[] PseudorandomKey { get; } = new byte[TokenKeys.KeySizeInBytes];
+
+    /// <summary>
+    /// By lookup only: form, key, challenge, extensions. Whether the key's period is right is for the caller to say, because an exchange has another than a prompt.
+    /// </summary>
+    public static PresentedToken? Check(ReadOnlySpan<byte> encoded, ReadOnlySpan<byte> extensions, PlanCatalog catalog, out ApiError? error)
+    {
+        if (!Token.TryParse(encoded, out Token? token))
+        {
+            error = ApiError.Create(ErrorCodes.TokenMalformed, "The token has an unknown type or the wrong length.", "Authorization");
+            return null;
+        }
+
+        if (!catalog.TryFind(token, extensions, out RedemptionKey? key))
+        {
+            token.Dispose();
+            error = ApiError.Create(
+                ErrorCodes.TokenUnknownKey, "No live key of the issuer matches the token. Fetch the issuer's directory and use a current token.", "Authorization");
+            return null;
+        }
+
+        if (!CryptographicOperations.FixedTimeEquals(token.ChallengeDigest, catalog.ChallengeDigest(token.Type)))
+        {
+            token.Dispose();
+            error = ApiError.Create(ErrorCodes.WrongChallenge, "The token was issued for another challenge, so for another gateway.", "Authorization");
+            return null;
+        }
+
+        error = null;
+        return new PresentedToken(token, key);
+    }
+
+    /// <summary>Derives what depends on the authenticator, once the signature is known to be right.</summary>
+    public void Accept() => TokenKeys.Extract(Token.Authenticator, PseudorandomKey);
+
+    public void Dispose()
+    {
+        CryptographicOperations.ZeroMemory(PseudorandomKey);
+        Token.Dispose();
+    }
+}

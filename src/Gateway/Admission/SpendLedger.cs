@@ -1,0 +1,228 @@
+using System.Collections.Concurrent;
+using System.Security.Cryptography;
+using Tacit.Storage;
+
+namespace Tacit.Gateway.Admission;
+
+/// <summary>
+/// The spend record of law 2 as a small state machine whose states are rows and whose transitions are each one transaction.
+/// <code>
+/// (none) ──spend──► in flight ──finish──► spent
+///                    │  ▲ └─ take over a dead owner's, at most twice
+///             return ▼  │ spend again, any body
+///                   returned, at most three times
+/// </code>
+/// </summary>
+internal sealed class SpendLedger
+{
+    private readonly Database _database;
+    private readonly byte[] _instance;
+    private readonly TimeProvider _time;
+    private readonly ConcurrentDictionary<DateTimeOffset, SpendTables.Statements> _open = new();
+    private long _droppedUntil = long.MinValue;
+
+    public SpendLedger(Database database, byte[] instance, TimeProvider time)
+    {
+        _database = database;
+        _instance = instance;
+        _time = time;
+    }
+
+    /// <summary>Reads which periods are open. Once, before anything else.</summary>
+    public async Task LoadAsync(CancellationToken cancellationToken)
+    {
+        IReadOnlyList<(long Deadline, bool Dropped)> periods = await _database.ReadAsync(
+            static session => session.Query("SELECT deadline, dropped FROM periods", static row => (row.Int64(0), row.Boolean(1))), cancellationToken);
+        foreach ((long seconds, bool dropped) in periods)
+        {
+            if (dropped)
+            {
+                _droppedUntil = Math.Max(_droppedUntil, seconds);
+            }
+            else
+            {
+                DateTimeOffset deadline = DateTimeOffset.FromUnixTimeSeconds(seconds);
+                _open[deadline] = new SpendTables.Statements(SpendTables.TableName(deadline));
+            }
+        }
+    }
+
+    /// <summary>Whether tokens of this deadline can be spent: their table stands.</summary>
+    public bool IsOpen(DateTimeOffset deadline) => _open.ContainsKey(deadline);
+
+    /// <summary>
+    /// Creates the tables of these deadlines, ahead of the first spend. A deadline at or before one that was dropped stays closed, whatever the clock says
+    /// now: its spends are forgotten, so its tokens can no longer be told from spent ones.
+    /// </summary>
+    public async Task OpenPeriodsAsync(IEnumerable<DateTimeOffset> deadlines, CancellationToken cancellationToken)
+    {
+        foreach (DateTimeOffset deadline in deadlines)
+        {
+            if (_open.ContainsKey(deadline) || deadline.ToUnixTimeSeconds() <= _droppedUntil)
+            {
+                continue;
+            }
+
+            var statements = new SpendTables.Statements(SpendTables.TableName(deadline));
+            await _database.WriteAsync(
+                session =>
+                {
+                    session.Execute(session.Dialect.Render(statements.Create));
+                    session.Execute("INSERT INTO periods (deadline, dropped) VALUES ($1, 0) ON CONFLICT (deadline) DO NOTHING", deadline.ToUnixTimeSeconds());
+                },
+                cancellationToken);
+            _open[deadline] = statements;
+        }
+    }
+
+    /// <summary>Forgets every period for which <paramref name="isOver"/> holds.</summary>
+    public async Task DropPeriodsAsync(Func<DateTimeOffset, bool> isOver, CancellationToken cancellationToken)
+    {
+        foreach (DateTimeOffset deadline in _open.Keys.Where(isOver).Order().ToArray())
+        {
+            if (!_open.TryRemove(deadline, out SpendTables.Statements? statements))
+            {
+                continue;
+            }
+
+            _droppedUntil = Math.Max(_droppedUntil, deadline.ToUnixTimeSeconds());
+            await _database.WriteAsync(
+                session =>
+                {
+                    session.Execute(statements.Drop);
+                    session.Execute("UPDATE periods SET dropped = 1 WHERE deadline = $1", deadline.ToUnixTimeSeconds());
+                },
+                cancellationToken);
+        }
+    }
+
+    /// <summary>Records the spend for a prompt, durably, or says why it cannot be. Everything is one transaction.</summary>
+    public async Task<SpendDecision> SpendAsync(DateTimeOffset deadline, SpendId id, byte[] requestTag, CancellationToken cancellationToken)
+    {
+        if (!_open.TryGetValue(deadline, out SpendTables.Statements? sql))
+        {
+            return new SpendDecision(SpendVerdict.PeriodOver, default);
+        }
+
+        byte[] key = id.ToArray();
+        return await _database.WriteAsync(session => Spend(session, sql, deadline, id, key, requestTag), cancellationToken);
+    }
+
+    /// <summary>
+    /// Records the spend for an exchange. There is no state in flight: the signature is a function of the request, so the same request is granted again for
+    /// ever, and a crash between spend and signature is repaired by asking again.
+    /// </summary>
+    public async Task<SpendVerdict> SpendForExchangeAsync(DateTimeOffset deadline, SpendId id, byte[] requestTag, CancellationToken cancellationToken)
+    {
+        if (!_open.TryGetValue(deadline, out SpendTables.Statements? sql))
+        {
+            return SpendVerdict.PeriodOver;
+        }
+
+        byte[] key = id.ToArray();
+        return await _database.WriteAsync(
+            session =>
+            {
+                if (session.Execute(sql.Insert, key, requestTag, _instance, (int)SpendState.Spent) == 1)
+                {
+                    return SpendVerdict.Granted;
+                }
+
+                return ReadRow(session, sql, key) switch
+                {
+                    { } row when row.State != SpendState.Returned && CryptographicOperations.FixedTimeEquals(row.RequestTag, requestTag) => SpendVerdict.Granted,
+                    { State: SpendState.Returned } row
+                        when session.Execute(sql.Reuse, key, requestTag, _instance, (int)SpendState.Spent, row.Returns) == 1 => SpendVerdict.Granted,
+                    _ => SpendVerdict.OtherRequest,
+                };
+            },
+            cancellationToken);
+    }
+
+    /// <summary>In flight → spent, for several rows in one work. Rows that are no longer ours are left alone.</summary>
+    public Task FinishAsync(IReadOnlyList<SpendClaim> claims, CancellationToken cancellationToken) =>
+        _database.WriteAsync(
+            session =>
+            {
+                foreach (SpendClaim claim in claims)
+                {
+                    if (_open.TryGetValue(claim.Deadline, out SpendTables.Statements? sql))
+                    {
+                        session.Execute(sql.Finish, claim.Id.ToArray(), _instance, claim.Returns, claim.Takeovers);
+                    }
+                }
+            },
+            cancellationToken);
+
+    /// <summary>
+    /// In flight → returned, durably; or spent, if it was returned three times already, or its row was taken over before, when an earlier
+    /// owner may have passed something on. A row that may be taken over once more is then left in flight, so that the same request can still be repeated.
+    /// </summary>
+    public async Task<ReturnOutcome> ReturnAsync(SpendClaim claim, CancellationToken cancellationToken)
+    {
+        if (claim.Takeovers is > 0 and < SpendLimits.MaxTakeovers)
+        {
+            return ReturnOutcome.LeftInFlight;
+        }
+
+        if (!_open.TryGetValue(claim.Deadline, out SpendTables.Statements? sql))
+        {
+            return ReturnOutcome.Spent;
+        }
+
+        bool returns = claim is { Returns: < SpendLimits.MaxReturns, Takeovers: 0 };
+        string statement = returns ? sql.Return : sql.Finish;
+        int changed = await _database.WriteAsync(
+            session => session.Execute(statement, claim.Id.ToArray(), _instance, claim.Returns, claim.Takeovers), cancellationToken);
+        return returns && changed == 1 ? ReturnOutcome.Returned : ReturnOutcome.Spent;
+    }
+
+    private SpendDecision Spend(Session session, SpendTables.Statements sql, DateTimeOffset deadline, SpendId id, byte[] key, byte[] requestTag)
+    {
+        if (session.Execute(sql.Insert, key, requestTag, _instance, (int)SpendState.InFlight) == 1)
+        {
+            return new SpendDecision(SpendVerdict.Granted, new SpendClaim(deadline, id, 0, 0));
+        }
+
+        if (ReadRow(session, sql, key) is not { } row)
+        {
+            return new SpendDecision(SpendVerdict.OtherRequest, default);
+        }
+
+        if (row.State == SpendState.Returned)
+        {
+            return session.Execute(sql.Reuse, key, requestTag, _instance, (int)SpendState.InFlight, row.Returns) == 1
+                ? new SpendDecision(SpendVerdict.Granted, new SpendClaim(deadline, id, row.Returns, 0))
+                : new SpendDecision(SpendVerdict.OtherRequest, default);
+        }
+
+        if (!CryptographicOperations.FixedTimeEquals(row.RequestTag, requestTag))
+        {
+            return new SpendDecision(SpendVerdict.OtherRequest, default);
+        }
+
+        if (row.State == SpendState.Spent)
+        {
+            return new SpendDecision(SpendVerdict.ReplyGone, default);
+        }
+
+        // In flight and the same request. The caller asks only for what it has not in memory, so a row of our own is one from before a restart.
+        bool ours = row.Owner.AsSpan().SequenceEqual(_instance);
+        if (!ours && LiveAddress(session, row.Owner) is string address)
+        {
+            return new SpendDecision(SpendVerdict.OwnedElsewhere, default, address);
+        }
+
+        return row.Takeovers < SpendLimits.MaxTakeovers
+            && session.Execute(sql.TakeOver, key, _instance, row.Owner, row.Returns, row.Takeovers) == 1
+                ? new SpendDecision(SpendVerdict.Granted, new SpendClaim(deadline, id, row.Returns, row.Takeovers + 1))
+                : new SpendDecision(SpendVerdict.ReplyGone, default);
+    }
+
+    private string? LiveAddress(Session session, byte[] owner) =>
+        session.QuerySingle(
+            "SELECT address FROM instances WHERE id = $1 AND lease_until > $2", static row => row.Text(0), owner, _time.GetUtcNow().ToUnixTimeSeconds());
+
+    private static SpendRow? ReadRow(Session session, SpendTables.Statements sql, byte[] key) =>
+        session.TryQuerySingle(sql.Read, SpendRow.From, out SpendRow row, key) ? row : null;
+}

@@ -1,0 +1,77 @@
+using System.Globalization;
+using Tacit.Storage;
+
+namespace Tacit.Gateway.Admission;
+
+/// <summary>
+/// The spend tables and the statements on them. One table per period deadline, so that a whole period is forgotten by DROP TABLE and no row needs to
+/// say when it came; no rowid, so that none says in which order (law 2).
+/// </summary>
+internal static class SpendTables
+{
+    public static IReadOnlyList<Migration> Migrations { get; } =
+    [
+        new Migration(1, "instances and periods", """
+            CREATE TABLE instances (
+                id {blob} NOT NULL PRIMARY KEY,
+                address {text} NOT NULL,
+                lease_until {int} NOT NULL
+            ) {without_rowid};
+            CREATE TABLE periods (
+                deadline {int} NOT NULL PRIMARY KEY,
+                dropped {int} NOT NULL
+            ) {without_rowid};
+            """),
+    ];
+
+    /// <summary>Statements are prepared once per text, so the handful of live periods keep theirs.</summary>
+    internal sealed class Statements
+    {
+        public Statements(string table)
+        {
+            Create = $$"""
+                CREATE TABLE IF NOT EXISTS {{table}} (
+                    spend_id {blob} NOT NULL PRIMARY KEY,
+                    request_tag {blob} NOT NULL,
+                    owner {blob} NOT NULL,
+                    state {int} NOT NULL,
+                    returns {int} NOT NULL,
+                    takeovers {int} NOT NULL
+                ) {without_rowid}
+                """;
+            Drop = $"DROP TABLE IF EXISTS {table}";
+            Insert = $"INSERT INTO {table} (spend_id, request_tag, owner, state, returns, takeovers) VALUES ($1, $2, $3, $4, 0, 0) ON CONFLICT (spend_id) DO NOTHING";
+            Read = $"SELECT request_tag, owner, state, returns, takeovers FROM {table} WHERE spend_id = $1";
+            // Every change names the tenure it saw: on a database of several instances another may have been faster.
+            Reuse = $"UPDATE {table} SET request_tag = $2, owner = $3, state = $4, takeovers = 0 WHERE spend_id = $1 AND state = 2 AND returns = $5";
+            TakeOver = $"UPDATE {table} SET owner = $2, takeovers = takeovers + 1 WHERE spend_id = $1 AND state = 0 AND owner = $3 AND returns = $4 AND takeovers = $5";
+            Finish = $"UPDATE {table} SET state = 1 WHERE spend_id = $1 AND state = 0 AND owner = $2 AND returns = $3 AND takeovers = $4";
+            Return = $"UPDATE {table} SET state = 2, returns = returns + 1 WHERE spend_id = $1 AND state = 0 AND owner = $2 AND returns = $3 AND takeovers = $4";
+        }
+
+        public string Create { get; }
+
+        public string Drop { get; }
+
+        public string Insert { get; }
+
+        public string Read { get; }
+
+        public string Reuse { get; }
+
+        public string TakeOver { get; }
+
+        public string Finish { get; }
+
+        public string Return { get; }
+    }
+
+    /// <summary>Deadlines are midnights, UTC, but nothing here depends on it: the name carries the second.</summary>
+    public static string TableName(DateTimeOffset deadline) => "spends_" + deadline.UtcDateTime.ToString("yyyyMMdd'T'HHmmss", CultureInfo.InvariantCulture);
+}
+
+/// <summary>A spend row as read.</summary>
+internal readonly record struct SpendRow(byte[] RequestTag, byte[] Owner, SpendState State, int Returns, int Takeovers)
+{
+    public static SpendRow From(Row row) => new(row.Blob(0), row.Blob(1), (SpendState)row.Int32(2), row.Int32(3), row.Int32(4));
+}

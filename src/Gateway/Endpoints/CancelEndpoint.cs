@@ -1,0 +1,65 @@
+using System.Text.Json;
+using Microsoft.AspNetCore.Http;
+using Tacit.Gateway.Admission;
+using Tacit.Gateway.Replies;
+using Tacit.Protocol;
+
+namespace Tacit.Gateway.Endpoints;
+
+/// <summary>
+/// <c>POST /v1/cancel</c> with the token of a request: ends its live reply. The token stays spent. A connection that merely goes away ends nothing (law 2).
+/// </summary>
+internal sealed class CancelEndpoint(GatewayParts parts)
+{
+    public async Task HandleAsync(HttpContext context)
+    {
+        if (!HeaderRules.TryRead(context.Request.Headers, out PrivateTokenCredentials? credentials, out ApiError? error))
+        {
+            await ErrorReply.WriteAsync(context, error, Routes.TokenUnspent);
+            return;
+        }
+
+        if (credentials is null)
+        {
+            await ErrorReply.WriteAsync(
+                context,
+                ApiError.Create(ErrorCodes.TokenRequired, "Send the token of the request that is to be cancelled.", "Authorization"),
+                challenges: parts.Catalog.Challenges(parts.Time.GetUtcNow()));
+            return;
+        }
+
+        using PresentedToken? token = PresentedToken.Check(credentials.Token, credentials.Extensions, parts.Catalog, out error);
+        if (token is null)
+        {
+            await ErrorReply.WriteAsync(context, error!, Routes.TokenUnspent);
+            return;
+        }
+
+        // Knowing a token's input is not having the token: only the authenticator proves that.
+        if (parts.Replies.TryGet(token.Id, out Reply? reply))
+        {
+            token.Accept();
+            if (reply.IsPresenter(token.PseudorandomKey))
+            {
+                bool stopped = reply.Stop(StopReason.Cancelled);
+                await WriteAsync(context, stopped);
+                return;
+            }
+        }
+
+        await WriteAsync(context, cancelled: false);
+    }
+
+    private static async Task WriteAsync(HttpContext context, bool cancelled)
+    {
+        context.Response.ContentType = MediaTypes.Json;
+        if (cancelled)
+        {
+            context.Response.Headers[Routes.TokenStateHeader] = Routes.TokenSpent;
+        }
+
+        byte[] body = JsonSerializer.SerializeToUtf8Bytes(new CancelResponse(cancelled), GatewayJson.Default.CancelResponse);
+        context.Response.ContentLength = body.Length;
+        await context.Response.BodyWriter.WriteAsync(body, context.RequestAborted);
+    }
+}

@@ -1,0 +1,38 @@
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Primitives;
+using Tacit.Protocol;
+
+namespace Tacit.Gateway.Endpoints;
+
+/// <summary>Writes an <see cref="ApiError"/> as a response, in OpenAI's shape.</summary>
+internal static class ErrorReply
+{
+    /// <param name="context">Nothing of the response has been sent.</param>
+    /// <param name="error">What happened.</param>
+    /// <param name="tokenState">The <c>Tacit-Token</c> header, null if the request carried no token.</param>
+    /// <param name="challenges">The <c>WWW-Authenticate</c> header of a 401.</param>
+    public static async Task WriteAsync(HttpContext context, ApiError error, string? tokenState = null, StringValues challenges = default)
+    {
+        HttpResponse response = context.Response;
+        response.StatusCode = error.Status;
+        response.ContentType = MediaTypes.Json;
+        if (tokenState is not null)
+        {
+            response.Headers[Routes.TokenStateHeader] = tokenState;
+        }
+
+        if (challenges.Count > 0)
+        {
+            response.Headers.WWWAuthenticate = challenges;
+        }
+
+        if (error.Status == StatusCodes.Status503ServiceUnavailable)
+        {
+            response.Headers.RetryAfter = "1";
+        }
+
+        byte[] body = error.Encode();
+        response.ContentLength = body.Length;
+        await response.BodyWriter.WriteAsync(body, context.RequestAborted);
+    }
+}

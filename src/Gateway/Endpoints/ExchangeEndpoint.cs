@@ -1,0 +1,194 @@
+using System.Text.Json;
+using Microsoft.AspNetCore.Http;
+using Tacit.Gateway.Admission;
+using Tacit.Gateway.Catalog;
+using Tacit.Hosting;
+using Tacit.Protocol;
+using Tacit.Storage;
+
+namespace Tacit.Gateway.Endpoints;
+
+/// <summary>
+/// <c>POST /v1/exchange</c>: spends a token that bought nothing and signs its blinded successor under a live key of the same plan. For a token that is
+/// unspent or returned, until the grace after its deadline is over. The spend row binds the token to this successor: the same pair is signed again
+/// for ever, which also completes an exchange that died between spend and signature.
+/// </summary>
+internal sealed class ExchangeEndpoint(GatewayParts parts)
+{
+    private const int MaxBodyBytes = 8 * 1024;
+
+    public async Task HandleAsync(HttpContext context)
+    {
+        // 0. Header rules: the token is in the body, but what may not stand beside it is the same.
+        if (HeaderRules.FindCredential(context.Request.Headers) is ApiError linked)
+        {
+            await ErrorReply.WriteAsync(context, linked, Routes.TokenUnspent);
+            return;
+        }
+
+        if (parts.Drain.IsDraining)
+        {
+            await ErrorReply.WriteAsync(context, ApiError.Create(ErrorCodes.ShuttingDown, "The gateway is going down; try again."), Routes.TokenUnspent);
+            return;
+        }
+
+        // 1. The body.
+        using var body = new SensitiveBuffer(2048);
+        switch (await RequestBody.ReadAsync(context, body, MaxBodyBytes))
+        {
+            case BodyReadResult.TooLarge:
+                await ErrorReply.WriteAsync(context, ApiError.Create(ErrorCodes.RequestTooLarge, $"An exchange has at most {MaxBodyBytes} bytes."), Routes.TokenUnspent);
+                return;
+            case BodyReadResult.Aborted:
+                context.Abort();
+                return;
+            default:
+                break;
+        }
+
+        // 2. Token and successor, by lookup.
+        PlanCatalog catalog = parts.Catalog;
+        if (!TryRead(body.WrittenSpan, out byte[] encodedToken, out byte[] extensions, out byte[] encodedSuccessor))
+        {
+            await ErrorReply.WriteAsync(
+                context, ApiError.Create(ErrorCodes.InvalidJson, "The body is not {\"token\",\"successor\"[,\"extensions\"]} with base64url values."), Routes.TokenUnspent);
+            return;
+        }
+
+        using PresentedToken? token = PresentedToken.Check(encodedToken, extensions, catalog, out ApiError? error);
+        System.Security.Cryptography.CryptographicOperations.ZeroMemory(encodedToken);
+        if (token is null || !TokenRequest.TryParse(encodedSuccessor, out TokenRequest? successor))
+        {
+            error ??= ApiError.Create(ErrorCodes.SuccessorInvalid, "The successor is no TokenRequest.", "successor");
+            await ErrorReply.WriteAsync(context, error, Routes.TokenUnspent);
+            return;
+        }
+
+        DateTimeOffset now = parts.Time.GetUtcNow();
+        RedemptionKey? target = catalog.FindSuccessorKey(token.Key.Plan.Id, successor, now);
+        error = CheckPeriod(token.Key, now)
+            ?? (target is null ? ApiError.Create(ErrorCodes.SuccessorInvalid, "The successor is not for a live key of the token's plan.", "successor") : null);
+        if (error is not null)
+        {
+            await ErrorReply.WriteAsync(context, error, Routes.TokenUnspent);
+            return;
+        }
+
+        // 3. The signature.
+        switch (await parts.Signatures.VerifyAsync(token.Key, token.Token, context.Connection.Id))
+        {
+            case SignatureVerdict.Invalid:
+                await parts.Brake.HoldAsync(context.RequestAborted);
+                await ErrorReply.WriteAsync(context, ApiError.Create(ErrorCodes.TokenInvalid, "The token's signature is not the issuer's.", "token"), Routes.TokenUnspent);
+                return;
+            case SignatureVerdict.Busy:
+                await ErrorReply.WriteAsync(context, GatewayParts.Busy(), Routes.TokenUnspent);
+                return;
+            default:
+                break;
+        }
+
+        // 4. The spend, then the signature.
+        token.Accept();
+        await SpendAndSignAsync(context, token, successor, encodedSuccessor, target!);
+    }
+
+    private async Task SpendAndSignAsync(HttpContext context, PresentedToken token, TokenRequest successor, byte[] encodedSuccessor, RedemptionKey target)
+    {
+        // Over the successor alone, not the JSON around it: the same exchange may be written in another way.
+        byte[] tag = new byte[TokenKeys.RequestTagSizeInBytes];
+        TokenKeys.RequestTag(token.PseudorandomKey, "POST"u8, "/v1/exchange"u8, encodedSuccessor, tag);
+        SpendVerdict verdict;
+        try
+        {
+            verdict = await parts.Ledger.SpendForExchangeAsync(token.Key.Deadline, token.Id, tag, CancellationToken.None);
+        }
+        catch (Exception e) when (e is StorageException or ObjectDisposedException)
+        {
+            await ErrorReply.WriteAsync(context, parts.StorageFailed(e), Routes.TokenUnspent);
+            return;
+        }
+
+        if (verdict != SpendVerdict.Granted)
+        {
+            ApiError refusal = verdict == SpendVerdict.PeriodOver
+                ? GatewayParts.ExplainRefusal(verdict)
+                : ApiError.Create(ErrorCodes.SuccessorMismatch, "The token was used for a request or exchanged for another successor.", "successor");
+            await ErrorReply.WriteAsync(context, refusal, verdict == SpendVerdict.PeriodOver ? Routes.TokenUnspent : Routes.TokenSpent);
+            return;
+        }
+
+        ApiError? error;
+        try
+        {
+            SignResponse answer = await parts.Signer.SignAsync(
+                new SignRequest
+                {
+                    TokenKeyId = target.TokenKeyId.ToArray(),
+                    Extensions = target.Extensions.IsEmpty ? null : target.Extensions.ToArray(),
+                    BlindedMessages = [successor.BlindedMessage],
+                    Purpose = SigningPurpose.Exchange,
+                },
+                CancellationToken.None);
+            if (answer is { Status: SignStatus.Success, BlindSignatures: [{ } signature] })
+            {
+                await WriteAsync(context, ExchangeResponse.Create(signature));
+                return;
+            }
+
+            error = answer.Status is SignStatus.InvalidBlindedMessage or SignStatus.Malformed
+                ? ApiError.Create(ErrorCodes.SuccessorInvalid, "The successor's blinded message cannot be signed.", "successor")
+                : ApiError.Create(ErrorCodes.Unavailable, "The signer cannot sign right now. Repeat the same exchange later: the token is bound to this successor.");
+        }
+        catch (SignerUnavailableException)
+        {
+            error = ApiError.Create(ErrorCodes.Unavailable, "The signer does not answer. Repeat the same exchange later: the token is bound to this successor.");
+        }
+
+        await ErrorReply.WriteAsync(context, error, Routes.TokenSpent);
+    }
+
+    private static ApiError? CheckPeriod(RedemptionKey key, DateTimeOffset now)
+    {
+        if (key.Plan.Kind != PlanKind.Request)
+        {
+            return ApiError.Create(ErrorCodes.PlanMismatch, "Tokens of this plan are not exchanged singly.", "token");
+        }
+
+        return now >= key.NotBefore && now < key.ExchangeUntil
+            ? null
+            : ApiError.Create(ErrorCodes.TokenExpired, "The token's period and the grace after it are over.", "token");
+    }
+
+    private static bool TryRead(ReadOnlySpan<byte> body, out byte[] token, out byte[] extensions, out byte[] successor)
+    {
+        (token, extensions, successor) = ([], [], []);
+        ExchangeRequest? request;
+        try
+        {
+            request = JsonSerializer.Deserialize(body, GatewayJson.Default.ExchangeRequest);
+        }
+        catch (JsonException)
+        {
+            return false;
+        }
+
+        if (request is null || !request.TryDecode(out byte[]? decodedToken, out extensions, out byte[]? decodedSuccessor))
+        {
+            return false;
+        }
+
+        (token, successor) = (decodedToken, decodedSuccessor);
+        return true;
+    }
+
+    private static async Task WriteAsync(HttpContext context, ExchangeResponse answer)
+    {
+        byte[] body = JsonSerializer.SerializeToUtf8Bytes(answer, GatewayJson.Default.ExchangeResponse);
+        context.Response.ContentType = MediaTypes.Json;
+        context.Response.ContentLength = body.Length;
+        context.Response.Headers[Routes.TokenStateHeader] = Routes.TokenSpent;
+        context.Response.Headers.CacheControl = "no-store";
+        await context.Response.BodyWriter.WriteAsync(body, context.RequestAborted);
+    }
+}

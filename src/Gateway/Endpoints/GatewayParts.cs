@@ -1,0 +1,94 @@
+using Microsoft.Extensions.Logging;
+using Tacit.Gateway.Admission;
+using Tacit.Gateway.Catalog;
+using Tacit.Gateway.Replies;
+using Tacit.Hosting;
+using Tacit.Inference;
+using Tacit.Protocol;
+using Tacit.Storage;
+
+namespace Tacit.Gateway.Endpoints;
+
+/// <summary>What the endpoints of one gateway share, put together at its start.</summary>
+internal sealed partial class GatewayParts
+{
+    public required GatewayOptions Options { get; init; }
+
+    public required CatalogKeeper Catalogs { get; init; }
+
+    public required SignatureQueue Signatures { get; init; }
+
+    public required FalseTokenBrake Brake { get; init; }
+
+    public required SpendLedger Ledger { get; init; }
+
+    public required ReplyStore Replies { get; init; }
+
+    public required ReplyProducer Producer { get; init; }
+
+    public required InferenceRouter Router { get; init; }
+
+    public required ISigner Signer { get; init; }
+
+    public required DrainSignal Drain { get; init; }
+
+    public required TimeProvider Time { get; init; }
+
+    public required ILogger Log { get; init; }
+
+    public PlanCatalog Catalog => Catalogs.Current;
+
+    /// <summary>Whether a token of this key buys a prompt now; null if so.</summary>
+    public ApiError? CheckLive(RedemptionKey key)
+    {
+        DateTimeOffset now = Time.GetUtcNow();
+        if (now >= key.Deadline)
+        {
+            return ApiError.Create(ErrorCodes.TokenExpired, "The token's period is over. It can be exchanged for one of the current period for a while.", "Authorization");
+        }
+
+        if (now < key.NotBefore)
+        {
+            return ApiError.Create(ErrorCodes.TokenUnknownKey, "The token's key is not in use yet.", "Authorization");
+        }
+
+        return key.Plan.Kind == PlanKind.Request
+            ? null
+            : ApiError.Create(ErrorCodes.PlanMismatch, "Tokens of this plan do not buy single requests.", "Authorization");
+    }
+
+    /// <summary>Whether the plan buys the model and the gateway has it; null if so.</summary>
+    public ApiError? CheckModel(Plan plan, string model)
+    {
+        if (!Router.TryGetModel(model, out _))
+        {
+            return ApiError.Create(ErrorCodes.ModelNotFound, "This gateway does not serve the model; GET /v1/models lists those it does.", "model");
+        }
+
+        return plan.Models.Contains(model) ? null : ApiError.Create(ErrorCodes.PlanMismatch, "The token's plan does not buy this model; GET /v1/models lists the plans that do.", "model");
+    }
+
+    public static ApiError Busy() => ApiError.Create(ErrorCodes.GatewayBusy, "The gateway has more to do than it can hold; try again in a moment.");
+
+    public static ApiError SpentElsewhere() => ApiError.Create(ErrorCodes.TokenSpent, "The token was used for another request.");
+
+    public static ApiError ExplainRefusal(SpendVerdict verdict) => verdict switch
+    {
+        SpendVerdict.PeriodOver => ApiError.Create(ErrorCodes.TokenExpired, "The token's period is over and its spends are forgotten.", "Authorization"),
+        SpendVerdict.ReplyGone => ApiError.Create(ErrorCodes.TokenSpent, "The token was used for this request, and its reply is no longer kept."),
+        SpendVerdict.OwnedElsewhere => ApiError.Create(ErrorCodes.GatewayBusy, "Another instance of this gateway is answering this request; try again in a moment."),
+        _ => SpentElsewhere(),
+    };
+
+    public ApiError StorageFailed(Exception exception)
+    {
+        LogStorage(Log, (exception as StorageException)?.Kind);
+        return ApiError.Create(ErrorCodes.Unavailable, "The gateway cannot record spends right now; nothing was spent. Try again later.");
+    }
+
+    /// <summary>Starts the producer of a claimed reply; it never throws.</summary>
+    public void Produce(Reply reply, SpendClaim claim, Prompt prompt) => _ = Producer.RunAsync(reply, claim, prompt);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Spends cannot be recorded ({Kind}): requests are refused until the database is well again.")]
+    private static partial void LogStorage(ILogger log, StorageErrorKind? kind);
+}

@@ -1,0 +1,241 @@
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+using Tacit.Gateway.Admission;
+using Tacit.Gateway.Catalog;
+using Tacit.Gateway.Replies;
+using Tacit.Hosting;
+using Tacit.Inference;
+using Tacit.Protocol;
+using Tacit.Storage;
+
+namespace Tacit.Gateway.Endpoints;
+
+/// <summary>A prompt, paid with a token, as numbered steps: the cheapest check first, nothing spent before all have passed.</summary>
+internal sealed class RedemptionEndpoint
+{
+    private readonly GatewayParts _parts;
+    private readonly Operation _operation;
+    private readonly byte[] _path;
+
+    public RedemptionEndpoint(GatewayParts services, Operation operation, string path)
+    {
+        _parts = services;
+        _operation = operation;
+        _path = System.Text.Encoding.ASCII.GetBytes(path);
+    }
+
+    public async Task HandleAsync(HttpContext context)
+    {
+        // 0. What the headers may carry.
+        PlanCatalog catalog = _parts.Catalog;
+        if (!HeaderRules.TryRead(context.Request.Headers, out PrivateTokenCredentials? credentials, out ApiError? error))
+        {
+            await ErrorReply.WriteAsync(context, error, Routes.TokenUnspent, error.Status == 401 ? catalog.Challenges(_parts.Time.GetUtcNow()) : default);
+            return;
+        }
+
+        if (credentials is null)
+        {
+            await ErrorReply.WriteAsync(
+                context,
+                ApiError.Create(ErrorCodes.TokenRequired, "This gateway is paid with Privacy Pass tokens: send Authorization: PrivateToken (RFC 9577).", "Authorization"),
+                challenges: catalog.Challenges(_parts.Time.GetUtcNow()));
+            return;
+        }
+
+        if (_parts.Drain.IsDraining)
+        {
+            await ErrorReply.WriteAsync(context, ApiError.Create(ErrorCodes.ShuttingDown, "The gateway is going down; try again."), Routes.TokenUnspent);
+            return;
+        }
+
+        // 1. The token, by lookup. Before the body: a stranger makes us hold nothing.
+        using PresentedToken? token = PresentedToken.Check(credentials.Token, credentials.Extensions, catalog, out error);
+        error ??= _parts.CheckLive(token!.Key);
+        if (error is not null)
+        {
+            await RefuseAsync(context, catalog, error);
+            return;
+        }
+
+        // 2. The body, bounded by the plan.
+        Plan plan = token!.Key.Plan;
+        using var body = new SensitiveBuffer(InitialBufferSize(context.Request, plan));
+        switch (await RequestBody.ReadAsync(context, body, plan.MaxInputBytes))
+        {
+            case BodyReadResult.TooLarge:
+                await RefuseAsync(context, catalog, ApiError.Create(ErrorCodes.RequestTooLarge, $"The token's plan pays for requests of at most {plan.MaxInputBytes} bytes."));
+                return;
+            case BodyReadResult.Aborted:
+                context.Abort();
+                return;
+            default:
+                break;
+        }
+
+        // 3. The allow-list, the plan's cap, the model.
+        SensitiveBuffer? filtered = new(body.WrittenCount + 128);
+        try
+        {
+            error = RequestFilter.Filter(_operation, body.WrittenSpan, new RequestLimits(plan.MaxOutputTokens), filtered, out FilteredRequest request)
+                ?? _parts.CheckModel(plan, request.Model);
+            if (error is not null)
+            {
+                await RefuseAsync(context, catalog, error);
+                return;
+            }
+
+            // 4. The signature, behind a bounded queue.
+            switch (await _parts.Signatures.VerifyAsync(token.Key, token.Token, context.Connection.Id))
+            {
+                case SignatureVerdict.Invalid:
+                    await _parts.Brake.HoldAsync(context.RequestAborted);
+                    await RefuseAsync(context, catalog, ApiError.Create(ErrorCodes.TokenInvalid, "The token's signature is not the issuer's.", "Authorization"));
+                    return;
+                case SignatureVerdict.Busy:
+                    await RefuseAsync(context, catalog, GatewayParts.Busy());
+                    return;
+                default:
+                    break;
+            }
+
+            token.Accept();
+            byte[] tag = new byte[TokenKeys.RequestTagSizeInBytes];
+            TokenKeys.RequestTag(token.PseudorandomKey, "POST"u8, _path, body.WrittenSpan, tag);
+            int size = body.WrittenCount;
+            body.Clear();
+
+            // 5-7. Attach to the reply that is there, or get one.
+            var prompt = new Prompt
+            {
+                Operation = _operation,
+                Request = request,
+                Body = filtered,
+                Facts = request.Model == InferenceRouter.DemoModelName ? RequestFactsOf.Request(context.Request, token.Key, size) : RequestFacts.None,
+                MaxReplyBytes = _parts.Options.MaxReplyBytesFor(plan, _operation, request.Stream),
+            };
+            if (await RedeemAsync(context, catalog, token, tag, prompt))
+            {
+                filtered = null;
+            }
+        }
+        finally
+        {
+            filtered?.Dispose();
+        }
+    }
+
+    /// <summary>True if the prompt has a producer, which owns it from then on.</summary>
+    private async Task<bool> RedeemAsync(HttpContext context, PlanCatalog catalog, PresentedToken token, byte[] tag, Prompt prompt)
+    {
+        ReplyStore store = _parts.Replies;
+        while (true)
+        {
+            if (store.TryGet(token.Id, out Reply? existing))
+            {
+                if (existing.IsFor(tag))
+                {
+                    await SendAsync(context, existing, existing.Attach(), token);
+                    return false;
+                }
+
+                if (await existing.Claimed)
+                {
+                    await RefuseAsync(context, catalog, GatewayParts.SpentElsewhere(), Routes.TokenSpent);
+                    return false;
+                }
+
+                continue;
+            }
+
+            // 5. Room for the reply, so that no spent token finds none.
+            if (!store.TryReserve(prompt.MaxReplyBytes, out long reserved))
+            {
+                await RefuseAsync(context, catalog, GatewayParts.Busy());
+                return false;
+            }
+
+            var reply = new Reply(token.Id, tag, token.PseudorandomKey, reserved);
+            if (!store.TryAdd(reply))
+            {
+                store.ReleaseUnused(reserved);
+                reply.Dispose();
+                continue;
+            }
+
+            return await ClaimAsync(context, token, tag, prompt, reply);
+        }
+    }
+
+    private async Task<bool> ClaimAsync(HttpContext context, PresentedToken token, byte[] tag, Prompt prompt, Reply reply)
+    {
+        ReplyReader reader = reply.Attach();
+
+        // 6. The spend: one durable insert. The client may vanish meanwhile; the token is then spent all the same, and the reply is kept for it.
+        ApiError? refusal = null;
+        SpendDecision decision = default;
+        try
+        {
+            decision = await _parts.Ledger.SpendAsync(token.Key.Deadline, token.Id, tag, CancellationToken.None);
+            if (decision.Verdict != SpendVerdict.Granted)
+            {
+                refusal = GatewayParts.ExplainRefusal(decision.Verdict);
+            }
+        }
+        catch (Exception e) when (e is StorageException or ObjectDisposedException)
+        {
+            refusal = _parts.StorageFailed(e);
+        }
+
+        if (refusal is not null)
+        {
+            _parts.Replies.Forget(reply);
+            reply.SetClaimed(false);
+            reply.EndWith(refusal, refusal.Status == StatusCodes.Status409Conflict ? Routes.TokenSpent : Routes.TokenUnspent);
+            await SendAsync(context, reply, reader, token);
+            return false;
+        }
+
+        reply.SetClaimed(true);
+
+        // 7. The provider, apart from this request, and its reply into the store; this request is merely the first to read it.
+        _parts.Produce(reply, decision.Claim, prompt);
+
+        // 8. The reply to the reader.
+        await SendAsync(context, reply, reader, token);
+        return true;
+    }
+
+    private static async Task SendAsync(HttpContext context, Reply reply, ReplyReader reader, PresentedToken token)
+    {
+        using ReplyReader owned = reader;
+        await using CancellationTokenRegistration gone = context.RequestAborted.UnsafeRegister(static state => ((ReplyReader)state!).Abort(), reader);
+        if (!await reader.WaitForStartAsync())
+        {
+            return;
+        }
+
+        HttpResponse response = context.Response;
+        response.StatusCode = reply.Status;
+        response.ContentType = reply.ContentType;
+        response.Headers[Routes.TokenStateHeader] = reply.TokenState;
+        response.Headers.CacheControl = "no-store";
+        if (!reply.IsEventStream)
+        {
+            response.ContentLength = reply.Length;
+        }
+
+        if (!await reader.CopyAsync(response.BodyWriter, token.PseudorandomKey, context.RequestAborted))
+        {
+            // Half a reply must not look like a whole one.
+            context.Abort();
+        }
+    }
+
+    private Task RefuseAsync(HttpContext context, PlanCatalog catalog, ApiError error, string tokenState = Routes.TokenUnspent) =>
+        ErrorReply.WriteAsync(
+            context, error, tokenState, error.Status == StatusCodes.Status401Unauthorized ? catalog.Challenges(_parts.Time.GetUtcNow()) : default);
+
+    private static int InitialBufferSize(HttpRequest request, Plan plan) =>
+        (int)Math.Clamp(request.ContentLength ?? 4096, 1024, Math.Min(plan.MaxInputBytes, 64 * 1024));
+}

@@ -1,0 +1,123 @@
+using System.Buffers.Text;
+using Tacit.Hosting;
+using Tacit.Inference;
+using Tacit.Protocol;
+
+namespace Tacit.Gateway;
+
+/// <summary>How a gateway is set up. Checked at start; a wrong value names its key and the fix.</summary>
+public sealed record GatewayOptions : IValidatedSettings
+{
+    public const int DefaultPort = 8226;
+
+    /// <summary>Bytes that a reply of the JSON kind gets for each token the plan allows, log probabilities included.</summary>
+    private const long JsonBytesPerToken = 128;
+
+    /// <summary>Bytes that a streamed reply gets for each token: one event each, as verbose as providers are.</summary>
+    private const long StreamBytesPerToken = 640;
+
+    private const long BaseReplyBytes = 64 * 1024;
+    private const long EmbeddingsReplyBytes = 16L << 20;
+
+    /// <summary>The one canonical name, as the issuer's directory lists it: the origin_info of every challenge, on every transport.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>Where to listen. Default 127.0.0.1:8226; port 0 takes a free one.</summary>
+    public ListenAddress Listen { get; init; } = ListenAddress.Loopback(DefaultPort);
+
+    /// <summary>Where the issuer's directory is fetched: its base URL. Not needed when the directory is handed in by the same process.</summary>
+    public Uri? IssuerUrl { get; init; }
+
+    /// <summary>The issuer's Ed25519 directory key, 32 bytes in base64url or hex: the one thing that is pinned.</summary>
+    public required string DirectoryKey { get; init; }
+
+    /// <summary>The folder with <c>gateway.db</c>, the instance id and the last directory.</summary>
+    public required string DataDirectory { get; init; }
+
+    /// <summary>Where other instances on the same database reach this one; null: its listen address.</summary>
+    public string? InstanceAddress { get; init; }
+
+    /// <summary>How often the directory is fetched anew. Default 5 minutes.</summary>
+    public TimeSpan DirectoryRefresh { get; init; } = TimeSpan.FromMinutes(5);
+
+    /// <summary>How long a reply is kept for the same token and body after its end. Default 10 minutes.</summary>
+    public TimeSpan KeepReplies { get; init; } = TimeSpan.FromMinutes(10);
+
+    /// <summary>Memory that live and kept replies may take together, in bytes. Default: half of what this process may use.</summary>
+    public long ReplyMemoryBytes { get; init; } = Math.Max(64L << 20, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 2);
+
+    /// <summary>The most room one reply gets, in bytes, whatever its plan allows. Default 32 MiB.</summary>
+    public long MaxReplyBytes { get; init; } = 32L << 20;
+
+    /// <summary>How many requests may wait for their signature to be checked. Default 1024.</summary>
+    public int SignatureQueueLength { get; init; } = 1024;
+
+    /// <summary>Threads that check signatures when there is more to check than processors. Default: as many as processors.</summary>
+    public int SignatureThreads { get; init; } = Environment.ProcessorCount;
+
+    /// <summary>How long live replies may take to end once a stop began. Default 30 seconds.</summary>
+    public TimeSpan DrainTimeout { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>The bounds on what strangers may send; the defaults suit a public address.</summary>
+    public GatewayLimits Limits { get; init; } = new();
+
+    public void Validate(SettingsValidation validation)
+    {
+        ArgumentNullException.ThrowIfNull(validation);
+        validation
+            .Require(IsName(Name), "Name", "the gateway's name is 1 to 255 printable ASCII characters without commas", "Use the name under which the issuer's directory lists this gateway.")
+            .Require(TryDecodeKey(DirectoryKey, out _), "DirectoryKey", "this is not a 32-byte key", "Copy the directory key that `tacit issuer` prints (base64url or hex).")
+            .Require(!string.IsNullOrWhiteSpace(DataDirectory), "DataDirectory", "no data folder is named", "Name a folder.")
+            .Require(IssuerUrl is null or { IsAbsoluteUri: true, Scheme: "http" or "https" }, "IssuerUrl", "this is no http or https URL", "Use the issuer's base URL, such as https://issuer.example.")
+            .RequireRange(DirectoryRefresh, TimeSpan.FromSeconds(1), TimeSpan.FromDays(1), "DirectoryRefresh")
+            .RequireRange(KeepReplies, TimeSpan.Zero, TimeSpan.FromHours(1), "KeepReplies")
+            .RequireRange(ReplyMemoryBytes, 1 << 20, 1L << 46, "ReplyMemoryBytes")
+            .RequireRange(MaxReplyBytes, 4096, 1L << 30, "MaxReplyBytes")
+            .RequireRange(SignatureQueueLength, 1, 1 << 20, "SignatureQueueLength")
+            .RequireRange(SignatureThreads, 1, 256, "SignatureThreads")
+            .RequireRange(DrainTimeout, TimeSpan.Zero, TimeSpan.FromHours(1), "DrainTimeout");
+    }
+
+    /// <summary>The room a reply of this plan is given before its token is spent.</summary>
+    internal long MaxReplyBytesFor(Plan plan, Operation operation, bool stream)
+    {
+        long wanted = operation == Operation.Embeddings
+            ? EmbeddingsReplyBytes
+            : BaseReplyBytes + (plan.MaxOutputTokens * (stream ? StreamBytesPerToken : JsonBytesPerToken));
+        return Math.Min(wanted, MaxReplyBytes);
+    }
+
+    internal static bool TryDecodeKey(string? text, out byte[] key)
+    {
+        key = [];
+        try
+        {
+            key = text is { Length: 64 } ? Convert.FromHexString(text) : Base64Url.DecodeFromChars(text.AsSpan().TrimEnd('='));
+        }
+        catch (FormatException)
+        {
+            return false;
+        }
+
+        return key.Length == 32;
+    }
+
+    private static bool IsName(string? name) =>
+        name is { Length: > 0 and <= 255 } && !name.AsSpan().ContainsAnyExceptInRange('!', '~') && !name.Contains(',', StringComparison.Ordinal);
+}
+
+/// <summary>The bounds on connections and request bodies.</summary>
+public sealed record GatewayLimits
+{
+    /// <summary>Default 20,000.</summary>
+    public int MaxConnections { get; init; } = 20_000;
+
+    /// <summary>How long the headers of a request may take. Default 15 seconds.</summary>
+    public TimeSpan RequestHeadersTimeout { get; init; } = TimeSpan.FromSeconds(15);
+
+    /// <summary>Least rate of a request body in bytes a second. Default 1024: slow enough for Tor, too fast for a slow-loris.</summary>
+    public double MinRequestBodyBytesPerSecond { get; init; } = 1024;
+
+    /// <summary>How long a request body may stay below that rate. Default 10 seconds.</summary>
+    public TimeSpan RequestBodyGracePeriod { get; init; } = TimeSpan.FromSeconds(10);
+}

@@ -1,0 +1,222 @@
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.Logging;
+using Tacit.Gateway.Admission;
+using Tacit.Gateway.Catalog;
+using Tacit.Gateway.Endpoints;
+using Tacit.Gateway.Replies;
+using Tacit.Hosting;
+using Tacit.Inference;
+using Tacit.Protocol;
+using Tacit.Storage;
+
+namespace Tacit.Gateway;
+
+/// <summary>
+/// The anonymous side's server: takes prompts that are paid with blind tokens, spends each token once, and streams the provider's reply back.
+/// Knows finished tokens and, in memory only, prompts and replies; never an account, a payment or a private key.
+/// </summary>
+public sealed partial class GatewayServer : IAsyncDisposable
+{
+    private readonly GatewayOptions _options;
+    private readonly TimeProvider _time;
+    private readonly ILogger _log;
+    private readonly Stack<IAsyncDisposable> _owned = new();
+    private readonly DrainSignal _drain = new();
+    private ReplyStore? _replies;
+    private WebServer? _web;
+    private int _stopped;
+
+    private GatewayServer(GatewayOptions options, TimeProvider time, ILogger log)
+    {
+        _options = options;
+        _time = time;
+        _log = log;
+    }
+
+    /// <summary>Where it listens, with the port it really got.</summary>
+    public Uri Address => _web?.Address ?? throw new InvalidOperationException("The gateway is not listening.");
+
+    /// <summary>Starts a gateway and returns once it listens.</summary>
+    /// <param name="options">Checked first.</param>
+    /// <param name="directory">Where the issuer's directory comes from; null fetches it from <see cref="GatewayOptions.IssuerUrl"/>.</param>
+    /// <param name="router">The models; stays the caller's.</param>
+    /// <param name="signer">Signs successors at <c>/v1/exchange</c>; stays the caller's.</param>
+    /// <param name="time">The clock of deadlines, leases and kept replies.</param>
+    /// <param name="loggers">The log.</param>
+    /// <param name="cancellationToken">Gives the start up.</param>
+    /// <exception cref="SettingsException">A setting is wrong, no directory can be had, or it does not list this gateway.</exception>
+    /// <exception cref="StorageException">The database cannot be opened; says what to do.</exception>
+    /// <exception cref="ListenException">The address cannot be listened on.</exception>
+    public static async Task<GatewayServer> StartAsync(
+        GatewayOptions options, DirectoryFetch? directory, InferenceRouter router, ISigner signer, TimeProvider time, ILoggerFactory loggers,
+        CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        var validation = new SettingsValidation();
+        options.Validate(validation);
+        validation.Require(directory is not null || options.IssuerUrl is not null, "IssuerUrl", "it is missing", "Name the issuer's base URL, such as https://issuer.example.");
+        validation.ThrowIfAny();
+
+        var server = new GatewayServer(options, time, loggers.CreateLogger("Tacit.Gateway"));
+        try
+        {
+            await server.StartAsync(directory ?? DirectorySource.Http(options.IssuerUrl!), router, signer, loggers, cancellationToken);
+            return server;
+        }
+        catch
+        {
+            await server.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>
+    /// Stops in order: no new requests; live replies get the drain time to end, then they are ended, returned to their owners where nothing was passed on;
+    /// then what has ended is recorded and the database closed.
+    /// </summary>
+    /// <param name="cancellationToken">Cancelled: ends live replies at once.</param>
+    public async Task StopAsync(CancellationToken cancellationToken = default)
+    {
+        if (Interlocked.Exchange(ref _stopped, 1) != 0)
+        {
+            return;
+        }
+
+        _drain.Begin();
+        if (_replies is not null)
+        {
+            await DrainAsync(_replies, cancellationToken);
+        }
+
+        while (_owned.TryPop(out IAsyncDisposable? part))
+        {
+            await part.DisposeAsync();
+        }
+
+        _drain.Dispose();
+    }
+
+    /// <summary>Stops without waiting for live replies.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        using var now = new CancellationTokenSource();
+        await now.CancelAsync();
+        await StopAsync(now.Token);
+    }
+
+    private async Task StartAsync(DirectoryFetch directory, InferenceRouter router, ISigner signer, ILoggerFactory loggers, CancellationToken cancellationToken)
+    {
+        DataFolder.Create(_options.DataDirectory);
+        byte[] instance = InstanceLease.LoadId(_options.DataDirectory);
+        Database database = await Database.OpenSqliteAsync(
+            Path.Combine(_options.DataDirectory, "gateway.db"), SpendTables.Migrations, _time, cancellationToken);
+        _owned.Push(database);
+
+        var ledger = new SpendLedger(database, instance, _time);
+        await ledger.LoadAsync(cancellationToken);
+        var periods = new PeriodKeeper(ledger, _time);
+        var catalogs = new CatalogKeeper(directory, _options, router.Models, periods.AdoptAsync, _time, _log);
+        _owned.Push(catalogs);
+        await catalogs.StartAsync(cancellationToken);
+
+        var spent = new SpentWriter(ledger, _time, _log);
+        _owned.Push(spent);
+        _replies = new ReplyStore(new ReplyRoom(_options.ReplyMemoryBytes), _options.KeepReplies, _time);
+        _owned.Push(_replies);
+        var signatures = new SignatureQueue(_options.SignatureThreads, _options.SignatureQueueLength);
+        _owned.Push(signatures);
+
+        var parts = new GatewayParts
+        {
+            Options = _options,
+            Catalogs = catalogs,
+            Signatures = signatures,
+            Brake = new FalseTokenBrake(_time),
+            Ledger = ledger,
+            Replies = _replies,
+            Producer = new ReplyProducer(router, ledger, spent, _replies, _log),
+            Router = router,
+            Signer = signer,
+            Drain = _drain,
+            Time = _time,
+            Log = _log,
+        };
+        var health = new Health(_drain);
+        _web = await WebServer.StartAsync(
+            new WebServerOptions
+            {
+                Role = "gateway",
+                Listen = _options.Listen,
+                Drain = _drain,
+                DrainTimeout = TimeSpan.FromSeconds(5),
+                MaxConnections = _options.Limits.MaxConnections,
+                RequestHeadersTimeout = _options.Limits.RequestHeadersTimeout,
+                MinRequestBodyBytesPerSecond = _options.Limits.MinRequestBodyBytesPerSecond,
+                RequestBodyGracePeriod = _options.Limits.RequestBodyGracePeriod,
+                WriteError = WriteEdgeErrorAsync,
+            },
+            routes => Map(routes, parts, health),
+            _time,
+            loggers,
+            cancellationToken);
+        InstanceLease lease = await InstanceLease.AcquireAsync(
+            database, instance, _options.InstanceAddress ?? _web.Address.ToString(), _time, _log, cancellationToken);
+        _owned.Push(lease);
+        health.AddCheck("instance lease", () => lease.IsHeld);
+        LogStarted(_log, _options.Name, _web.Address);
+    }
+
+    private async Task DrainAsync(ReplyStore replies, CancellationToken cancellationToken)
+    {
+        // Connections end while replies do: a reader is served to the last byte of its reply.
+        Task web = _web?.StopAsync(cancellationToken) ?? Task.CompletedTask;
+        try
+        {
+            await replies.WaitUntilIdleAsync(_options.DrainTimeout, cancellationToken);
+        }
+        catch (OperationCanceledException)
+        {
+            // Told to hurry.
+        }
+
+        replies.StopAll();
+        await replies.WaitUntilIdleAsync(TimeSpan.FromSeconds(10), CancellationToken.None);
+        await web;
+        if (_web is not null)
+        {
+            await _web.DisposeAsync();
+        }
+    }
+
+    private static void Map(IEndpointRouteBuilder routes, GatewayParts parts, Health health)
+    {
+        MapPost(routes, Routes.ChatCompletions, new RedemptionEndpoint(parts, Operation.ChatCompletions, Routes.ChatCompletions).HandleAsync);
+        MapPost(routes, Routes.Responses, new RedemptionEndpoint(parts, Operation.Responses, Routes.Responses).HandleAsync);
+        MapPost(routes, Routes.Embeddings, new RedemptionEndpoint(parts, Operation.Embeddings, Routes.Embeddings).HandleAsync);
+        MapPost(routes, Routes.Cancel, new CancelEndpoint(parts).HandleAsync);
+        MapPost(routes, Routes.Exchange, new ExchangeEndpoint(parts).HandleAsync);
+        var models = new ModelsEndpoint(parts);
+        routes.MapGet(Routes.Models, (RequestDelegate)models.ListAsync);
+        routes.MapGet(Routes.Models + "/{**id}", (RequestDelegate)models.GetAsync);
+        health.Map(routes);
+    }
+
+    private static void MapPost(IEndpointRouteBuilder routes, string path, RequestDelegate handler) => routes.MapPost(path, handler);
+
+    /// <summary>What no endpoint answered, in the shape that clients of this API expect.</summary>
+    private static Task WriteEdgeErrorAsync(HttpContext context, int status) => ErrorReply.WriteAsync(
+        context,
+        status switch
+        {
+            StatusCodes.Status404NotFound => ApiError.Create(ErrorCodes.NotFound, "There is nothing at this path."),
+            StatusCodes.Status405MethodNotAllowed => ApiError.Create(ErrorCodes.MethodNotAllowed, "This path does not take this method."),
+            StatusCodes.Status413PayloadTooLarge => ApiError.Create(ErrorCodes.RequestTooLarge, "The request is too large."),
+            >= 400 and < 500 => new ApiError("bad_request", status, "invalid_request_error", "The request is not well-formed HTTP."),
+            _ => ApiError.Create(ErrorCodes.InternalError, "The gateway failed."),
+        });
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Gateway {Name} listens on {Address}.")]
+    private static partial void LogStarted(ILogger log, string name, Uri address);
+}

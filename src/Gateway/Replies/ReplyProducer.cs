@@ -1,0 +1,179 @@
+using System.Buffers;
+using Microsoft.Extensions.Logging;
+using Tacit.Gateway.Admission;
+using Tacit.Inference;
+using Tacit.Protocol;
+using Tacit.Storage;
+
+namespace Tacit.Gateway.Replies;
+
+/// <summary>
+/// Asks the provider for a claimed reply and writes what comes into it. Runs apart from the request that caused it: a client that vanishes does not stop it,
+/// a slow one does not slow it down.
+/// </summary>
+internal sealed partial class ReplyProducer
+{
+    private readonly InferenceRouter _router;
+    private readonly SpendLedger _ledger;
+    private readonly SpentWriter _spent;
+    private readonly ReplyStore _store;
+    private readonly ILogger _log;
+
+    public ReplyProducer(InferenceRouter router, SpendLedger ledger, SpentWriter spent, ReplyStore store, ILogger log)
+    {
+        _router = router;
+        _ledger = ledger;
+        _spent = spent;
+        _store = store;
+        _log = log;
+    }
+
+    /// <summary>Runs to the end of the reply, whatever that is. Throws nothing; owns <paramref name="prompt"/>.</summary>
+    public async Task RunAsync(Reply reply, SpendClaim claim, Prompt prompt)
+    {
+        ApiError? error;
+        bool clientProvoked;
+        try
+        {
+            error = await CopyAsync(reply, prompt);
+            clientProvoked = true;
+        }
+        catch (ProviderException e)
+        {
+            error = e.Error;
+            clientProvoked = e.ClientProvoked;
+        }
+        catch (OperationCanceledException) when (reply.StopReason != StopReason.None)
+        {
+            clientProvoked = reply.StopReason == StopReason.Cancelled;
+            error = clientProvoked
+                ? ApiError.Create(ErrorCodes.RequestCancelled, "The request was cancelled by the holder of its token.")
+                : ApiError.Create(ErrorCodes.ShuttingDown, "The gateway is going down.");
+        }
+#pragma warning disable CA1031 // Readers wait for an end, and the message of an unforeseen exception may hold anything.
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            LogUnforeseen(_log, e.GetType().Name);
+            error = ApiError.Create(ErrorCodes.InternalError, "The gateway failed.");
+            clientProvoked = false;
+        }
+        finally
+        {
+            prompt.Dispose();
+        }
+
+        if (error is null || clientProvoked || reply.HasPassedOn)
+        {
+            EndSpent(reply, claim, error);
+        }
+        else
+        {
+            await ReturnAsync(reply, claim, error);
+        }
+    }
+
+    /// <summary>Null if the reply is whole, or the error of one that outgrew its room.</summary>
+    private async Task<ApiError?> CopyAsync(Reply reply, Prompt prompt)
+    {
+        await using ProviderReply answer = await _router.SendAsync(
+            prompt.Operation, prompt.Request.Model, prompt.Request.Stream, prompt.Body.WrittenMemory, prompt.Facts, reply.Stopped);
+        using var piece = new SensitiveBuffer(1024);
+        bool begun = false;
+        while (await answer.ReadAsync(piece, reply.Stopped))
+        {
+            if (!begun)
+            {
+                // From here on no other backend will be asked, so nobody needs the prompt any more.
+                begun = true;
+                prompt.Dispose();
+                reply.Begin(answer.Status, answer.ContentType, answer.IsEventStream);
+            }
+
+            if (reply.Length + piece.WrittenCount > prompt.MaxReplyBytes)
+            {
+                return ApiError.Create(ErrorCodes.ReplyTooLarge, "The reply grew beyond what the gateway keeps for one request of this plan.");
+            }
+
+            reply.Append(piece.WrittenSpan);
+            piece.Clear();
+        }
+
+        return null;
+    }
+
+    private void EndSpent(Reply reply, SpendClaim claim, ApiError? error)
+    {
+        _spent.Add(claim);
+        if (error is null)
+        {
+            reply.End();
+        }
+        else if (reply.HasPassedOn)
+        {
+            // The status is long sent. The event says that the stream is not whole, and why.
+            using var last = new SensitiveBuffer(512);
+            (error.Code is ErrorCodes.ReplyTooLarge or ErrorCodes.RequestCancelled
+                ? error
+                : ApiError.Create(ErrorCodes.ReplyInterrupted, $"The reply ends here and is not whole ({error.Code}).")).WriteEventTo(last);
+            reply.Append(last.WrittenSpan);
+            reply.End();
+        }
+        else
+        {
+            reply.EndWith(error, Routes.TokenSpent);
+        }
+
+        _store.Keep(reply);
+    }
+
+    /// <summary>Nothing was passed on and the client did not provoke it. The row says so before the client hears it (law 2).</summary>
+    private async Task ReturnAsync(Reply reply, SpendClaim claim, ApiError error)
+    {
+        ReturnOutcome outcome;
+        try
+        {
+            outcome = await _ledger.ReturnAsync(claim, CancellationToken.None);
+        }
+        catch (Exception e) when (e is StorageException or ObjectDisposedException)
+        {
+            LogNotReturned(_log, (e as StorageException)?.Kind);
+            outcome = ReturnOutcome.LeftInFlight;
+        }
+
+        if (outcome == ReturnOutcome.Spent)
+        {
+            reply.EndWith(error, Routes.TokenSpent);
+            _store.Keep(reply);
+            return;
+        }
+
+        // Out of the table first: who hears the answer may come back at once.
+        _store.Forget(reply);
+        reply.EndWith(error, outcome == ReturnOutcome.Returned ? Routes.TokenReturned : Routes.TokenSpent);
+    }
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "A reply failed in an unforeseen way: {ExceptionType}.")]
+    private static partial void LogUnforeseen(ILogger log, string exceptionType);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "A token could not be recorded as returned ({Kind}); its request can be repeated.")]
+    private static partial void LogNotReturned(ILogger log, StorageErrorKind? kind);
+}
+
+/// <summary>An admitted request on its way to the provider. Wiped once no backend can need it any more.</summary>
+internal sealed class Prompt : IDisposable
+{
+    public required Operation Operation { get; init; }
+
+    public required FilteredRequest Request { get; init; }
+
+    /// <summary>The filtered body.</summary>
+    public required SensitiveBuffer Body { get; init; }
+
+    public required RequestFacts Facts { get; init; }
+
+    /// <summary>The room that was reserved for the reply.</summary>
+    public required long MaxReplyBytes { get; init; }
+
+    public void Dispose() => Body.Dispose();
+}

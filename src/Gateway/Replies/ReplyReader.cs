@@ -1,0 +1,128 @@
+using System.IO.Pipelines;
+using System.Security.Cryptography;
+using System.Threading.Tasks.Sources;
+using Tacit.Gateway.Admission;
+
+namespace Tacit.Gateway.Replies;
+
+/// <summary>
+/// One connection that reads a <see cref="Reply"/>. Used by one request at a time: wait for the start, send headers, then copy until the end.
+/// </summary>
+internal sealed class ReplyReader : IValueTaskSource, IDisposable
+{
+    private readonly Reply _reply;
+    private ManualResetValueTaskSourceCore<bool> _wake;
+    private AesGcm? _cipher;
+
+    public ReplyReader(Reply reply) => _reply = reply;
+
+    public long Position { get; private set; }
+
+    public bool HasStarted { get; private set; }
+
+    /// <summary>A newer reader of the same live stream has taken over. Guarded by the reply's lock, as is <see cref="IsAborted"/>.</summary>
+    public bool IsSuperseded { get; set; }
+
+    /// <summary>The connection is gone.</summary>
+    public bool IsAborted { get; set; }
+
+    /// <summary>Waits until headers can be sent; false if the connection went away before.</summary>
+    public async ValueTask<bool> WaitForStartAsync()
+    {
+        while (true)
+        {
+            await WaitAsync();
+            if (IsAborted)
+            {
+                return false;
+            }
+
+            if (_reply.TryStart(this))
+            {
+                return true;
+            }
+        }
+    }
+
+    /// <summary>
+    /// Copies the reply to <paramref name="output"/> until its end. False if it could not be: the connection went away, or a newer reader took over, and what
+    /// was sent must not look like a whole reply.
+    /// </summary>
+    public async ValueTask<bool> CopyAsync(PipeWriter output, byte[] pseudorandomKey, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            bool ended = _reply.HasEnded;
+            bool copied = false;
+            while (CopyBlock(output, pseudorandomKey))
+            {
+                copied = true;
+            }
+
+            if (copied)
+            {
+                FlushResult flushed = await output.FlushAsync(cancellationToken);
+                if (flushed.IsCompleted || flushed.IsCanceled)
+                {
+                    return false;
+                }
+            }
+            else if (ended)
+            {
+                return true;
+            }
+
+            if (ended)
+            {
+                continue;
+            }
+
+            await WaitAsync();
+            if (IsAborted || (IsSuperseded && !_reply.HasEnded))
+            {
+                return false;
+            }
+        }
+    }
+
+    /// <summary>The connection went away: whatever waits comes back at once. Safe to call from any thread, also after the end.</summary>
+    public void Abort() => _reply.TakeForAbort(this)?.Wake();
+
+    public void Wake() => _wake.SetResult(true);
+
+    public void Dispose()
+    {
+        _reply.Detach(this);
+        _cipher?.Dispose();
+    }
+
+    public void MarkStarted() => HasStarted = true;
+
+    void IValueTaskSource.GetResult(short token) => _wake.GetResult(token);
+
+    ValueTaskSourceStatus IValueTaskSource.GetStatus(short token) => _wake.GetStatus(token);
+
+    void IValueTaskSource.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
+        _wake.OnCompleted(continuation, state, token, flags);
+
+    private ValueTask WaitAsync()
+    {
+        // Reset first: once the reply knows that this reader waits, the wake can come at any moment.
+        _wake.Reset();
+        short version = _wake.Version;
+        return _reply.HasNewsOrWaits(this) ? ValueTask.CompletedTask : new ValueTask(this, version);
+    }
+
+    private bool CopyBlock(PipeWriter output, byte[] pseudorandomKey)
+    {
+        int count = _reply.Read(Position, output, out byte[]? sealedBlock);
+        if (sealedBlock is not null && count > 0)
+        {
+            _cipher ??= SealedLog.CreateCipher(pseudorandomKey, _reply.Salt, stackalloc byte[TokenKeys.PresenterSizeInBytes]);
+            SealedLog.Open(sealedBlock, Position, _cipher, output);
+        }
+
+        Position += count;
+        return count > 0;
+    }
+}

@@ -1,0 +1,185 @@
+using System.Buffers.Text;
+using System.Security.Cryptography;
+using Tacit.Crypto;
+using Tacit.Protocol;
+
+namespace Tacit.Gateway.Tests.Support;
+
+/// <summary>An issuer and its signer in a few lines: real keys, real tokens, a real signed directory.</summary>
+public sealed class TestIssuer : ISigner, IDisposable
+{
+    public const string Name = "issuer.test";
+    public const string GatewayName = "gateway.test";
+
+    // Keys are dear to make and hold no state: all tests share a few.
+    private static readonly BlindRsaPrivateKey[] s_keys = [.. MakeKeys(4)];
+
+    private readonly Ed25519PrivateKey _directoryKey = Ed25519PrivateKey.Generate();
+    private readonly List<(DirectoryPlan Plan, byte[] Spki)> _plans = [];
+    private readonly Dictionary<string, BlindRsaPrivateKey> _signers = [];
+    private int _nextKey;
+    private byte[]? _previous;
+
+    public string DirectoryKey => Base64Url.EncodeToString(_directoryKey.PublicKey.Export());
+
+    public long Sequence { get; private set; }
+
+    public List<DirectoryGateway> Gateways { get; } = [new(GatewayName, ["http://127.0.0.1:8226"])];
+
+    /// <summary>Signatures refused from now on, as by a signer that went away.</summary>
+    public bool SignerIsGone { get; set; }
+
+    public int Signatures { get; private set; }
+
+    /// <summary>Adds a plan with one key for each of these periods.</summary>
+    public void AddPlan(Plan plan, params Period[] periods)
+    {
+        var keys = new List<PlanKey>();
+        byte[] spki = [];
+        foreach (Period period in periods)
+        {
+            BlindRsaPrivateKey key = s_keys[_nextKey++ % s_keys.Length];
+            spki = key.PublicKey.ExportSubjectPublicKeyInfo();
+            byte[] id = SHA256.HashData(spki);
+            _signers[Convert.ToHexString(id)] = key;
+            keys.Add(new PlanKey { PlanId = plan.Id, TokenKeyId = id, Period = period, NotBefore = period.IssueFrom });
+            _plans.Add((new DirectoryPlan(plan, [keys[^1]]), spki));
+        }
+    }
+
+    /// <summary>Adds a plan of type 0xDA7A under a key from the published vectors: making one takes half a minute.</summary>
+    public void AddPartiallyBlindPlan(Plan plan, PartiallyBlindRsaPrivateKey key, params Period[] periods)
+    {
+        byte[] spki = key.PublicKey.ExportSubjectPublicKeyInfo();
+        byte[] id = SHA256.HashData(spki);
+        foreach (Period period in periods)
+        {
+            byte[] extensions = new PlanMetadata(plan.Id, period.Deadline).EncodeExtensions();
+            _signers[Convert.ToHexString(id) + Convert.ToHexString(extensions)] = key.DeriveKey(extensions);
+            _plans.Add((new DirectoryPlan(plan, [new PlanKey { PlanId = plan.Id, TokenKeyId = id, Period = period, NotBefore = period.IssueFrom, Extensions = extensions }]), spki));
+        }
+    }
+
+    public void RemovePlan(string id) => _plans.RemoveAll(plan => plan.Plan.Plan.Id == id);
+
+    /// <summary>Publishes the next directory.</summary>
+    public byte[] Publish()
+    {
+        Sequence++;
+        byte[] document = new IssuerDirectory
+        {
+            IssuerName = Name,
+            IssuerRequestUri = "/token-request",
+            TokenKeys = [.. _plans.DistinctBy(plan => Convert.ToHexString(plan.Spki)).Select(plan => new DirectoryTokenKey(plan.Plan.Plan.TokenType, plan.Spki, null))],
+            Plans = [.. _plans.GroupBy(plan => plan.Plan.Plan.Id).Select(group => new DirectoryPlan(group.First().Plan.Plan, [.. group.SelectMany(plan => plan.Plan.Keys)]))],
+            Gateways = Gateways,
+            Sequence = Sequence,
+            Previous = _previous,
+        }.SignAndEncode(message => _directoryKey.Sign(message.Span));
+        Assert.True(IssuerDirectory.TryParse(document, out IssuerDirectory? parsed, out string? error), error);
+        _previous = parsed.Hash();
+        return document;
+    }
+
+    public PlanKey KeyOf(string planId, int index = 0) => _plans.Where(plan => plan.Plan.Plan.Id == planId).ElementAt(index).Plan.Keys[0];
+
+    /// <summary>A finished token, as a wallet would have it.</summary>
+    public TestToken CreateToken(string planId, int keyIndex = 0, string gateway = GatewayName, byte[]? nonce = null)
+    {
+        (DirectoryPlan plan, byte[] spki) = _plans.Where(plan => plan.Plan.Plan.Id == planId).ElementAt(keyIndex);
+        PlanKey planKey = plan.Keys[0];
+        TokenType type = plan.Plan.TokenType;
+        byte[] input = new byte[Token.InputSizeInBytes];
+        Token.WriteInput(
+            type, nonce ?? RandomNumberGenerator.GetBytes(32), TokenChallenge.ForGateway(type, Name, gateway).Digest(), planKey.TokenKeyId, input);
+        (BlindingState state, byte[] blinded) = Blind(type, spki, planKey, input);
+        using (state)
+        {
+            byte[] signature = new byte[256];
+            Assert.Equal(BlindSignStatus.Success, SignerOf(planKey.TokenKeyId, planKey.Extensions).BlindSign(blinded, signature));
+            byte[] authenticator = new byte[256];
+            Assert.True(state.TryFinalize(signature, authenticator));
+            return new TestToken(Token.Create(input, authenticator), planKey.Extensions);
+        }
+    }
+
+    /// <summary>A blinded message for a successor and what is needed to finish it.</summary>
+    public (TokenRequest Request, Func<byte[], TestToken?> Finish) CreateSuccessor(string planId, int keyIndex = 0)
+    {
+        (DirectoryPlan plan, byte[] spki) = _plans.Where(plan => plan.Plan.Plan.Id == planId).ElementAt(keyIndex);
+        PlanKey planKey = plan.Keys[0];
+        byte[] input = new byte[Token.InputSizeInBytes];
+        Token.WriteInput(
+            plan.Plan.TokenType, RandomNumberGenerator.GetBytes(32), TokenChallenge.ForGateway(plan.Plan.TokenType, Name, GatewayName).Digest(), planKey.TokenKeyId, input);
+        (BlindingState state, byte[] blinded) = Blind(plan.Plan.TokenType, spki, planKey, input);
+        return (
+            TokenRequest.Create(plan.Plan.TokenType, planKey.TokenKeyId[^1], blinded, planKey.Extensions),
+            signature =>
+            {
+                byte[] authenticator = new byte[256];
+                return state.TryFinalize(signature, authenticator) ? new TestToken(Token.Create(input, authenticator), planKey.Extensions) : null;
+            });
+    }
+
+    public ValueTask<IReadOnlyList<SignerKey>> GetKeysAsync(CancellationToken cancellationToken) => ValueTask.FromResult<IReadOnlyList<SignerKey>>([]);
+
+    public ValueTask<SignResponse> SignAsync(SignRequest request, CancellationToken cancellationToken)
+    {
+        if (SignerIsGone)
+        {
+            throw new SignerUnavailableException("gone");
+        }
+
+        byte[] signature = new byte[256];
+        if (SignerOf(request.TokenKeyId, request.Extensions).BlindSign(request.BlindedMessages[0].Span, signature) != BlindSignStatus.Success)
+        {
+            return ValueTask.FromResult(SignResponse.Refused(SignStatus.InvalidBlindedMessage, 0));
+        }
+
+        Signatures++;
+        return ValueTask.FromResult(new SignResponse { Status = SignStatus.Success, BlindSignatures = [signature] });
+    }
+
+    public void Dispose() => _directoryKey.Dispose();
+
+    private static (BlindingState State, byte[] Blinded) Blind(TokenType type, byte[] spki, PlanKey planKey, byte[] input)
+    {
+        byte[] blinded = new byte[256];
+        if (type == TokenType.BlindRsa)
+        {
+            return (BlindRsaPublicKey.ImportSubjectPublicKeyInfo(spki).Blind(BlindRsaVariant.DeterministicPss, input, blinded), blinded);
+        }
+
+        using PartiallyBlindRsaPublicKey key = PartiallyBlindRsaPublicKey.ImportSubjectPublicKeyInfo(spki);
+        return (key.DeriveKey(planKey.Extensions).Blind(BlindRsaVariant.DeterministicPss, input, blinded), blinded);
+    }
+
+    private static IEnumerable<BlindRsaPrivateKey> MakeKeys(int count)
+    {
+        var truncated = new HashSet<byte>();
+        while (truncated.Count < count)
+        {
+            BlindRsaPrivateKey key = BlindRsaPrivateKey.Generate(2048);
+            if (truncated.Add(SHA256.HashData(key.PublicKey.ExportSubjectPublicKeyInfo())[^1]))
+            {
+                yield return key;
+            }
+        }
+    }
+
+    private BlindRsaPrivateKey SignerOf(byte[] tokenKeyId, byte[]? extensions) => _signers[Convert.ToHexString(tokenKeyId) + Convert.ToHexString(extensions ?? [])];
+}
+
+/// <summary>A token with its extensions, ready for a header.</summary>
+public sealed record TestToken(Token Token, byte[]? Extensions)
+{
+    public string Header => PrivateTokenHeader.FormatAuthorization(Token.Encoded.Span, Extensions);
+
+    public TestToken With(Action<byte[]> change)
+    {
+        byte[] bytes = Token.Encode();
+        change(bytes);
+        Assert.True(Token.TryParse(bytes, out Token? changed));
+        return this with { Token = changed };
+    }
+}
