@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace Tacit.Storage;
 
 /// <summary>
@@ -86,7 +88,11 @@ internal sealed class GroupCommit : IAsyncDisposable
         {
             while (TryTake(group))
             {
-                CommitGroup(group);
+                for (int next = 0; next < group.Count;)
+                {
+                    next = CommitFrom(group, next);
+                }
+
                 group.Clear();
             }
         }
@@ -121,46 +127,45 @@ internal sealed class GroupCommit : IAsyncDisposable
         return true;
     }
 
-    private void CommitGroup(List<Work> group)
+    /// <summary>Runs the works from <paramref name="first"/> on in one transaction and tells them their outcome. Returns the first that it did not get to.</summary>
+    private int CommitFrom(List<Work> group, int first)
     {
-        int first = 0;
-        while (first < group.Count)
+        int end = first;
+        StorageException? failure = null;
+        try
         {
-            int ran = first;
-            StorageException? failure = null;
-            try
+            _session.Begin();
+            while (end < group.Count && _session.InTransaction)
             {
-                _session.Begin();
-                for (; ran < group.Count && _session.InTransaction; ran++)
-                {
-                    failure = group[ran].Run(_session);
-                }
-
-                if (_session.InTransaction)
-                {
-                    failure = null;
-                    _session.Commit();
-                }
-                else
-                {
-                    failure ??= new StorageException(StorageErrorKind.Statement, "A work ended the transaction or hid the error that did.");
-                }
-            }
-#pragma warning disable CA1031 // Whatever it is, the works of this group must hear of it and the thread must live on.
-            catch (Exception e)
-#pragma warning restore CA1031
-            {
-                failure = e as StorageException ?? new StorageException(StorageErrorKind.Unavailable, "The database failed in an unexpected way.", e);
-                ran = group.Count;
-                _session.Rollback();
+                failure = group[end++].Run(_session);
             }
 
-            // Nothing of a transaction that the database gave up was kept, so all that ran in it failed, whatever they thought; those behind start anew.
-            for (; first < ran; first++)
+            if (_session.InTransaction)
             {
-                group[first].Complete(failure);
+                _session.Commit();
+                failure = null;
+            }
+            else
+            {
+                // The database gave the transaction up, and with it what the works before this one did. Those behind it start anew.
+                failure ??= new StorageException(StorageErrorKind.Statement, "A work ended the transaction, or hid the error that did.");
             }
         }
+#pragma warning disable CA1031 // Whatever it is, the works of this group must hear of it and the thread must live on.
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            _session.Rollback();
+            failure = e as StorageException ?? new StorageException(StorageErrorKind.Unavailable, "The database failed in an unexpected way.", e);
+            end = group.Count;
+        }
+
+        foreach (Work work in CollectionsMarshal.AsSpan(group)[first..end])
+        {
+            work.Complete(failure);
+        }
+
+        return end;
     }
 }
 

@@ -1,6 +1,3 @@
-using System.Globalization;
-using System.Text;
-
 namespace Tacit.Storage.Sqlite;
 
 /// <summary>
@@ -20,24 +17,18 @@ internal sealed class OwnerLock : IDisposable
     internal static OwnerLock Take(string databasePath)
     {
         string path = databasePath + ".lock";
-        FileStream file;
         try
         {
             // On Unix FileShare.None is flock(LOCK_EX | LOCK_NB), which also keeps apart two owners within one process.
-            file = new FileStream(path, PrivateFile(FileMode.OpenOrCreate, FileShare.None));
+            return new OwnerLock(new FileStream(path, PrivateFile(FileMode.OpenOrCreate, FileShare.None)));
         }
-        catch (IOException e) when (File.Exists(path))
+        catch (IOException e) when (IsHeld(e))
         {
             throw new StorageException(
                 StorageErrorKind.Locked,
-                $"The database {databasePath} is in use by {ReadOwner(path)}. Stop that one first, or use another data folder (--data).",
+                $"The database {databasePath} is in use by another process. Stop that one first, or use another data folder (--data).",
                 e);
         }
-
-        file.SetLength(0);
-        file.Write(Encoding.ASCII.GetBytes(Environment.ProcessId.ToString(CultureInfo.InvariantCulture)));
-        file.Flush();
-        return new OwnerLock(file);
     }
 
     internal static FileStreamOptions PrivateFile(FileMode mode, FileShare share)
@@ -54,19 +45,6 @@ internal sealed class OwnerLock : IDisposable
     // The file stays: deleting it would let one process lock the old file and another the new one.
     public void Dispose() => _file.Dispose();
 
-    private static string ReadOwner(string path)
-    {
-        try
-        {
-            // Sharing everything takes no lock.
-            using var reader = new StreamReader(new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete));
-            return int.TryParse(reader.ReadToEnd(), NumberStyles.None, CultureInfo.InvariantCulture, out int pid)
-                ? string.Create(CultureInfo.InvariantCulture, $"process {pid}")
-                : "another process";
-        }
-        catch (IOException)
-        {
-            return "another process";
-        }
-    }
+    // .NET passes the system's own code on: EAGAIN on Linux and macOS, ERROR_SHARING_VIOLATION on Windows.
+    private static bool IsHeld(IOException e) => e.HResult is 11 or 35 or unchecked((int)0x8007_0020);
 }

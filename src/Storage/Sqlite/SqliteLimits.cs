@@ -17,8 +17,8 @@ internal sealed record SqliteLimits
     /// <summary>The writer's page cache, in KiB.</summary>
     internal int WriterCacheKibibytes { get; init; } = 16_384;
 
-    /// <summary>The write-ahead log is moved into the file after this many pages of 4 KiB.</summary>
-    internal int CheckpointPages { get; init; } = 4_000;
+    /// <summary>How long a lock that something outside this process holds is waited for.</summary>
+    internal TimeSpan BusyTimeout { get; init; } = TimeSpan.FromSeconds(5);
 
     /// <summary>A full disk, for tests: the file grows to this many pages only.</summary>
     internal int? MaxPages { get; init; }

@@ -8,21 +8,17 @@ internal sealed class SqliteSession : TransactionSession
     /// <summary>Statements kept prepared. Roles have some dozens; tables named by period add a few more each period, and the oldest go.</summary>
     private const int MaxStatements = 128;
 
-    private const int BusyTimeoutMilliseconds = 5_000;
-
     private readonly string _path;
     private readonly Dictionary<string, SqliteStatement> _statements = new(StringComparer.Ordinal);
-    private readonly string _begin;
+    private readonly bool _canWrite;
     private long _uses;
     private bool _disposed;
 
     private SqliteSession(string path, sqlite3 handle, bool canWrite)
     {
         _path = path;
+        _canWrite = canWrite;
         Handle = handle;
-
-        // IMMEDIATE: the lock is taken here, not in the middle of the first work.
-        _begin = canWrite ? "BEGIN IMMEDIATE" : "BEGIN";
     }
 
     public override Dialect Dialect => Dialect.Sqlite;
@@ -39,7 +35,7 @@ internal sealed class SqliteSession : TransactionSession
         {
             session.Check(code);
             session.Check(raw.sqlite3_extended_result_codes(handle, 1));
-            session.Check(raw.sqlite3_busy_timeout(handle, BusyTimeoutMilliseconds));
+            session.Check(raw.sqlite3_busy_timeout(handle, (int)limits.BusyTimeout.TotalMilliseconds));
             session.ExecuteScript(
                 """
                 PRAGMA foreign_keys = ON;
@@ -65,9 +61,12 @@ internal sealed class SqliteSession : TransactionSession
         }
     }
 
-    internal StorageException Error(int code) => SqliteErrors.Create(code, Handle, _path);
+    internal StorageException Error(int code) => !_canWrite && (code & 0xff) == raw.SQLITE_READONLY
+        ? new StorageException(StorageErrorKind.Statement, "A work given to ReadAsync tried to write.")
+        : SqliteErrors.Create(code, Handle, _path);
 
-    internal override void Begin() => Execute(_begin);
+    // IMMEDIATE: the lock is taken here, not in the middle of the first work.
+    internal override void Begin() => Execute(_canWrite ? "BEGIN IMMEDIATE" : "BEGIN");
 
     internal override void Commit() => Execute("COMMIT");
 
@@ -158,7 +157,6 @@ internal sealed class SqliteSession : TransactionSession
             PRAGMA synchronous = FULL;
             PRAGMA secure_delete = FAST;
             PRAGMA cache_size = -{limits.WriterCacheKibibytes};
-            PRAGMA wal_autocheckpoint = {limits.CheckpointPages};
             """);
         if (limits.MaxPages is int pages)
         {
