@@ -1,0 +1,75 @@
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Tacit.Issuer.Ledger;
+using Tacit.Protocol;
+
+namespace Tacit.Issuer.Accounts;
+
+/// <summary><c>POST</c>, <c>GET</c> and <c>DELETE /account</c>.</summary>
+internal sealed class AccountEndpoints
+{
+    private readonly AccountBook _accounts;
+    private readonly TimeProvider _time;
+
+    public AccountEndpoints(AccountBook accounts, TimeProvider time)
+    {
+        _accounts = accounts;
+        _time = time;
+    }
+
+    public void Map(IEndpointRouteBuilder routes)
+    {
+        routes.MapPost(Routes.Account, StorageGuard.Around(CreateAsync));
+        routes.MapGet(Routes.Account, StorageGuard.Around(ShowAsync));
+        routes.MapDelete(Routes.Account, StorageGuard.Around(DeleteAsync));
+    }
+
+    /// <summary>Writes a private answer, which nothing on the way may keep.</summary>
+    public static Task WriteAsync<T>(HttpContext context, int status, T value, JsonTypeInfo<T> type)
+    {
+        byte[] body = JsonSerializer.SerializeToUtf8Bytes(value, type);
+        context.Response.StatusCode = status;
+        context.Response.ContentType = MediaTypes.Json;
+        context.Response.ContentLength = body.Length;
+        context.Response.Headers.CacheControl = "no-store";
+        return context.Response.Body.WriteAsync(body, context.RequestAborted).AsTask();
+    }
+
+    private static Task CreateAsync(HttpContext context)
+    {
+        // Nothing is stored: an account begins with its first credit, so that making millions of them costs the issuer nothing.
+        using AccountKey key = AccountKey.Create();
+        return WriteAsync(context, StatusCodes.Status201Created, new AccountCreated(key.ToString()), AccountJson.Default.AccountCreated);
+    }
+
+    private async Task ShowAsync(HttpContext context)
+    {
+        if (await BearerAccount.RequireAsync(context) is not byte[] account)
+        {
+            return;
+        }
+
+        AccountView view = await _accounts.ViewAsync(account, context.RequestAborted);
+        await WriteAsync(
+            context, StatusCodes.Status200OK,
+            new AccountStatement(view.Balance,
+            [
+                .. view.History.Select(entry => new AccountEntry(LedgerDay.ToDate(entry.Day), entry.Kind, entry.Quantity, entry.Credits, entry.PlanId)),
+            ]),
+            AccountJson.Default.AccountStatement);
+    }
+
+    private async Task DeleteAsync(HttpContext context)
+    {
+        if (await BearerAccount.RequireAsync(context) is not byte[] account)
+        {
+            return;
+        }
+
+        await _accounts.DeleteAsync(account, LedgerDay.Of(_time.GetUtcNow()), context.RequestAborted);
+        context.Response.StatusCode = StatusCodes.Status204NoContent;
+    }
+}

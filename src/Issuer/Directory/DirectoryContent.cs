@@ -1,0 +1,74 @@
+using Tacit.Protocol;
+
+namespace Tacit.Issuer.Directory;
+
+/// <summary>What the directory says at a moment, before it is numbered and signed. Pure.</summary>
+internal static class DirectoryContent
+{
+    /// <summary>Plans with the keys that are live or still exchanged. A key that was made ahead appears when it goes live, not before.</summary>
+    public static IssuerDirectory Build(IssuerOptions options, IReadOnlyList<SignerKey> keys, DateTimeOffset now)
+    {
+        var plans = new List<DirectoryPlan>();
+        foreach (Plan plan in options.Plans)
+        {
+            plans.Add(new DirectoryPlan(plan,
+            [
+                .. keys.Where(key => key.Type == plan.TokenType)
+                    .SelectMany(key => key.Plans)
+                    .Where(planKey => planKey.PlanId == plan.Id && planKey.Period.Kind == plan.Period && planKey.IsExchangeableAt(now))
+                    .OrderBy(planKey => planKey.Start),
+            ]));
+        }
+
+        return new IssuerDirectory
+        {
+            IssuerName = options.IssuerName,
+            IssuerRequestUri = options.RequestUri,
+            TokenKeys = OrderTokenKeys(keys, plans, now),
+            Plans = plans,
+            Gateways = options.Gateways,
+            Sequence = 1,
+        };
+    }
+
+    /// <summary>When what it says changes next, as far as the signer has told.</summary>
+    public static DateTimeOffset NextChange(IReadOnlyList<SignerKey> keys, DateTimeOffset now)
+    {
+        DateTimeOffset next = DateTimeOffset.MaxValue;
+        foreach (PlanKey key in keys.SelectMany(key => key.Plans))
+        {
+            foreach (DateTimeOffset edge in (ReadOnlySpan<DateTimeOffset>)[key.NotBefore, key.Deadline, key.ExchangeUntil])
+            {
+                if (edge > now && edge < next)
+                {
+                    next = edge;
+                }
+            }
+        }
+
+        return next;
+    }
+
+    /// <summary>
+    /// The preferred key comes first (RFC 9578 §4), since a client that knows nothing of plans takes the first of its type: current keys before those of the
+    /// next period, keys past their deadline last, in the order of the plans.
+    /// </summary>
+    private static List<DirectoryTokenKey> OrderTokenKeys(IReadOnlyList<SignerKey> keys, List<DirectoryPlan> plans, DateTimeOffset now)
+    {
+        var ordered = new List<DirectoryTokenKey>();
+        foreach (PlanKey planKey in plans
+            .SelectMany((plan, order) => plan.Keys.Select(key => (Order: order, Key: key)))
+            .OrderBy(item => now >= item.Key.Deadline ? 2 : now < item.Key.Start ? 1 : 0)
+            .ThenBy(item => item.Order)
+            .Select(item => item.Key))
+        {
+            SignerKey signerKey = keys.First(key => key.TokenKeyId.AsSpan().SequenceEqual(planKey.TokenKeyId));
+            if (!ordered.Exists(key => key.TokenKeyId.AsSpan().SequenceEqual(planKey.TokenKeyId)))
+            {
+                ordered.Add(new DirectoryTokenKey(signerKey.Type, signerKey.SubjectPublicKeyInfo, signerKey.NotBefore));
+            }
+        }
+
+        return ordered;
+    }
+}

@@ -1,0 +1,189 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using Microsoft.Extensions.Logging;
+using Tacit.Issuer.Issuance;
+using Tacit.Protocol;
+using Tacit.Storage;
+
+namespace Tacit.Issuer.Directory;
+
+/// <summary>The directory as it is served, and the keys that requests may name meanwhile.</summary>
+internal sealed record PublishedDirectory(
+    long Sequence, byte[] Body, string ETag, IssuanceCatalog Catalog, DateTimeOffset BuiltAt, DateTimeOffset ValidUntil)
+{
+    public bool IsCurrentAt(DateTimeOffset now) => BuiltAt <= now && now < ValidUntil;
+}
+
+/// <summary>
+/// Asks the signer for its keys and publishes them with the plans. A directory gets a new number, and names the hash of the one before, whenever its content
+/// changes; it is kept before it is served. What it says changes to the second when a key goes live or a grace ends.
+/// </summary>
+internal sealed partial class DirectoryPublisher : IAsyncDisposable
+{
+    private readonly IssuerOptions _options;
+    private readonly ISigner _signer;
+    private readonly DirectoryStore _store;
+    private readonly IssuanceBook _book;
+    private readonly DirectoryKey _key;
+    private readonly TimeProvider _time;
+    private readonly ILogger _log;
+    private readonly SemaphoreSlim _gate = new(1);
+    private readonly CancellationTokenSource _stop = new();
+
+    private volatile PublishedDirectory? _current;
+    private volatile string? _fault;
+    private StoredDirectory? _last;
+    private IReadOnlyList<SignerKey>? _signerKeys;
+    private Task _loop = Task.CompletedTask;
+
+    public DirectoryPublisher(
+        IssuerOptions options, ISigner signer, DirectoryStore store, IssuanceBook book, DirectoryKey key, TimeProvider time, ILogger log)
+    {
+        _options = options;
+        _signer = signer;
+        _store = store;
+        _book = book;
+        _key = key;
+        _time = time;
+        _log = log;
+    }
+
+    /// <summary>Why keys can't be published at the moment, or null.</summary>
+    public string? Fault => _fault;
+
+    public async Task StartAsync(CancellationToken cancellationToken)
+    {
+        _last = await _store.LoadLastAsync(cancellationToken);
+        await RefreshAsync(cancellationToken);
+        _loop = Task.Run(LoopAsync, CancellationToken.None);
+    }
+
+    /// <summary>What holds now; null if the signer has not answered since the start and there is nothing to go by.</summary>
+    public async ValueTask<PublishedDirectory?> GetAsync(CancellationToken cancellationToken)
+    {
+        PublishedDirectory? current = _current;
+        if (current is not null && current.IsCurrentAt(_time.GetUtcNow()))
+        {
+            return current;
+        }
+
+        if (_signerKeys is not null)
+        {
+            await RebuildAsync(cancellationToken);
+        }
+
+        return _current;
+    }
+
+    /// <summary>Asks the signer and publishes what changed. Trouble is noted, not thrown: the last directory stays good meanwhile.</summary>
+    public async Task RefreshAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            _signerKeys = await _signer.GetKeysAsync(cancellationToken);
+            await RebuildAsync(cancellationToken);
+        }
+        catch (SignerUnavailableException e)
+        {
+            _fault = e.Message;
+            LogSignerUnavailable(_log, e.Message);
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync();
+        await _loop;
+        _stop.Dispose();
+        _gate.Dispose();
+    }
+
+    private async Task LoopAsync()
+    {
+        while (!_stop.IsCancellationRequested)
+        {
+            DateTimeOffset now = _time.GetUtcNow();
+            TimeSpan wait = _current is PublishedDirectory current && current.ValidUntil > now ? current.ValidUntil - now : _options.KeyPollInterval;
+            try
+            {
+                await Task.Delay(wait < _options.KeyPollInterval ? wait : _options.KeyPollInterval, _time, _stop.Token);
+                await RefreshAsync(_stop.Token);
+            }
+            catch (OperationCanceledException) when (_stop.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (StorageException e)
+            {
+                _fault = e.Message;
+                LogNotPublished(_log, e.Message);
+            }
+        }
+    }
+
+    private async Task RebuildAsync(CancellationToken cancellationToken)
+    {
+        await _gate.WaitAsync(cancellationToken);
+        try
+        {
+            DateTimeOffset now = _time.GetUtcNow();
+            IReadOnlyList<SignerKey> keys = _signerKeys!;
+            IssuanceCatalog catalog = IssuanceCatalog.Create(keys, _options.Plans);
+            if (_current is null || !_current.Catalog.All.Select(key => key.KeyRef).SequenceEqual(catalog.All.Select(key => key.KeyRef)))
+            {
+                await _book.RegisterKeysAsync(catalog.All, cancellationToken);
+            }
+
+            StoredDirectory stored = await PublishAsync(DirectoryContent.Build(_options, keys, now), cancellationToken);
+            string etag = $"\"{stored.Sequence.ToString(CultureInfo.InvariantCulture)}-{Convert.ToHexStringLower(stored.ContentHash.AsSpan(0, 8))}\"";
+            _current = new PublishedDirectory(stored.Sequence, stored.Body, etag, catalog, now, DirectoryContent.NextChange(keys, now));
+            _fault = null;
+        }
+        catch (InvalidOperationException e)
+        {
+            // The signer's keys and our plans do not go together: another list of plans, most likely. What was published stays.
+            _fault = e.Message;
+            LogNotPublished(_log, e.Message);
+        }
+        finally
+        {
+            _gate.Release();
+        }
+    }
+
+    private async Task<StoredDirectory> PublishAsync(IssuerDirectory content, CancellationToken cancellationToken)
+    {
+        // Number and chain aside, two directories say the same if their canonical forms are the same.
+        byte[] contentHash = SHA256.HashData(content.SignAndEncode(static _ => new byte[IssuerDirectory.SignatureSizeInBytes]));
+        if (_last is not null && _last.ContentHash.AsSpan().SequenceEqual(contentHash))
+        {
+            return _last;
+        }
+
+        IssuerDirectory numbered = content;
+        if (_last is not null)
+        {
+            if (!IssuerDirectory.TryParse(_last.Body, out IssuerDirectory? previous, out string? error))
+            {
+                throw new InvalidOperationException($"the last directory in the database can't be read: {error}");
+            }
+
+            numbered = content with { Sequence = previous.Sequence + 1, Previous = previous.Hash() };
+        }
+
+        var stored = new StoredDirectory(numbered.Sequence, contentHash, numbered.SignAndEncode(_key.Sign));
+        await _store.AddAsync(stored, cancellationToken);
+        _last = stored;
+        LogPublished(_log, stored.Sequence);
+        return stored;
+    }
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Published directory {Sequence}.")]
+    private static partial void LogPublished(ILogger logger, long sequence);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The signer was not asked for its keys: {Reason}")]
+    private static partial void LogSignerUnavailable(ILogger logger, string reason);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "The directory could not be published; the last one stays: {Reason}")]
+    private static partial void LogNotPublished(ILogger logger, string reason);
+}

@@ -1,0 +1,38 @@
+using Tacit.Storage;
+
+namespace Tacit.Issuer.Directory;
+
+/// <summary>A directory as it was published.</summary>
+internal sealed record StoredDirectory(long Sequence, byte[] ContentHash, byte[] Body);
+
+/// <summary>Every directory ever published, so that the chain can be audited and no number is used twice.</summary>
+internal sealed class DirectoryStore
+{
+    private readonly Database _database;
+
+    public DirectoryStore(Database database)
+    {
+        _database = database;
+    }
+
+    public Task<StoredDirectory?> LoadLastAsync(CancellationToken cancellationToken) =>
+        _database.ReadAsync(
+            static session => session.QuerySingle(
+                "SELECT sequence, content_hash, body FROM directory ORDER BY sequence DESC LIMIT 1",
+                static row => new StoredDirectory(row.Int64(0), row.Blob(1), row.Blob(2))),
+            cancellationToken);
+
+    public Task<byte[]?> LoadBodyAsync(long sequence, CancellationToken cancellationToken) =>
+        _database.ReadAsync(
+            session => session.QuerySingle("SELECT body FROM directory WHERE sequence = $1", static row => row.Blob(0), sequence), cancellationToken);
+
+    /// <summary>Keeps a directory before anyone sees it; fails if its number was used.</summary>
+    public Task AddAsync(StoredDirectory directory, CancellationToken cancellationToken) =>
+        _database.WriteAsync(
+            session =>
+            {
+                session.Execute(
+                    "INSERT INTO directory (sequence, content_hash, body) VALUES ($1, $2, $3)", directory.Sequence, directory.ContentHash, directory.Body);
+            },
+            cancellationToken);
+}

@@ -1,0 +1,242 @@
+using Tacit.Issuer.Accounts;
+using Tacit.Issuer.Ledger;
+using Tacit.Storage;
+
+namespace Tacit.Issuer.Issuance;
+
+internal enum ChargeStatus
+{
+    /// <summary>Everything is paid for, now or before: it may be signed.</summary>
+    Paid,
+
+    InsufficientCredits,
+
+    /// <summary>An element that was never paid for asks for a key that no longer issues.</summary>
+    KeyNoLongerIssues,
+}
+
+/// <summary>What came of a charge.</summary>
+/// <param name="Status">Unless <see cref="ChargeStatus.Paid"/>, nothing was changed.</param>
+/// <param name="Required">Credits that the new elements cost.</param>
+/// <param name="Available">Credits the account has, where they do not suffice.</param>
+internal readonly record struct ChargeResult(ChargeStatus Status, long Required, long Available);
+
+/// <summary>
+/// Which blinded elements which account has paid for. The row of an element and its debit are one transaction, so that however often and in whatever batch
+/// an element comes, it is paid for once, and what was paid for is signed again for nothing.
+/// </summary>
+internal sealed class IssuanceBook
+{
+    private readonly Database _database;
+
+    public IssuanceBook(Database database)
+    {
+        _database = database;
+    }
+
+    /// <summary>Notes keys before anything is issued under them, so that their rows can be dropped when they retire.</summary>
+    public Task RegisterKeysAsync(IReadOnlyList<IssuanceKey> keys, CancellationToken cancellationToken) =>
+        _database.WriteAsync(
+            session =>
+            {
+                foreach (IssuanceKey key in keys)
+                {
+                    session.Execute(
+                        "INSERT INTO issuing_key (key_ref, plan, retires_at) VALUES ($1, $2, $3) ON CONFLICT (key_ref) DO NOTHING",
+                        key.KeyRef, key.PlanId, key.ExchangeUntil.ToUnixTimeSeconds());
+                }
+            },
+            cancellationToken);
+
+    /// <summary>Debits what of <paramref name="items"/> this account has not paid for yet, all or nothing; durable when it completes.</summary>
+    public async Task<ChargeResult> ChargeAsync(
+        ReadOnlyMemory<byte> accountHash, IReadOnlyList<IssuanceItem> items, DateTimeOffset now, long day, CancellationToken cancellationToken)
+    {
+        // An account that can't pay is turned away by a read: it must not be able to keep the writer busy for nothing.
+        ChargeResult? refusal = await _database.ReadAsync(session => Judge(session, accountHash, items, now), cancellationToken);
+        if (refusal is not null)
+        {
+            return refusal.Value;
+        }
+
+        try
+        {
+            return await _database.WriteAsync(session => Charge(session, accountHash, items, now, day), cancellationToken);
+        }
+        catch (InsufficientCreditsException e)
+        {
+            return new ChargeResult(ChargeStatus.InsufficientCredits, e.Required, e.Available);
+        }
+        catch (KeyNoLongerIssuesException)
+        {
+            return new ChargeResult(ChargeStatus.KeyNoLongerIssues, 0, 0);
+        }
+    }
+
+    /// <summary>For each item, whether this account paid for it before.</summary>
+    public Task<bool[]> FindPaidAsync(ReadOnlyMemory<byte> accountHash, IReadOnlyList<IssuanceItem> items, CancellationToken cancellationToken) =>
+        _database.ReadAsync(
+            session =>
+            {
+                var paid = new bool[items.Count];
+                if (AccountBook.FindId(session, accountHash) is long account)
+                {
+                    for (int i = 0; i < paid.Length; i++)
+                    {
+                        paid[i] = IsPaid(session, account, items[i]);
+                    }
+                }
+
+                return paid;
+            },
+            cancellationToken);
+
+    /// <summary>
+    /// Gives back what was paid for an element that turned out impossible to sign, and forgets it. The row goes with the refund, so that it is given once.
+    /// </summary>
+    public Task RefundAsync(ReadOnlyMemory<byte> accountHash, IssuanceItem item, long day, CancellationToken cancellationToken) =>
+        _database.WriteAsync(
+            session =>
+            {
+                if (AccountBook.FindId(session, accountHash) is not long account)
+                {
+                    return;
+                }
+
+                long price = session.QueryInt64(
+                    "SELECT price FROM issued WHERE key_ref = $1 AND account = $2 AND element = $3", item.Key.KeyRef, account, item.ElementHash) ?? 0;
+                int removed = session.Execute(
+                    "DELETE FROM issued WHERE key_ref = $1 AND account = $2 AND element = $3", item.Key.KeyRef, account, item.ElementHash);
+                if (removed > 0 && price > 0)
+                {
+                    LedgerBook.Post(session, LedgerTransaction.Refund(account, item.Key.PlanId, 1, price, day));
+                }
+            },
+            cancellationToken);
+
+    /// <summary>Drops up to <paramref name="limit"/> rows of keys that retired; returns how many, so that the writer is held up for a moment only.</summary>
+    public Task<int> DropRetiredAsync(DateTimeOffset retiredBefore, int limit, CancellationToken cancellationToken) =>
+        _database.WriteAsync(
+            session =>
+            {
+                int dropped = 0;
+                foreach (long keyRef in session.Query(
+                    "SELECT key_ref FROM issuing_key WHERE retires_at <= $1", static row => row.Int64(0), retiredBefore.ToUnixTimeSeconds()))
+                {
+                    dropped += session.Execute(
+                        """
+                        DELETE FROM issued WHERE key_ref = $1 AND (account, element) IN
+                          (SELECT account, element FROM issued WHERE key_ref = $1 LIMIT $2)
+                        """,
+                        keyRef, limit - dropped);
+                    if (dropped >= limit)
+                    {
+                        return dropped;
+                    }
+
+                    session.Execute("DELETE FROM issuing_key WHERE key_ref = $1", keyRef);
+                }
+
+                return dropped;
+            },
+            cancellationToken);
+
+    private static ChargeResult? Judge(Session session, ReadOnlyMemory<byte> accountHash, IReadOnlyList<IssuanceItem> items, DateTimeOffset now)
+    {
+        long? account = AccountBook.FindId(session, accountHash);
+        long balance = account is null ? 0 : session.QueryInt64("SELECT balance FROM account WHERE id = $1", account.Value) ?? 0;
+        long most = 0;
+        bool allIssue = true;
+        foreach (IssuanceItem item in items)
+        {
+            most = checked(most + item.Key.Price);
+            allIssue &= item.Key.IssuesAt(now);
+        }
+
+        if (balance >= most && allIssue && account is not null)
+        {
+            return null;
+        }
+
+        long required = 0;
+        foreach (IssuanceItem item in items)
+        {
+            if (account is null || !IsPaid(session, account.Value, item))
+            {
+                if (!item.Key.IssuesAt(now))
+                {
+                    return new ChargeResult(ChargeStatus.KeyNoLongerIssues, 0, 0);
+                }
+
+                required = checked(required + item.Key.Price);
+            }
+        }
+
+        if (required > balance)
+        {
+            return new ChargeResult(ChargeStatus.InsufficientCredits, required, balance);
+        }
+
+        // Without an account only what costs nothing gets here; there is nothing to remember, since repeating it costs nothing either.
+        return account is null ? new ChargeResult(ChargeStatus.Paid, 0, 0) : null;
+    }
+
+    private static ChargeResult Charge(Session session, ReadOnlyMemory<byte> accountHash, IReadOnlyList<IssuanceItem> items, DateTimeOffset now, long day)
+    {
+        if (AccountBook.FindId(session, accountHash) is not long account)
+        {
+            // Deleted since it was looked at.
+            long all = 0;
+            foreach (IssuanceItem item in items)
+            {
+                all = checked(all + item.Key.Price);
+            }
+
+            return new ChargeResult(ChargeStatus.InsufficientCredits, all, 0);
+        }
+
+        var sums = new Dictionary<string, (int Count, long Credits)>(StringComparer.Ordinal);
+        long required = 0;
+        foreach (IssuanceItem item in items)
+        {
+            int inserted = session.Execute(
+                "INSERT INTO issued (key_ref, account, element, price) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+                item.Key.KeyRef, account, item.ElementHash, item.Key.Price);
+            if (inserted == 0)
+            {
+                continue;
+            }
+
+            if (!item.Key.IssuesAt(now))
+            {
+                throw new KeyNoLongerIssuesException();
+            }
+
+            (int count, long credits) = sums.GetValueOrDefault(item.Key.PlanId);
+            sums[item.Key.PlanId] = (count + 1, checked(credits + item.Key.Price));
+            required = checked(required + item.Key.Price);
+        }
+
+        long balance = session.QueryInt64("SELECT balance FROM account WHERE id = $1", account) ?? 0;
+        if (balance < required)
+        {
+            throw new InsufficientCreditsException(required, balance);
+        }
+
+        foreach ((string planId, (int count, long credits)) in sums)
+        {
+            if (credits > 0)
+            {
+                LedgerBook.Post(session, LedgerTransaction.Tokens(account, planId, count, credits, day));
+            }
+        }
+
+        return new ChargeResult(ChargeStatus.Paid, required, balance - required);
+    }
+
+    private static bool IsPaid(Session session, long account, IssuanceItem item) =>
+        session.QueryInt64(
+            "SELECT 1 FROM issued WHERE key_ref = $1 AND account = $2 AND element = $3", item.Key.KeyRef, account, item.ElementHash) is not null;
+
+    private sealed class KeyNoLongerIssuesException : Exception;
+}

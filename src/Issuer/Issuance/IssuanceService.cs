@@ -1,0 +1,150 @@
+using System.Globalization;
+using Tacit.Issuer.Directory;
+using Tacit.Issuer.Ledger;
+using Tacit.Protocol;
+
+namespace Tacit.Issuer.Issuance;
+
+/// <summary>What came of a request: signatures in its order, null where there is none to restore; or a problem.</summary>
+internal sealed record IssuanceOutcome(IReadOnlyList<byte[]?> BlindSignatures, string? Problem = null, string? Detail = null)
+{
+    public static IssuanceOutcome Refused(string problem, string? detail = null) => new([], problem, detail);
+}
+
+/// <summary>
+/// Issuance in its order: find the keys by lookup, debit durably what is new, sign all. A failure after the debit loses nothing: the same elements,
+/// in whatever batch, are then signed without another debit.
+/// </summary>
+internal sealed class IssuanceService
+{
+    private readonly DirectoryPublisher _directory;
+    private readonly IssuanceBook _book;
+    private readonly ISigner _signer;
+    private readonly TimeProvider _time;
+
+    public IssuanceService(DirectoryPublisher directory, IssuanceBook book, ISigner signer, TimeProvider time)
+    {
+        _directory = directory;
+        _book = book;
+        _signer = signer;
+        _time = time;
+    }
+
+    public async Task<IssuanceOutcome> IssueAsync(ReadOnlyMemory<byte> account, IReadOnlyList<TokenRequest> requests, CancellationToken cancellationToken)
+    {
+        if (await _directory.GetAsync(cancellationToken) is not PublishedDirectory directory)
+        {
+            return IssuanceOutcome.Refused(ProblemTypes.SignerUnavailable);
+        }
+
+        DateTimeOffset now = _time.GetUtcNow();
+        var items = new List<IssuanceItem>(requests.Count);
+        for (int i = 0; i < requests.Count; i++)
+        {
+            TokenRequest request = requests[i];
+            IssuanceKey? key = directory.Catalog.Find(request, now, out bool truncatedIdIsKnown);
+            if (key is null)
+            {
+                return IssuanceOutcome.Refused(truncatedIdIsKnown ? ProblemTypes.PlanNotLive : ProblemTypes.TokenKeyUnknown, At(i));
+            }
+
+            if (!key.IsInRange(request.BlindedMessage.Span))
+            {
+                return IssuanceOutcome.Refused(ProblemTypes.BlindedMessageInvalid, At(i));
+            }
+
+            items.Add(new IssuanceItem(i, key, request.BlindedMessage, key.HashElement(request.BlindedMessage.Span)));
+        }
+
+        long day = LedgerDay.Of(now);
+        ChargeResult charge = await _book.ChargeAsync(account, items, now, day, cancellationToken);
+        return charge.Status switch
+        {
+            ChargeStatus.InsufficientCredits => IssuanceOutcome.Refused(
+                ProblemTypes.InsufficientCredit,
+                string.Create(CultureInfo.InvariantCulture, $"These tokens cost {charge.Required} credits; the account has {charge.Available}.")),
+            ChargeStatus.KeyNoLongerIssues => IssuanceOutcome.Refused(ProblemTypes.PlanNotLive, "A key asked for issues no new tokens now."),
+            _ => await SignAsync(account, requests.Count, items, now, day, cancellationToken),
+        };
+    }
+
+    /// <summary>Signs again what this account paid for, and nothing else.</summary>
+    public async Task<IssuanceOutcome> RestoreAsync(ReadOnlyMemory<byte> account, IReadOnlyList<TokenRequest> requests, CancellationToken cancellationToken)
+    {
+        if (await _directory.GetAsync(cancellationToken) is not PublishedDirectory directory)
+        {
+            return IssuanceOutcome.Refused(ProblemTypes.SignerUnavailable);
+        }
+
+        // A wallet asks for whole ranges of what it may once have requested: unknown keys and elements are nothing unusual here.
+        DateTimeOffset now = _time.GetUtcNow();
+        var candidates = new List<IssuanceItem>(requests.Count);
+        for (int i = 0; i < requests.Count; i++)
+        {
+            if (directory.Catalog.Find(requests[i], now, out _) is IssuanceKey key)
+            {
+                candidates.Add(new IssuanceItem(i, key, requests[i].BlindedMessage, key.HashElement(requests[i].BlindedMessage.Span)));
+            }
+        }
+
+        bool[] paid = await _book.FindPaidAsync(account, candidates, cancellationToken);
+        List<IssuanceItem> items = candidates.Where((_, i) => paid[i]).ToList();
+        return await SignAsync(account, requests.Count, items, now, LedgerDay.Of(now), cancellationToken);
+    }
+
+    private async Task<IssuanceOutcome> SignAsync(
+        ReadOnlyMemory<byte> account, int count, List<IssuanceItem> items, DateTimeOffset now, long day, CancellationToken cancellationToken)
+    {
+        var signatures = new byte[]?[count];
+        foreach (IGrouping<IssuanceKey, IssuanceItem> group in items.GroupBy(item => item.Key))
+        {
+            List<IssuanceItem> ofKey = group.ToList();
+            SignResponse response;
+            try
+            {
+                response = await _signer.SignAsync(
+                    new SignRequest
+                    {
+                        TokenKeyId = group.Key.TokenKeyId,
+                        Extensions = group.Key.Extensions,
+                        BlindedMessages = [.. ofKey.Select(item => item.BlindedMessage)],
+
+                        // What was paid for in time is signed also past the deadline, as long as it can be exchanged.
+                        Purpose = group.Key.IssuesAt(now) ? SigningPurpose.Issuance : SigningPurpose.Exchange,
+                    },
+                    cancellationToken);
+            }
+            catch (SignerUnavailableException)
+            {
+                return IssuanceOutcome.Refused(ProblemTypes.SignerUnavailable, "Nothing is lost: repeat the request.");
+            }
+
+            switch (response.Status)
+            {
+                case SignStatus.Success:
+                    for (int i = 0; i < ofKey.Count; i++)
+                    {
+                        signatures[ofKey[i].Index] = response.BlindSignatures[i];
+                    }
+
+                    break;
+                case SignStatus.InvalidBlindedMessage when response.FailedIndex >= 0:
+                    // Nobody can sign it, ever; whoever paid for it gets that back.
+                    IssuanceItem invalid = ofKey[response.FailedIndex];
+                    await _book.RefundAsync(account, invalid, day, CancellationToken.None);
+                    return IssuanceOutcome.Refused(ProblemTypes.BlindedMessageInvalid, At(invalid.Index));
+                case SignStatus.Busy:
+                    return IssuanceOutcome.Refused(ProblemTypes.Busy, "Nothing is lost: repeat the request.");
+                case SignStatus.UnknownKey or SignStatus.PlanNotLive:
+                    // Signer and issuer disagree about the clock, or the signer is being replaced.
+                    return IssuanceOutcome.Refused(ProblemTypes.SignerUnavailable, "Nothing is lost: repeat the request.");
+                default:
+                    return IssuanceOutcome.Refused(ProblemTypes.InternalError, "Nothing was signed and nothing is lost: repeat the request.");
+            }
+        }
+
+        return new IssuanceOutcome(signatures);
+    }
+
+    private static string At(int index) => string.Create(CultureInfo.InvariantCulture, $"Request {index} of the batch, counted from 0.");
+}

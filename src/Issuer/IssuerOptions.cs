@@ -1,0 +1,88 @@
+using Tacit.Hosting;
+using Tacit.Hosting.KeyProtection;
+using Tacit.Protocol;
+
+namespace Tacit.Issuer;
+
+/// <summary>Settings of an issuer.</summary>
+public sealed record IssuerOptions : IValidatedSettings
+{
+    public const int DefaultPort = 8225;
+
+    /// <summary>The name of the database in the data folder.</summary>
+    public const string DatabaseName = "issuer.db";
+
+    /// <summary>Folder of <c>issuer.db</c> and of the management socket.</summary>
+    public string DataDirectory { get; init; } = "";
+
+    /// <summary>Where it answers. Default: port 8225 of this machine.</summary>
+    public ListenAddress Listen { get; init; } = ListenAddress.Loopback(DefaultPort);
+
+    /// <summary>The issuer_name in every challenge for its tokens (RFC 9577 §2.1.1), usually its host name.</summary>
+    public string IssuerName { get; init; } = "";
+
+    /// <summary>
+    /// Where clients request tokens: a path at the directory's own host, or an absolute URL. Default: <c>/token-request</c>.
+    /// </summary>
+    public string RequestUri { get; init; } = Routes.TokenRequest;
+
+    /// <summary>What is sold; the same plans as the signer's.</summary>
+    public IReadOnlyList<Plan> Plans { get; init; } = [];
+
+    /// <summary>The gateways that honour the tokens, as published in the directory.</summary>
+    public IReadOnlyList<DirectoryGateway> Gateways { get; init; } = [];
+
+    /// <summary>The passphrase that the directory key is encrypted under. Exactly one of this and <see cref="KeyFile"/>.</summary>
+    public SecretReference? Passphrase { get; init; }
+
+    /// <summary>A file of at least 32 random bytes that the directory key is encrypted under.</summary>
+    public SecretReference? KeyFile { get; init; }
+
+    /// <summary>Longest time that a copy of the directory may be used without asking again. Default: five minutes.</summary>
+    public TimeSpan DirectoryMaxAge { get; init; } = TimeSpan.FromMinutes(5);
+
+    /// <summary>How often the signer is asked for its keys. Default: 15 seconds.</summary>
+    public TimeSpan KeyPollInterval { get; init; } = TimeSpan.FromSeconds(15);
+
+    /// <summary>Calls of <c>/token-restore</c> that an account may make in a burst; one more every two seconds. Default: 60.</summary>
+    public int RestoreBurst { get; init; } = 60;
+
+    /// <summary>Wrong voucher codes that one client address may try in a burst; one more a second. Default: 30.</summary>
+    public int VoucherFailureBurst { get; init; } = 30;
+
+    /// <summary>Connections at once. Default: 10,000.</summary>
+    public int MaxConnections { get; init; } = 10_000;
+
+    /// <exception cref="KeyProtectionException">Neither or both are set.</exception>
+    internal (KeyProtectionKind Kind, SecretReference Secret, string Setting) KeySecret => (Passphrase, KeyFile) switch
+    {
+        (not null, null) => (KeyProtectionKind.Passphrase, Passphrase, nameof(Passphrase)),
+        (null, not null) => (KeyProtectionKind.KeyFile, KeyFile, nameof(KeyFile)),
+        (null, null) => throw new KeyProtectionException(KeyProtectionError.Missing),
+        _ => throw new KeyProtectionException(KeyProtectionError.Ambiguous),
+    };
+
+    public void Validate(SettingsValidation validation)
+    {
+        ArgumentNullException.ThrowIfNull(validation);
+        validation
+            .Require(DataDirectory.Length > 0, nameof(DataDirectory), "no folder is named", "Name the folder for the issuer's data.")
+            .Require(IssuerName.Length > 0, nameof(IssuerName), "the issuer has no name", "Set it to the host name that clients know it by.")
+            .Require(Plans.Count > 0, nameof(Plans), "there is no plan", "List at least one plan.")
+            .Require(
+                Plans.Select(plan => plan.Id).Distinct(StringComparer.Ordinal).Count() == Plans.Count,
+                nameof(Plans), "two plans have the same id", "Give each plan an id of its own.")
+            .RequireRange(DirectoryMaxAge, TimeSpan.Zero, TimeSpan.FromDays(1), nameof(DirectoryMaxAge))
+            .RequireRange(KeyPollInterval, TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(10), nameof(KeyPollInterval))
+            .RequireRange(RestoreBurst, 1, 1_000_000, nameof(RestoreBurst))
+            .RequireRange(VoucherFailureBurst, 1, 1_000_000, nameof(VoucherFailureBurst))
+            .RequireRange(MaxConnections, 1, 1_000_000, nameof(MaxConnections));
+        foreach (Plan plan in Plans)
+        {
+            if (plan.FindFault() is string fault)
+            {
+                validation.Add(nameof(Plans), fault, "Put the plan right.");
+            }
+        }
+    }
+}

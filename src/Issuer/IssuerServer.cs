@@ -1,0 +1,196 @@
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
+using Tacit.Hosting;
+using Tacit.Hosting.KeyProtection;
+using Tacit.Issuer.Accounts;
+using Tacit.Issuer.Directory;
+using Tacit.Issuer.Issuance;
+using Tacit.Issuer.Ledger;
+using Tacit.Issuer.Payments;
+using Tacit.Protocol;
+using Tacit.Storage;
+
+namespace Tacit.Issuer;
+
+/// <summary>
+/// The issuer: accounts, vouchers, the ledger, issuance, and the signed directory. It holds no private key of a token and never sees a token. The operator's
+/// routes are on <c>issuer.sock</c> in the data folder: <c>POST /vouchers</c> (<see cref="VoucherOrder"/> → <see cref="VoucherBatch"/>), <c>GET /status</c> and
+/// <c>POST /keys/refresh</c> (<see cref="IssuerStatus"/>), <c>GET /keys</c> (a list of <see cref="IssuerKeyStatus"/>), <c>GET /ledger</c>
+/// (<see cref="LedgerReport"/>).
+/// </summary>
+public sealed class IssuerServer : IAsyncDisposable
+{
+    /// <summary>The name of the role, of its management socket and of its section of settings.</summary>
+    public const string Role = "issuer";
+
+    // An account that restores goes on at this pace once its burst is used up.
+    private const double RestoresPerSecond = 0.5;
+    private const double VoucherFailuresPerSecond = 1;
+
+    private readonly Database _database;
+    private readonly DirectoryKey _key;
+    private readonly DirectoryPublisher _directory;
+    private readonly IssuerManagement _management;
+    private readonly RetiredIssuance _retired;
+    private readonly DrainSignal _drain = new();
+    private WebServer? _server;
+    private WebServer? _managementServer;
+
+    private IssuerServer(Database database, DirectoryKey key, DirectoryPublisher directory, IssuerManagement management, RetiredIssuance retired)
+    {
+        _database = database;
+        _key = key;
+        _directory = directory;
+        _management = management;
+        _retired = retired;
+    }
+
+    /// <summary>Where it answers, with the port it really got.</summary>
+    public Uri Address => _server!.Address;
+
+    /// <summary>The Ed25519 directory key that clients pin, 32 bytes.</summary>
+    public ReadOnlyMemory<byte> DirectoryKey => _key.PublicKey;
+
+    /// <exception cref="SettingsException">A setting is wrong.</exception>
+    /// <exception cref="KeyProtectionException">The passphrase or key file is missing or wrong.</exception>
+    /// <exception cref="StorageException">The database can't be opened.</exception>
+    /// <exception cref="ListenException">The address can't be listened on.</exception>
+    public static async Task<IssuerServer> StartAsync(
+        IssuerOptions options, ISigner signer, TimeProvider time, ILoggerFactory loggers, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(loggers);
+        var validation = new SettingsValidation();
+        options.Validate(validation);
+        validation.ThrowIfAny();
+        DataFolder.Create(options.DataDirectory);
+
+        Database database = await Database.OpenSqliteAsync(
+            Path.Combine(options.DataDirectory, IssuerOptions.DatabaseName), IssuerSchema.Migrations, time, cancellationToken);
+        DirectoryKey? key = null;
+        IssuerServer? server = null;
+        try
+        {
+            (KeyProtectionKind kind, SecretReference reference, string setting) = options.KeySecret;
+            using (SecretBytes secret = reference.Load(setting))
+            {
+                key = await Directory.DirectoryKey.OpenAsync(database, kind, secret.Memory, cancellationToken);
+            }
+
+            ILogger log = loggers.CreateLogger("Tacit.Issuer");
+            var book = new IssuanceBook(database);
+            var directoryStore = new DirectoryStore(database);
+            var publisher = new DirectoryPublisher(options, signer, directoryStore, book, key, time, log);
+            var vouchers = new VoucherBook(database);
+            var management = new IssuerManagement(options, database, vouchers, publisher, key, time);
+            server = new IssuerServer(database, key, publisher, management, new RetiredIssuance(book, time, log));
+            await publisher.StartAsync(cancellationToken);
+            await server.ListenAsync(
+                options,
+                routes =>
+                {
+                    new AccountEndpoints(new AccountBook(database), time).Map(routes);
+                    new VoucherEndpoints(vouchers, new RateLimiter(options.VoucherFailureBurst, VoucherFailuresPerSecond, time), time).Map(routes);
+                    new IssuanceEndpoints(
+                        new IssuanceService(publisher, book, signer, time), new RateLimiter(options.RestoreBurst, RestoresPerSecond, time)).Map(routes);
+                    new DirectoryEndpoints(publisher, directoryStore, options.DirectoryMaxAge, time).Map(routes);
+                },
+                time, loggers, cancellationToken);
+            return server;
+        }
+        catch
+        {
+            if (server is not null)
+            {
+                await server.DisposeAsync();
+            }
+            else
+            {
+                key?.Dispose();
+                await database.DisposeAsync();
+            }
+
+            throw;
+        }
+    }
+
+    /// <summary>Makes vouchers without the management socket, for the demo and tests. The codes are nowhere else.</summary>
+    /// <param name="credits">What each is worth.</param>
+    /// <param name="count">How many.</param>
+    /// <param name="expires">The last day (UTC) on which they can be redeemed.</param>
+    /// <param name="cancellationToken">Gives up before anything is written.</param>
+    public Task<VoucherBatch> CreateVouchersAsync(long credits, int count, DateOnly expires, CancellationToken cancellationToken)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(credits);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(count);
+        return _management.CreateVouchersAsync(credits, count, expires, cancellationToken);
+    }
+
+    /// <summary>Checks the invariants of the books.</summary>
+    public Task<LedgerReport> AuditAsync(CancellationToken cancellationToken) => _database.ReadAsync(LedgerAudit.Run, cancellationToken);
+
+    public Task<IssuerStatus> GetStatusAsync(CancellationToken cancellationToken) => _management.StatusAsync(cancellationToken);
+
+    /// <summary>Asks the signer for its keys now instead of at the next poll, and publishes what changed.</summary>
+    public Task RefreshKeysAsync(CancellationToken cancellationToken) => _directory.RefreshAsync(cancellationToken);
+
+    /// <summary>Ends the requests under way and stops listening.</summary>
+    public async Task StopAsync(CancellationToken cancellationToken)
+    {
+        _drain.Begin();
+        if (_server is not null)
+        {
+            await _server.StopAsync(cancellationToken);
+        }
+
+        if (_managementServer is not null)
+        {
+            await _managementServer.StopAsync(cancellationToken);
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_server is not null)
+        {
+            await _server.DisposeAsync();
+        }
+
+        if (_managementServer is not null)
+        {
+            await _managementServer.DisposeAsync();
+        }
+
+        await _retired.DisposeAsync();
+        await _directory.DisposeAsync();
+        await _database.DisposeAsync();
+        _key.Dispose();
+        _drain.Dispose();
+    }
+
+    private async Task ListenAsync(
+        IssuerOptions options, Action<Microsoft.AspNetCore.Routing.IEndpointRouteBuilder> map, TimeProvider time, ILoggerFactory loggers,
+        CancellationToken cancellationToken)
+    {
+        var health = new Health(_drain);
+        health.AddCheck("keys", () => _directory.Fault is null);
+        _managementServer = await ManagementSocket.StartAsync(options.DataDirectory, Role, _management.Map, health, time, loggers, cancellationToken);
+        _server = await WebServer.StartAsync(
+            new WebServerOptions
+            {
+                Role = Role,
+                Listen = options.Listen,
+                MaxConnections = options.MaxConnections,
+                MaxRequestBodyBytes = GenericBatchRequest.MaxSizeInBytes,
+                Drain = _drain,
+                WriteError = Problems.WriteStatusAsync,
+            },
+            routes =>
+            {
+                health.Map(routes);
+                map(routes);
+            },
+            time, loggers, cancellationToken);
+        _retired.Start();
+    }
+}

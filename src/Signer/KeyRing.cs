@@ -1,0 +1,94 @@
+using System.Collections.Frozen;
+using Tacit.Protocol;
+
+namespace Tacit.Signer;
+
+/// <summary>What may be signed under one key, and under one plan and deadline of a 0xDA7A key.</summary>
+/// <param name="PlanKey">Plan, period and metadata.</param>
+/// <param name="Key">Signs under it.</param>
+/// <param name="IsOffered">Whether the plan is still sold; a plan taken off the list is only exchanged.</param>
+internal sealed record KeyRingEntry(PlanKey PlanKey, LeasedKey Key, bool IsOffered)
+{
+    /// <summary>Whether it signs for this purpose now.</summary>
+    public bool SignsFor(SigningPurpose purpose, DateTimeOffset now) => purpose switch
+    {
+        SigningPurpose.Issuance => IsOffered && PlanKey.IsLiveAt(now),
+        SigningPurpose.Exchange => PlanKey.IsExchangeableAt(now),
+        _ => false,
+    };
+}
+
+/// <summary>All keys in use, as one unchanging picture; rotation replaces it whole.</summary>
+internal sealed class KeyRing
+{
+    private readonly FrozenDictionary<byte[], FrozenDictionary<byte[], KeyRingEntry>> _entries;
+
+    private KeyRing(IReadOnlyList<SignerKey> published, FrozenDictionary<byte[], FrozenDictionary<byte[], KeyRingEntry>> entries)
+    {
+        Published = published;
+        _entries = entries;
+    }
+
+    public static KeyRing Empty { get; } = Create([], new HashSet<string>());
+
+    /// <summary>The public side, past keys that wait for their removal included.</summary>
+    public IReadOnlyList<SignerKey> Published { get; }
+
+    public static KeyRing Create(IEnumerable<(SigningKey Key, IReadOnlyList<KeyUse> Uses)> keys, IReadOnlySet<string> offeredPlans)
+    {
+        var published = new List<SignerKey>();
+        var entries = new Dictionary<byte[], FrozenDictionary<byte[], KeyRingEntry>>(BytesComparer.Instance);
+        foreach ((SigningKey key, IReadOnlyList<KeyUse> uses) in keys)
+        {
+            if (uses.Count == 0)
+            {
+                continue;
+            }
+
+            StoredKey stored = key.Stored;
+            var ofKey = new Dictionary<byte[], KeyRingEntry>(BytesComparer.Instance);
+            foreach (KeyUse use in uses.OrderBy(use => use.Period.Start).ThenBy(use => use.PlanId, StringComparer.Ordinal))
+            {
+                byte[]? extensions = stored.TokenType == TokenType.PartiallyBlindRsa
+                    ? new PlanMetadata(use.PlanId, use.Period.Deadline).EncodeExtensions()
+                    : null;
+                var planKey = new PlanKey
+                {
+                    PlanId = use.PlanId,
+                    TokenKeyId = stored.KeyId,
+                    Period = use.Period,
+                    NotBefore = use.Period.IssueFrom,
+                    Extensions = extensions,
+                };
+                ofKey.Add(extensions ?? [], new KeyRingEntry(planKey, key.KeyFor(extensions), offeredPlans.Contains(OfferOf(use))));
+            }
+
+            entries.Add(stored.KeyId, ofKey.ToFrozenDictionary(BytesComparer.Instance));
+            published.Add(new SignerKey
+            {
+                Type = stored.TokenType,
+                TokenKeyId = stored.KeyId,
+                SubjectPublicKeyInfo = stored.SubjectPublicKeyInfo,
+                NotBefore = ofKey.Values.Min(entry => entry.PlanKey.NotBefore),
+                Plans = [.. ofKey.Values.Select(entry => entry.PlanKey)],
+            });
+        }
+
+        return new KeyRing(published, entries.ToFrozenDictionary(BytesComparer.Instance));
+    }
+
+    /// <summary>Plan, token type and period kind: a plan that changed one of them is another offer, and its old keys sell nothing more.</summary>
+    public static string OfferOf(Plan plan) => $"{plan.Id} {(int)plan.TokenType} {plan.Period.ToName()}";
+
+    /// <summary>Finds by lookup alone, before any arithmetic.</summary>
+    /// <param name="keyId">The whole key id.</param>
+    /// <param name="extensions">The encoded extensions, or null.</param>
+    /// <param name="keyIsKnown">Whether at least the key is there.</param>
+    public KeyRingEntry? Find(byte[] keyId, byte[]? extensions, out bool keyIsKnown)
+    {
+        keyIsKnown = _entries.TryGetValue(keyId, out FrozenDictionary<byte[], KeyRingEntry>? ofKey);
+        return keyIsKnown && ofKey!.TryGetValue(extensions ?? [], out KeyRingEntry? entry) ? entry : null;
+    }
+
+    private static string OfferOf(KeyUse use) => $"{use.PlanId} {(int)use.TokenType} {use.Period.Kind.ToName()}";
+}

@@ -1,0 +1,356 @@
+using System.Runtime.CompilerServices;
+using System.Security.Cryptography;
+using Microsoft.Extensions.Logging;
+using Tacit.Crypto;
+using Tacit.Protocol;
+
+namespace Tacit.Signer;
+
+/// <summary>
+/// Makes keys ahead of their time and removes them after it, by <see cref="KeySchedule"/>. What may be signed at a moment is decided by the clock at that
+/// moment, not by when rotation last ran; rotation only has to be early enough.
+/// </summary>
+internal sealed partial class KeyRotation : IAsyncDisposable
+{
+    // How late a pass may be when the clock was set forward, or after a pass that failed.
+    private static readonly TimeSpan s_longestWait = TimeSpan.FromSeconds(30);
+
+    private readonly KeyStore _store;
+    private readonly IReadOnlyList<Plan> _plans;
+    private readonly TimeProvider _time;
+    private readonly ILogger _log;
+    private readonly IProgress<KeyGenerationProgress>? _progress;
+    private readonly Dictionary<byte[], SigningKey> _keys = new(BytesComparer.Instance);
+    private readonly List<KeyUse> _uses = [];
+    private readonly SemaphoreSlim _gate = new(1);
+    private readonly CancellationTokenSource _stop = new();
+    private readonly TaskCompletionSource _complete = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    private volatile KeyRing _ring = KeyRing.Empty;
+    private volatile string? _fault;
+    private volatile StrongBox<KeyGenerationProgress>? _generating;
+    private Task _generation = Task.CompletedTask;
+    private Task _loop = Task.CompletedTask;
+
+    private KeyRotation(KeyStore store, IReadOnlyList<Plan> plans, TimeProvider time, ILogger log, IProgress<KeyGenerationProgress>? progress)
+    {
+        _store = store;
+        _plans = plans;
+        _time = time;
+        _log = log;
+        _progress = progress;
+    }
+
+    public KeyRing Ring => _ring;
+
+    /// <summary>Why the last pass failed, for the operator; null if it did not.</summary>
+    public string? Fault => _fault;
+
+    /// <summary>How far the search for a 0xDA7A key is; null while there is none.</summary>
+    public KeyGenerationProgress? Generating => _generating?.Value;
+
+    /// <summary>Completes when every plan has its keys, also those that take long to find.</summary>
+    public Task Complete => _complete.Task;
+
+    /// <summary>Loads the keys, makes the 0x0002 keys that are missing, and begins the search for a missing 0xDA7A key.</summary>
+    public static async Task<KeyRotation> StartAsync(
+        KeyStore store, IReadOnlyList<Plan> plans, TimeProvider time, ILogger log, IProgress<KeyGenerationProgress>? progress, CancellationToken cancellationToken)
+    {
+        var rotation = new KeyRotation(store, plans, time, log, progress);
+        try
+        {
+            foreach (StoredKey stored in await store.LoadKeysAsync(cancellationToken))
+            {
+                rotation._keys.Add(stored.KeyId, SigningKey.Load(stored, store.Unseal(stored)));
+            }
+
+            rotation._uses.AddRange(await store.LoadUsesAsync(cancellationToken));
+            await rotation.RunAsync(cancellationToken);
+            rotation._loop = Task.Run(rotation.LoopAsync, CancellationToken.None);
+            return rotation;
+        }
+        catch
+        {
+            await rotation.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>One pass: makes what is due, removes what is over, replaces the ring.</summary>
+    public async Task RunAsync(CancellationToken cancellationToken)
+    {
+        await _gate.WaitAsync(cancellationToken);
+        try
+        {
+            DateTimeOffset now = _time.GetUtcNow();
+            bool complete = await MakeBlindRsaKeysAsync(now, cancellationToken) & await UsePartiallyBlindRsaKeysAsync(now, cancellationToken);
+            List<SigningKey> removed = await RemoveRetiredAsync(now, cancellationToken);
+            _ring = BuildRing();
+            foreach (SigningKey key in removed)
+            {
+                key.Dispose();
+            }
+
+            DropUnusedDerivations();
+            _fault = null;
+            if (complete)
+            {
+                _complete.TrySetResult();
+            }
+        }
+        finally
+        {
+            _gate.Release();
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync();
+        await _loop;
+        await _generation;
+        _complete.TrySetCanceled();
+        _ring = KeyRing.Empty;
+        foreach (SigningKey key in _keys.Values)
+        {
+            key.Dispose();
+        }
+
+        _keys.Clear();
+        _stop.Dispose();
+        _gate.Dispose();
+    }
+
+    private async Task LoopAsync()
+    {
+        while (!_stop.IsCancellationRequested)
+        {
+            DateTimeOffset now = _time.GetUtcNow();
+            TimeSpan wait = KeySchedule.NextEdge(_plans, now) - now;
+            try
+            {
+                await Task.Delay(wait < s_longestWait ? wait : s_longestWait, _time, _stop.Token);
+                await RunAsync(_stop.Token);
+            }
+            catch (OperationCanceledException) when (_stop.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (Exception e)
+            {
+                // Keys are made ahead: there is time until the disk has room again. Status and log say so meanwhile.
+                _fault = e.Message;
+                LogPassFailed(_log, e.Message);
+            }
+        }
+    }
+
+    private async Task<bool> MakeBlindRsaKeysAsync(DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        foreach (Plan plan in _plans.Where(plan => plan.TokenType == TokenType.BlindRsa))
+        {
+            foreach (Period period in KeySchedule.NeededPeriods(plan, now))
+            {
+                if (HasUse(plan, period))
+                {
+                    continue;
+                }
+
+                SigningKey key = await Task.Run(() => MakeBlindRsaKey(period), cancellationToken);
+                await AddAsync(key, cancellationToken);
+                await AddUseAsync(plan, period, key, cancellationToken);
+            }
+        }
+
+        return true;
+    }
+
+    /// <summary>False if a key is missing; its search is under way then.</summary>
+    private async Task<bool> UsePartiallyBlindRsaKeysAsync(DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        (DateTimeOffset From, DateTimeOffset Until)? missing = null;
+        foreach (Plan plan in _plans.Where(plan => plan.TokenType == TokenType.PartiallyBlindRsa))
+        {
+            foreach (Period period in KeySchedule.NeededPeriods(plan, now))
+            {
+                if (HasUse(plan, period))
+                {
+                    continue;
+                }
+
+                SigningKey? key = _keys.Values.FirstOrDefault(key => key.Stored.TokenType == TokenType.PartiallyBlindRsa
+                    && key.Stored.ServesFrom <= period.Start && period.Start < key.Stored.ServesUntil);
+                if (key is not null)
+                {
+                    await AddUseAsync(plan, period, key, cancellationToken);
+                }
+                else if (missing is null || KeySchedule.ServiceOf(TokenType.PartiallyBlindRsa, period).From < missing.Value.From)
+                {
+                    missing = KeySchedule.ServiceOf(TokenType.PartiallyBlindRsa, period);
+                }
+            }
+        }
+
+        if (missing is not null && _generation.IsCompleted && !_stop.IsCancellationRequested)
+        {
+            _generation = Task.Run(() => SearchAsync(missing.Value.From, missing.Value.Until), CancellationToken.None);
+        }
+
+        return missing is null;
+    }
+
+    private async Task SearchAsync(DateTimeOffset from, DateTimeOffset until)
+    {
+        try
+        {
+            LogSearch(_log);
+            var progress = new Reporter(this);
+            SigningKey key;
+            do
+            {
+                using PartiallyBlindRsaPrivateKey generated =
+                    await PartiallyBlindRsaPrivateKey.GenerateAsync(TokenTypes.ModulusSizeInBytes * 8, progress, _stop.Token);
+                byte[] spki = generated.PublicKey.ExportSubjectPublicKeyInfo();
+                key = Protect(TokenType.PartiallyBlindRsa, spki, generated.ExportPkcs8(), from, until);
+            }
+            while (!await TryAddLockedAsync(key));
+            _generating = null;
+            LogFound(_log);
+            await RunAsync(_stop.Token);
+        }
+        catch (OperationCanceledException) when (_stop.IsCancellationRequested)
+        {
+            // Stopped in the middle of the search: it begins anew at the next start.
+        }
+        catch (Exception e)
+        {
+            _fault = e.Message;
+            LogPassFailed(_log, e.Message);
+        }
+        finally
+        {
+            _generating = null;
+        }
+    }
+
+    private async Task<bool> TryAddLockedAsync(SigningKey key)
+    {
+        await _gate.WaitAsync(_stop.Token);
+        try
+        {
+            if (IsTruncatedIdTaken(key.Stored.KeyId))
+            {
+                key.Dispose();
+                return false;
+            }
+
+            await AddAsync(key, _stop.Token);
+            return true;
+        }
+        finally
+        {
+            _gate.Release();
+        }
+    }
+
+    private SigningKey MakeBlindRsaKey(Period period)
+    {
+        (DateTimeOffset from, DateTimeOffset until) = KeySchedule.ServiceOf(TokenType.BlindRsa, period);
+        while (true)
+        {
+            using BlindRsaPrivateKey generated = BlindRsaPrivateKey.Generate(TokenTypes.ModulusSizeInBytes * 8);
+            byte[] spki = generated.PublicKey.ExportSubjectPublicKeyInfo();
+            if (!IsTruncatedIdTaken(SHA256.HashData(spki)))
+            {
+                return Protect(TokenType.BlindRsa, spki, generated.ExportPkcs8(), from, until);
+            }
+        }
+    }
+
+    private SigningKey Protect(TokenType type, byte[] spki, byte[] pkcs8, DateTimeOffset from, DateTimeOffset until)
+    {
+        byte[] keyId = SHA256.HashData(spki);
+        return SigningKey.Load(new StoredKey(type, keyId, spki, _store.Seal(pkcs8, keyId), from, until), pkcs8);
+    }
+
+    /// <summary>A request names its key by one byte (RFC 9578 §5.1, §6.1): no two keys that are kept share it, whatever their type.</summary>
+    private bool IsTruncatedIdTaken(byte[] keyId) => _keys.Keys.Any(other => other[^1] == keyId[^1]);
+
+    private async Task AddAsync(SigningKey key, CancellationToken cancellationToken)
+    {
+        await _store.AddKeyAsync(key.Stored, cancellationToken);
+        _keys.Add(key.Stored.KeyId, key);
+    }
+
+    private async Task AddUseAsync(Plan plan, Period period, SigningKey key, CancellationToken cancellationToken)
+    {
+        var use = new KeyUse(plan.Id, plan.TokenType, period, key.Stored.KeyId);
+        await _store.AddUseAsync(use, cancellationToken);
+        _uses.Add(use);
+        LogNewUse(_log, plan.Id, period.Start, period.Deadline);
+    }
+
+    private async Task<List<SigningKey>> RemoveRetiredAsync(DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        foreach (KeyUse use in _uses.Where(use => use.Period.ExchangeUntil + KeySchedule.RemovalDelay <= now).ToList())
+        {
+            await _store.RemoveUseAsync(use, cancellationToken);
+            _uses.Remove(use);
+        }
+
+        var removed = new List<SigningKey>();
+        foreach (SigningKey key in _keys.Values.ToList())
+        {
+            bool isUsed = _uses.Exists(use => use.KeyId.AsSpan().SequenceEqual(key.Stored.KeyId));
+            if (!isUsed && key.Stored.ServesUntil + KeySchedule.RemovalDelay <= now)
+            {
+                await _store.RemoveKeyAsync(key.Stored.KeyId, cancellationToken);
+                _keys.Remove(key.Stored.KeyId);
+                removed.Add(key);
+            }
+        }
+
+        return removed;
+    }
+
+    private KeyRing BuildRing() => KeyRing.Create(
+        _keys.Values
+            .OrderBy(key => key.Stored.ServesFrom)
+            .Select(key => (key, (IReadOnlyList<KeyUse>)_uses.FindAll(use => use.KeyId.AsSpan().SequenceEqual(key.Stored.KeyId)))),
+        _plans.Select(KeyRing.OfferOf).ToHashSet(StringComparer.Ordinal));
+
+    private void DropUnusedDerivations()
+    {
+        foreach (SigningKey key in _keys.Values.Where(key => key.Stored.TokenType == TokenType.PartiallyBlindRsa))
+        {
+            key.KeepOnly(_uses
+                .Where(use => use.KeyId.AsSpan().SequenceEqual(key.Stored.KeyId))
+                .Select(use => new PlanMetadata(use.PlanId, use.Period.Deadline).EncodeExtensions())
+                .ToHashSet(BytesComparer.Instance));
+        }
+    }
+
+    private bool HasUse(Plan plan, Period period) =>
+        _uses.Exists(use => use.PlanId == plan.Id && use.TokenType == plan.TokenType && use.Period == period);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Plan {Plan} has a key for {Start} to {Deadline}.")]
+    private static partial void LogNewUse(ILogger logger, string plan, DateTimeOffset start, DateTimeOffset deadline);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Searching safe primes for a 0xDA7A key; 0x0002 plans work meanwhile.")]
+    private static partial void LogSearch(ILogger logger);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Found a 0xDA7A key.")]
+    private static partial void LogFound(ILogger logger);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Keys could not be rotated: {Reason}")]
+    private static partial void LogPassFailed(ILogger logger, string reason);
+
+    private sealed class Reporter(KeyRotation rotation) : IProgress<KeyGenerationProgress>
+    {
+        public void Report(KeyGenerationProgress value)
+        {
+            rotation._generating = new StrongBox<KeyGenerationProgress>(value);
+            rotation._progress?.Report(value);
+        }
+    }
+}

@@ -1,0 +1,80 @@
+using Tacit.Protocol;
+
+namespace Tacit.Signer;
+
+/// <summary>Which keys have to exist when. Pure: the same for every signer of an issuer.</summary>
+internal static class KeySchedule
+{
+    /// <summary>How long before it goes live a 0x0002 key is made; making one takes a fraction of a second.</summary>
+    public static readonly TimeSpan BlindRsaAhead = TimeSpan.FromHours(1);
+
+    /// <summary>How long before it goes live a 0xDA7A key is made; the search for safe primes takes up to minutes.</summary>
+    public static readonly TimeSpan PartiallyBlindRsaAhead = TimeSpan.FromDays(2);
+
+    /// <summary>
+    /// How long a key stays on the disk, unused, after nothing signed under it is worth anything: a clock that jumped ahead and was put right must not
+    /// have cost a key whose tokens are still out.
+    /// </summary>
+    public static readonly TimeSpan RemovalDelay = TimeSpan.FromDays(1);
+
+    private const int MonthsPerQuarter = 3;
+
+    /// <summary>The periods of a plan whose keys may issue and redeem at <paramref name="time"/>: one, or two during the overlap.</summary>
+    public static IEnumerable<Period> LivePeriods(PeriodKind kind, DateTimeOffset time)
+    {
+        Period current = Period.Containing(kind, time);
+        yield return current;
+        if (current.Next.IsLiveAt(time))
+        {
+            yield return current.Next;
+        }
+    }
+
+    /// <summary>The periods of a plan whose keys have to exist at <paramref name="time"/>, those made ahead included.</summary>
+    public static IEnumerable<Period> NeededPeriods(Plan plan, DateTimeOffset time)
+    {
+        TimeSpan ahead = plan.TokenType == TokenType.PartiallyBlindRsa ? PartiallyBlindRsaAhead : BlindRsaAhead;
+        return LivePeriods(plan.Period, time).Concat(LivePeriods(plan.Period, time + ahead)).Distinct();
+    }
+
+    /// <summary>
+    /// The periods that a key serves: those that start within the range. 0x0002 has a key per period. One 0xDA7A key serves all plans for a quarter of
+    /// a year; a period belongs to the quarter it starts in, so that its metadata are signed by one key only.
+    /// </summary>
+    public static (DateTimeOffset From, DateTimeOffset Until) ServiceOf(TokenType type, Period period)
+    {
+        if (type == TokenType.BlindRsa)
+        {
+            return (period.Start, period.Deadline);
+        }
+
+        int month = ((period.Start.Month - 1) / MonthsPerQuarter * MonthsPerQuarter) + 1;
+        DateTimeOffset quarter = new(period.Start.Year, month, 1, 0, 0, 0, TimeSpan.Zero);
+        return (quarter, quarter.AddMonths(MonthsPerQuarter));
+    }
+
+    /// <summary>When next something is due for one of the plans: a key to be made or to go live, a deadline, an end of grace.</summary>
+    public static DateTimeOffset NextEdge(IEnumerable<Plan> plans, DateTimeOffset time)
+    {
+        DateTimeOffset next = DateTimeOffset.MaxValue;
+        foreach (Plan plan in plans)
+        {
+            TimeSpan ahead = plan.TokenType == TokenType.PartiallyBlindRsa ? PartiallyBlindRsaAhead : BlindRsaAhead;
+            Period current = Period.Containing(plan.Period, time);
+            ReadOnlySpan<DateTimeOffset> edges =
+            [
+                current.Next.IssueFrom - ahead, current.Next.IssueFrom, current.Deadline,
+                current.Previous.ExchangeUntil, current.Previous.ExchangeUntil + RemovalDelay,
+            ];
+            foreach (DateTimeOffset edge in edges)
+            {
+                if (edge > time && edge < next)
+                {
+                    next = edge;
+                }
+            }
+        }
+
+        return next;
+    }
+}

@@ -1,0 +1,125 @@
+using System.Security.Cryptography;
+using System.Text;
+using Tacit.Hosting.KeyProtection;
+using Tacit.Protocol;
+using Tacit.Storage;
+
+namespace Tacit.Signer;
+
+/// <summary>A private key as it lies on the disk, and the periods it serves.</summary>
+internal sealed record StoredKey(
+    TokenType TokenType, byte[] KeyId, byte[] SubjectPublicKeyInfo, byte[] SealedKey, DateTimeOffset ServesFrom, DateTimeOffset ServesUntil);
+
+/// <summary>That a plan uses a key in one period.</summary>
+internal sealed record KeyUse(string PlanId, TokenType TokenType, Period Period, byte[] KeyId);
+
+/// <summary>The signer's keys in its database, each encrypted with its id as associated data.</summary>
+internal sealed class KeyStore : IAsyncDisposable
+{
+    private static readonly byte[] s_sealLabel = Encoding.ASCII.GetBytes("tacit signing key");
+
+    private readonly Database _database;
+    private readonly KeyProtector _protector;
+
+    private KeyStore(Database database, KeyProtector protector)
+    {
+        _database = database;
+        _protector = protector;
+    }
+
+    /// <exception cref="KeyProtectionException">The passphrase or key file is not the one the keys were encrypted under.</exception>
+    /// <exception cref="StorageException">The database can't be opened.</exception>
+    public static async Task<KeyStore> OpenAsync(
+        string path, KeyProtectionKind kind, ReadOnlyMemory<byte> secret, TimeProvider time, CancellationToken cancellationToken)
+    {
+        Database database = await Database.OpenSqliteAsync(path, SignerSchema.Migrations, time, cancellationToken);
+        try
+        {
+            byte[]? header = await database.ReadAsync(
+                static session => session.QuerySingle("SELECT header FROM key_protection", static row => row.Blob(0)), cancellationToken);
+            if (header is not null)
+            {
+                return new KeyStore(database, KeyProtector.Open(kind, secret.Span, header));
+            }
+
+            KeyProtector created = KeyProtector.Create(kind, secret.Span);
+            byte[] fresh = created.ExportHeader();
+            await database.WriteAsync(
+                session => { session.Execute("INSERT INTO key_protection (id, header) VALUES (1, $1)", fresh); }, cancellationToken);
+            return new KeyStore(database, created);
+        }
+        catch
+        {
+            await database.DisposeAsync();
+            throw;
+        }
+    }
+
+    public Task<IReadOnlyList<StoredKey>> LoadKeysAsync(CancellationToken cancellationToken) =>
+        _database.ReadAsync(
+            static session => session.Query(
+                "SELECT token_type, key_id, spki, sealed_key, serves_from, serves_until FROM signing_key",
+                static row => new StoredKey(
+                    (TokenType)row.Int64(0), row.Blob(1), row.Blob(2), row.Blob(3),
+                    DateTimeOffset.FromUnixTimeSeconds(row.Int64(4)), DateTimeOffset.FromUnixTimeSeconds(row.Int64(5)))),
+            cancellationToken);
+
+    public Task<IReadOnlyList<KeyUse>> LoadUsesAsync(CancellationToken cancellationToken) =>
+        _database.ReadAsync(
+            static session => session.Query(
+                "SELECT plan, token_type, period_kind, period_start, key_id FROM key_use",
+                static row => PeriodKinds.TryParse(row.Text(2), out PeriodKind kind)
+                    && Period.TryStartingAt(kind, DateTimeOffset.FromUnixTimeSeconds(row.Int64(3)), out Period period)
+                        ? new KeyUse(row.Text(0), (TokenType)row.Int64(1), period, row.Blob(4))
+                        : throw new InvalidDataException("The signer's database names a period that there is not. Restore it from a backup.")),
+            cancellationToken);
+
+    /// <summary>Encrypts a new private key for its row.</summary>
+    public byte[] Seal(ReadOnlySpan<byte> pkcs8, ReadOnlySpan<byte> keyId) => _protector.Seal(pkcs8, [.. s_sealLabel, .. keyId]);
+
+    /// <summary>Decrypts a private key (PKCS#8). The caller wipes it.</summary>
+    /// <exception cref="KeyProtectionException">The row is damaged.</exception>
+    public byte[] Unseal(StoredKey key) => _protector.Unseal(key.SealedKey, [.. s_sealLabel, .. key.KeyId]);
+
+    /// <summary>Keeps a new key, and that it is used, in one transaction; nothing of the key goes out before this completed.</summary>
+    public Task AddKeyAsync(StoredKey key, CancellationToken cancellationToken) =>
+        _database.WriteAsync(
+            session =>
+            {
+                session.Execute(
+                    "INSERT INTO signing_key (key_id, token_type, spki, sealed_key, serves_from, serves_until) VALUES ($1, $2, $3, $4, $5, $6)",
+                    key.KeyId, (int)key.TokenType, key.SubjectPublicKeyInfo, key.SealedKey,
+                    key.ServesFrom.ToUnixTimeSeconds(), key.ServesUntil.ToUnixTimeSeconds());
+            },
+            cancellationToken);
+
+    public Task AddUseAsync(KeyUse use, CancellationToken cancellationToken) =>
+        _database.WriteAsync(
+            session =>
+            {
+                session.Execute(
+                    "INSERT INTO key_use (plan, token_type, period_kind, period_start, key_id) VALUES ($1, $2, $3, $4, $5)",
+                    use.PlanId, (int)use.TokenType, use.Period.Kind.ToName(), use.Period.Start.ToUnixTimeSeconds(), use.KeyId);
+            },
+            cancellationToken);
+
+    public Task RemoveUseAsync(KeyUse use, CancellationToken cancellationToken) =>
+        _database.WriteAsync(
+            session =>
+            {
+                session.Execute(
+                    "DELETE FROM key_use WHERE plan = $1 AND token_type = $2 AND period_kind = $3 AND period_start = $4",
+                    use.PlanId, (int)use.TokenType, use.Period.Kind.ToName(), use.Period.Start.ToUnixTimeSeconds());
+            },
+            cancellationToken);
+
+    public Task RemoveKeyAsync(byte[] keyId, CancellationToken cancellationToken) =>
+        _database.WriteAsync(
+            session => { session.Execute("DELETE FROM signing_key WHERE key_id = $1", keyId); }, cancellationToken);
+
+    public async ValueTask DisposeAsync()
+    {
+        await _database.DisposeAsync();
+        _protector.Dispose();
+    }
+}

@@ -1,0 +1,75 @@
+using Tacit.Hosting;
+using Tacit.Hosting.KeyProtection;
+using Tacit.Protocol;
+
+namespace Tacit.Signer;
+
+/// <summary>Settings of a signer.</summary>
+public sealed record SignerOptions : IValidatedSettings
+{
+    public const string DefaultSocketName = "signer-internal.sock";
+
+    /// <summary>The name of the key database in the data folder.</summary>
+    public const string DatabaseName = "signer.db";
+
+    /// <summary>Folder of <c>signer.db</c> and of the management socket.</summary>
+    public string DataDirectory { get; init; } = "";
+
+    /// <summary>The plans that keys are made for; the same as the issuer's.</summary>
+    public IReadOnlyList<Plan> Plans { get; init; } = [];
+
+    /// <summary>The passphrase that keys are encrypted under. Exactly one of this and <see cref="KeyFile"/>.</summary>
+    public SecretReference? Passphrase { get; init; }
+
+    /// <summary>A file of at least 32 random bytes that keys are encrypted under.</summary>
+    public SecretReference? KeyFile { get; init; }
+
+    /// <summary>Threads that sign. Default: one for each processor.</summary>
+    public int SigningThreads { get; init; } = Environment.ProcessorCount;
+
+    /// <summary>Most blinded elements that may wait; more are refused as busy. Default 10,000, some five seconds of one processor.</summary>
+    public int MaxQueuedElements { get; init; } = 10_000;
+
+    /// <summary>
+    /// Where a <see cref="SignerServer"/> answers issuer and gateway: <c>unix:PATH</c> or an address. Default: <c>signer-internal.sock</c> in the data folder.
+    /// </summary>
+    public ListenAddress? Listen { get; init; }
+
+    /// <summary>Key of at least 16 bytes shared with issuer and gateway; only a <see cref="SignerServer"/> needs it.</summary>
+    public SecretReference? InternalKey { get; init; }
+
+    /// <summary>The kind and place of the secret that keys are encrypted under.</summary>
+    /// <exception cref="KeyProtectionException">Neither or both are set.</exception>
+    internal (KeyProtectionKind Kind, SecretReference Secret, string Setting) KeySecret => (Passphrase, KeyFile) switch
+    {
+        (not null, null) => (KeyProtectionKind.Passphrase, Passphrase, nameof(Passphrase)),
+        (null, not null) => (KeyProtectionKind.KeyFile, KeyFile, nameof(KeyFile)),
+        (null, null) => throw new KeyProtectionException(KeyProtectionError.Missing),
+        _ => throw new KeyProtectionException(KeyProtectionError.Ambiguous),
+    };
+
+    public void Validate(SettingsValidation validation)
+    {
+        ArgumentNullException.ThrowIfNull(validation);
+        validation
+            .Require(DataDirectory.Length > 0, nameof(DataDirectory), "no folder is named", "Name the folder for the signer's data.")
+            .Require(Plans.Count > 0, nameof(Plans), "there is no plan", "List at least one plan.")
+            .Require(
+                Plans.Select(plan => plan.Id).Distinct(StringComparer.Ordinal).Count() == Plans.Count,
+                nameof(Plans), "two plans have the same id", "Give each plan an id of its own.")
+            .RequireRange(SigningThreads, 1, 1024, nameof(SigningThreads))
+            .RequireRange(MaxQueuedElements, 1000, 10_000_000, nameof(MaxQueuedElements));
+        foreach (Plan plan in Plans)
+        {
+            if (plan.FindFault() is string fault)
+            {
+                validation.Add(nameof(Plans), fault, "Put the plan right.");
+            }
+        }
+
+        // Truncated key ids have one byte (RFC 9578 §5.1, §6.1), and no two keys that are kept may share one.
+        validation.Require(Plans.Count <= MaxPlans, nameof(Plans), $"there are more than {MaxPlans} plans", "Offer fewer plans.");
+    }
+
+    private const int MaxPlans = 48;
+}

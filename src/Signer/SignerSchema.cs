@@ -1,0 +1,37 @@
+using Tacit.Storage;
+
+namespace Tacit.Signer;
+
+/// <summary>The signer's tables: keys, and what they are used for. Nothing about a request is ever stored.</summary>
+internal static class SignerSchema
+{
+    public static IReadOnlyList<Migration> Migrations { get; } =
+    [
+        new(1, "keys and their uses", """
+            CREATE TABLE key_protection (
+              id {int} NOT NULL PRIMARY KEY CHECK (id = 1),
+              header {blob} NOT NULL
+            ) {without_rowid};
+
+            -- A key serves the periods that start within [serves_from, serves_until), in seconds of UNIX time: one period for 0x0002, a
+            -- quarter of a year for 0xDA7A.
+            CREATE TABLE signing_key (
+              key_id {blob} NOT NULL PRIMARY KEY,
+              token_type {int} NOT NULL,
+              spki {blob} NOT NULL,
+              sealed_key {blob} NOT NULL,
+              serves_from {int} NOT NULL,
+              serves_until {int} NOT NULL
+            ) {without_rowid};
+
+            CREATE TABLE key_use (
+              plan {text} NOT NULL,
+              token_type {int} NOT NULL,
+              period_kind {text} NOT NULL,
+              period_start {int} NOT NULL,
+              key_id {blob} NOT NULL REFERENCES signing_key (key_id),
+              PRIMARY KEY (plan, token_type, period_kind, period_start)
+            ) {without_rowid};
+            """),
+    ];
+}

@@ -1,0 +1,140 @@
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.Logging;
+using Tacit.Crypto;
+using Tacit.Hosting;
+using Tacit.Hosting.KeyProtection;
+using Tacit.Protocol;
+using Tacit.Storage;
+
+namespace Tacit.Signer;
+
+/// <summary>
+/// A <see cref="SignerService"/> that issuer and gateway reach from other processes, over a Unix socket or an address, authenticated by a shared key.
+/// Its operator's routes, on <c>signer.sock</c> in the data folder: <c>GET /status</c> and <c>POST /keys/rotate</c> (both answer a
+/// <see cref="SignerStatus"/>), <c>GET /keys</c> (a list of <see cref="SignerKeyStatus"/>).
+/// </summary>
+public sealed class SignerServer : IAsyncDisposable
+{
+    /// <summary>Where the internal calls go; what an <see cref="InternalChannelClient"/> needs beside address and key.</summary>
+    public const string InternalPath = "/internal/signer";
+
+    /// <summary>The name of the role, of its management socket and of its section of settings.</summary>
+    public const string Role = "signer";
+
+    private readonly SignerService _service;
+    private readonly DrainSignal _drain;
+    private SecretBytes? _internalKey;
+    private WebServer? _server;
+    private WebServer? _management;
+
+    private SignerServer(SignerService service)
+    {
+        _service = service;
+        _drain = new DrainSignal();
+    }
+
+    /// <summary>Where it answers, <c>http://localhost/</c> for a Unix socket.</summary>
+    public Uri Address => _server!.Address;
+
+    public SignerService Service => _service;
+
+    /// <exception cref="SettingsException">A setting is wrong.</exception>
+    /// <exception cref="KeyProtectionException">The passphrase or key file is missing or wrong.</exception>
+    /// <exception cref="StorageException">The database can't be opened.</exception>
+    /// <exception cref="ListenException">The address can't be listened on.</exception>
+    public static async Task<SignerServer> StartAsync(
+        SignerOptions options, TimeProvider time, ILoggerFactory loggers, CancellationToken cancellationToken, IProgress<KeyGenerationProgress>? progress = null)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        SecretReference keyReference = options.InternalKey
+            ?? throw new SettingsException(new SettingsProblem(
+                nameof(SignerOptions.InternalKey), "the key that issuer and gateway share with the signer is not set",
+                "Make one with: openssl rand -base64 32, and point InternalKey of all three to it as env:NAME or file:PATH."));
+        var server = new SignerServer(await SignerService.OpenAsync(options, time, loggers, cancellationToken, progress));
+        try
+        {
+            await server.ListenAsync(options, keyReference, time, loggers, cancellationToken);
+            return server;
+        }
+        catch
+        {
+            await server.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Ends the calls under way and stops listening.</summary>
+    public async Task StopAsync(CancellationToken cancellationToken)
+    {
+        _drain.Begin();
+        if (_server is not null)
+        {
+            await _server.StopAsync(cancellationToken);
+        }
+
+        if (_management is not null)
+        {
+            await _management.StopAsync(cancellationToken);
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_server is not null)
+        {
+            await _server.DisposeAsync();
+        }
+
+        if (_management is not null)
+        {
+            await _management.DisposeAsync();
+        }
+
+        await _service.DisposeAsync();
+        _internalKey?.Dispose();
+        _drain.Dispose();
+    }
+
+    private async Task ListenAsync(
+        SignerOptions options, SecretReference keyReference, TimeProvider time, ILoggerFactory loggers, CancellationToken cancellationToken)
+    {
+        _internalKey = keyReference.Load(nameof(SignerOptions.InternalKey));
+        var health = new Health(_drain);
+        health.AddCheck("keys", () => _service.GetStatus().Fault is null);
+        _management = await ManagementSocket.StartAsync(options.DataDirectory, Role, MapManagement, health, time, loggers, cancellationToken);
+        _server = await WebServer.StartAsync(
+            new WebServerOptions
+            {
+                Role = Role,
+                Listen = options.Listen ?? ListenAddress.UnixSocket(Path.Combine(options.DataDirectory, SignerOptions.DefaultSocketName)),
+                MaxRequestBodyBytes = SignerWire.MaxRequestSizeInBytes,
+                Drain = _drain,
+            },
+            routes => InternalChannel.Map(
+                routes, InternalPath, _internalKey, SignerWire.MaxRequestSizeInBytes,
+                (request, cancelled) => SignerWire.DispatchAsync(request, _service, cancelled)),
+            time, loggers, cancellationToken);
+    }
+
+    private void MapManagement(IEndpointRouteBuilder routes)
+    {
+        routes.MapGet("/status", (RequestDelegate)(context => WriteAsync(context, _service.GetStatus(), SignerJson.Default.SignerStatus)));
+        routes.MapGet("/keys", (RequestDelegate)(context =>
+            WriteAsync(context, _service.GetStatus().Keys, SignerJson.Default.IReadOnlyListSignerKeyStatus)));
+        routes.MapPost("/keys/rotate", (RequestDelegate)(async context =>
+        {
+            await _service.RotateAsync(context.RequestAborted);
+            await WriteAsync(context, _service.GetStatus(), SignerJson.Default.SignerStatus);
+        }));
+    }
+
+    private static Task WriteAsync<T>(HttpContext context, T value, JsonTypeInfo<T> type)
+    {
+        context.Response.ContentType = MediaTypes.Json;
+        return JsonSerializer.SerializeAsync(context.Response.Body, value, type, context.RequestAborted);
+    }
+}
