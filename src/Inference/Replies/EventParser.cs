@@ -136,8 +136,8 @@ internal sealed class EventParser(Shape shape)
         {
             if (TryField(line, "data"u8, out ReadOnlySpan<byte> value))
             {
+                joined.Write(joined.WrittenCount > 0 ? " "u8 : default);
                 joined.Write(value);
-                joined.Write(" "u8);
             }
         }
 
