@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using Tacit.Cli.Commands;
+using Tacit.Cli.Roles;
 using Tacit.Hosting;
 
 namespace Tacit.Cli;
@@ -45,6 +46,10 @@ internal static class CommandLine
         RootCommand root = new("Use language models without anyone being able to link who you are to what you ask.");
         Flags flags = new();
         root.Add(flags.Data);
+        root.Add(ServerRoles.Issuer(terminal, flags));
+        root.Add(ServerRoles.Signer(terminal, flags));
+        root.Add(ServerRoles.Gateway(terminal, flags));
+        root.Add(VoucherCommand.Create(terminal, flags));
         root.Add(DoctorCommand.Create(terminal, flags));
         root.Add(CompletionCommand.Create(terminal));
         Help.AddTo(root);

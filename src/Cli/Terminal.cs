@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using System.Text.Json.Serialization.Metadata;
 using Spectre.Console;
 
@@ -106,6 +107,10 @@ internal sealed class Terminal : IDisposable
     }
 
     public void Json<T>(T value, JsonTypeInfo<T> type) => Out.WriteLine(JsonSerializer.Serialize(value, type));
+
+    /// <summary>The same on one line, where more may follow.</summary>
+    public void JsonLine<T>(T value, JsonTypeInfo<T> type) =>
+        Out.WriteLine(JsonNode.Parse(JsonSerializer.SerializeToUtf8Bytes(value, type))!.ToJsonString());
 
     public string Bold(string text) => Paint(text, "1");
 

@@ -65,7 +65,8 @@ public sealed record ListenAddress
 
     public override string ToString() => IsUnixSocket ? "unix:" + SocketPath : EndPoint.ToString();
 
-    internal sealed class JsonForm : JsonConverter<ListenAddress>
+    /// <summary>Its text form in settings.</summary>
+    public sealed class JsonForm : JsonConverter<ListenAddress>
     {
         public override ListenAddress Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
             reader.TokenType == JsonTokenType.String && TryParse(reader.GetString(), out ListenAddress? address)

@@ -131,7 +131,8 @@ public sealed class SecretReference
     private SettingsException Unusable(string settingName, string problem, string fix) =>
         new(new SettingsProblem(settingName, $"the secret {this} {problem}", fix));
 
-    internal sealed class JsonForm : JsonConverter<SecretReference>
+    /// <summary>Its text form in settings.</summary>
+    public sealed class JsonForm : JsonConverter<SecretReference>
     {
         public override SecretReference Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
             reader.TokenType == JsonTokenType.String && TryParse(reader.GetString(), out SecretReference? reference)

@@ -12,11 +12,27 @@ namespace Tacit.Hosting;
 /// </summary>
 public sealed class SettingsLoader
 {
-    private readonly JsonObject _tree = [];
-    private readonly SettingsValidation _validation = new();
+    private readonly JsonObject _tree;
+    private readonly SettingsValidation _validation;
 
     /// <summary>What a key was set by, for the errors: <c>Providers:0:BaseUrl</c> → <c>TACIT__Gateway__Providers__0__BaseUrl</c>.</summary>
-    private readonly Dictionary<string, string> _origins = new(StringComparer.OrdinalIgnoreCase);
+    private readonly Dictionary<string, string> _origins;
+
+    /// <summary>Where this group of settings stands in the whole: empty, or <c>Signer:</c>.</summary>
+    private readonly string _prefix;
+
+    public SettingsLoader()
+        : this([], new SettingsValidation(), new Dictionary<string, string>(StringComparer.OrdinalIgnoreCase), "")
+    {
+    }
+
+    private SettingsLoader(JsonObject tree, SettingsValidation validation, Dictionary<string, string> origins, string prefix)
+    {
+        _tree = tree;
+        _validation = validation;
+        _origins = origins;
+        _prefix = prefix;
+    }
 
     /// <summary>Takes a JSON file; comments and trailing commas are allowed, keys given twice are not.</summary>
     public SettingsLoader AddFile(string? path)
@@ -86,6 +102,26 @@ public sealed class SettingsLoader
         return this;
     }
 
+    /// <summary>
+    /// Takes a group of settings out, for options of their own: what is left loads as if it had not been there. Empty if the group was not given.
+    /// </summary>
+    public SettingsLoader TakeSection(string name)
+    {
+        KeyValuePair<string, JsonNode?> found = _tree.FirstOrDefault(p => p.Key.Equals(name, StringComparison.OrdinalIgnoreCase));
+        if (found.Key is not null)
+        {
+            _tree.Remove(found.Key);
+        }
+        if (found.Value is not null and not JsonObject)
+        {
+            _validation.Add(OriginOf(name), "a group of settings is wanted here, not one value", "Write { \"Key\": value }.");
+        }
+        return new SettingsLoader(found.Value as JsonObject ?? [], _validation, _origins, $"{_prefix}{name}:");
+    }
+
+    /// <summary>Whether anything was set here.</summary>
+    public bool IsEmpty => _tree.Count == 0;
+
     /// <summary>Makes the options, and checks them if they can check themselves.</summary>
     /// <exception cref="SettingsException">Holds everything that is wrong.</exception>
     public T Load<T>(JsonTypeInfo<T> type)
@@ -108,7 +144,12 @@ public sealed class SettingsLoader
         }
         if (options is IValidatedSettings validated)
         {
-            validated.Validate(_validation);
+            SettingsValidation own = new();
+            validated.Validate(own);
+            foreach (SettingsProblem problem in own.Problems)
+            {
+                _validation.Add(OriginOf(problem.Key), problem.Problem, problem.Fix);
+            }
             _validation.ThrowIfAny();
         }
         return options!;
@@ -116,7 +157,7 @@ public sealed class SettingsLoader
 
     private string OriginOf(string path)
     {
-        string normal = path.Replace('.', ':').Replace("[", ":", StringComparison.Ordinal).Replace("]", "", StringComparison.Ordinal);
+        string normal = _prefix + path.Replace('.', ':').Replace("[", ":", StringComparison.Ordinal).Replace("]", "", StringComparison.Ordinal);
         return _origins.TryGetValue(normal, out string? origin) ? $"{normal} ({origin})" : normal;
     }
 

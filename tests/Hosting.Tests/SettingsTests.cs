@@ -113,6 +113,18 @@ public sealed class SettingsTests
     }
 
     [Fact]
+    public void Section_loads_by_itself_and_names_its_keys_in_full()
+    {
+        SettingsLoader loader = new SettingsLoader().AddEnvironment(
+            "Sample", Environment(("TACIT__Sample__Inner__MaxConnections", "5000"), ("TACIT__Sample__MaxConnections", "7")));
+        SettingsLoader inner = loader.TakeSection("inner");
+        Assert.Equal(7, Load(loader).MaxConnections);
+        SettingsProblem problem = Problem(inner);
+        Assert.Equal("inner:MaxConnections (TACIT__Sample__Inner__MaxConnections)", problem.Key);
+        Assert.True(loader.TakeSection("none").IsEmpty);
+    }
+
+    [Fact]
     public void Every_problem_is_reported_at_once()
     {
         SettingsException e = Assert.Throws<SettingsException>(() => Load(new SettingsLoader()

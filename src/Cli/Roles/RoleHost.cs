@@ -1,0 +1,94 @@
+using System.CommandLine;
+using Microsoft.Extensions.Logging;
+using Tacit.Hosting;
+
+namespace Tacit.Cli.Roles;
+
+/// <summary>A role that runs, as the command that started it sees it.</summary>
+/// <param name="Role">Its name.</param>
+/// <param name="Address">Where it answers.</param>
+/// <param name="Facts">What its operator needs to know, such as the directory key.</param>
+/// <param name="StopAsync">Drains and stops it, and disposes of everything.</param>
+internal sealed record RunningRole(string Role, string Address, IReadOnlyDictionary<string, string> Facts, Func<Task> StopAsync);
+
+/// <summary>What starting a role needs from its command line.</summary>
+internal sealed record RoleContext(SettingsLoader Settings, TimeProvider Time, ILoggerFactory Loggers, Action<string> Progress);
+
+/// <summary>The line that a started role prints with <c>--json</c>.</summary>
+internal sealed record RoleReady(string Role, string Address, IReadOnlyDictionary<string, string> Facts);
+
+/// <summary>Turns a role into a command: loads its settings, runs it until a signal, drains it.</summary>
+internal static class RoleHost
+{
+    /// <param name="section">The role's section in the environment: <c>Issuer</c>.</param>
+    /// <param name="check">Loads and checks the settings, secrets included, without starting anything.</param>
+    /// <param name="start">Starts the role.</param>
+    public static Command CreateCommand(
+        Terminal terminal, Flags flags, string section, string description, Action<RoleContext> check, Func<RoleContext, CancellationToken, Task<RunningRole>> start)
+    {
+        string role = section.ToLowerInvariant();
+        Option<string?> config = new("--config") { Description = "JSON file with the role's settings.", HelpName = "FILE" };
+        Option<string?> listen = new("--listen") { Description = "Where to listen: 127.0.0.1:PORT, [::1]:PORT or unix:/path. Port 0 takes a free one.", HelpName = "ADDRESS" };
+        listen.Validators.Add(result =>
+        {
+            if (result.Tokens.Count == 1 && !ListenAddress.TryParse(result.Tokens[0].Value, out _))
+            {
+                result.AddError("--listen takes 127.0.0.1:PORT, [::1]:PORT or unix:/path.");
+            }
+        });
+        Option<LogLevel> level = new("--log-level") { Description = "debug, information, warning or error.", HelpName = "LEVEL", DefaultValueFactory = _ => LogLevel.Information };
+        Option<bool> onlyCheck = new("--check") { Description = "Check the settings and end." };
+        Option<bool> json = new("--json") { Description = "Print one line of JSON once the role is ready." };
+        Command command = new(role, description) { config, listen, level, onlyCheck, json };
+        command.SetAction(async (parsed, stop) =>
+        {
+            using LineLog log = new(terminal.OpenLog(), parsed.GetValue(level), TimeProvider.System);
+            SettingsLoader settings = new SettingsLoader()
+                .AddFlag("DataDirectory", DataFolder.Resolve(null), "the default")
+                .AddFile(parsed.GetValue(config))
+                .AddEnvironment(section)
+                .AddFlag("DataDirectory", parsed.GetValue(flags.Data) is string data ? DataFolder.Resolve(data) : null, "--data")
+                .AddFlag("Listen", parsed.GetValue(listen), "--listen");
+            RoleContext context = new(settings, TimeProvider.System, log, terminal.Progress);
+            if (parsed.GetValue(onlyCheck))
+            {
+                check(context);
+                terminal.Line($"The settings of the {role} are fine.");
+                return ExitCode.Fine;
+            }
+            RunningRole running = await start(context, stop);
+            terminal.EndProgress();
+            Announce(terminal, running, parsed.GetValue(json));
+            await WaitAsync(stop);
+            terminal.Note($"The {role} finishes what it has begun. Again to stop at once.");
+            await running.StopAsync();
+            return ExitCode.Fine;
+        });
+        return command;
+    }
+
+    /// <summary>Returns when the token is cancelled.</summary>
+    public static async Task WaitAsync(CancellationToken stop)
+    {
+        TaskCompletionSource stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        using CancellationTokenRegistration registration = stop.Register(stopped.SetResult);
+        await stopped.Task;
+    }
+
+    private static void Announce(Terminal terminal, RunningRole running, bool json)
+    {
+        if (json)
+        {
+            terminal.JsonLine(new RoleReady(running.Role, running.Address, running.Facts), CliJson.Default.RoleReady);
+        }
+        else
+        {
+            terminal.Line($"The {running.Role} listens on {running.Address}");
+            foreach ((string name, string value) in running.Facts)
+            {
+                terminal.Line($"  {name}: {value}");
+            }
+        }
+        terminal.Out.Flush();
+    }
+}

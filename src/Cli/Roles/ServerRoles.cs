@@ -1,0 +1,106 @@
+using System.Buffers.Text;
+using System.CommandLine;
+using Tacit.Cli.Settings;
+using Tacit.Crypto;
+using Tacit.Gateway;
+using Tacit.Hosting;
+using Tacit.Inference;
+using Tacit.Issuer;
+using Tacit.Protocol;
+using Tacit.Signer;
+
+namespace Tacit.Cli.Roles;
+
+/// <summary>The operator's roles as commands.</summary>
+internal static class ServerRoles
+{
+    public static Command Signer(Terminal terminal, Flags flags) => RoleHost.CreateCommand(
+        terminal, flags, "Signer", "Run a signer: keeps the private keys and signs blinded elements for issuer and gateway.",
+        context =>
+        {
+            SignerOptions options = context.Settings.Load(SettingsJson.Default.SignerOptions);
+            Require(options.InternalKey, nameof(options.InternalKey));
+            (options.Passphrase ?? options.KeyFile)?.Load(options.Passphrase is null ? nameof(options.KeyFile) : nameof(options.Passphrase)).Dispose();
+        },
+        async (context, stop) =>
+        {
+            SignerOptions options = context.Settings.Load(SettingsJson.Default.SignerOptions);
+            SignerServer server = await SignerServer.StartAsync(options, context.Time, context.Loggers, stop, KeySearch.Report(context.Progress));
+            string address = options.Listen is { IsUnixSocket: false } ? Authority(server.Address)
+                : (options.Listen ?? ListenAddress.UnixSocket(Path.Combine(options.DataDirectory, SignerOptions.DefaultSocketName))).ToString();
+            return new RunningRole("signer", address, new Dictionary<string, string>(), async () =>
+            {
+                await server.StopAsync(CancellationToken.None);
+                await server.DisposeAsync();
+            });
+        }).WithExamples(
+            "tacit signer --config signer.json",
+            "TACIT__Signer__Passphrase=file:/etc/tacit/passphrase tacit signer --config signer.json --check");
+
+    public static Command Issuer(Terminal terminal, Flags flags) => RoleHost.CreateCommand(
+        terminal, flags, "Issuer", "Run an issuer: accounts, vouchers, the ledger, blind issuance and the signed directory.",
+        context =>
+        {
+            SettingsLoader signer = context.Settings.TakeSection("Signer");
+            IssuerOptions options = context.Settings.Load(SettingsJson.Default.IssuerOptions);
+            (options.Passphrase ?? options.KeyFile)?.Load(options.Passphrase is null ? nameof(options.KeyFile) : nameof(options.Passphrase)).Dispose();
+            Connect(signer, options.DataDirectory, context).Dispose();
+        },
+        async (context, stop) =>
+        {
+            SettingsLoader link = context.Settings.TakeSection("Signer");
+            IssuerOptions options = context.Settings.Load(SettingsJson.Default.IssuerOptions);
+            InternalChannelClient channel = Connect(link, options.DataDirectory, context);
+            IssuerServer server = await IssuerServer.StartAsync(options, new RemoteSigner(channel.SendAsync), context.Time, context.Loggers, stop);
+            return new RunningRole(
+                "issuer", Authority(server.Address), new Dictionary<string, string> { ["directoryKey"] = Base64Url.EncodeToString(server.DirectoryKey.Span) }, async () =>
+                {
+                    await server.StopAsync(CancellationToken.None);
+                    await server.DisposeAsync();
+                    channel.Dispose();
+                });
+        }).WithExamples("tacit issuer --config issuer.json", "tacit issuer --config issuer.json --listen 127.0.0.1:9000 --json");
+
+    public static Command Gateway(Terminal terminal, Flags flags) => RoleHost.CreateCommand(
+        terminal, flags, "Gateway", "Run a gateway: takes prompts paid with blind tokens and streams the provider's replies back.",
+        context =>
+        {
+            SettingsLoader signer = context.Settings.TakeSection("Signer");
+            SettingsLoader inference = context.Settings.TakeSection("Inference");
+            GatewayOptions options = context.Settings.Load(SettingsJson.Default.GatewayOptions);
+            inference.Load(SettingsJson.Default.InferenceSettings).Load();
+            Connect(signer, options.DataDirectory, context).Dispose();
+        },
+        async (context, stop) =>
+        {
+            SettingsLoader link = context.Settings.TakeSection("Signer");
+            SettingsLoader inference = context.Settings.TakeSection("Inference");
+            GatewayOptions options = context.Settings.Load(SettingsJson.Default.GatewayOptions);
+            InferenceRouter router = new(inference.Load(SettingsJson.Default.InferenceSettings).Load(), context.Time, context.Loggers);
+            InternalChannelClient channel = Connect(link, options.DataDirectory, context);
+            GatewayServer server = await GatewayServer.StartAsync(options, null, router, new RemoteSigner(channel.SendAsync), context.Time, context.Loggers, stop);
+            return new RunningRole("gateway", Authority(server.Address), new Dictionary<string, string> { ["models"] = string.Join(", ", router.Models) }, async () =>
+            {
+                await server.StopAsync(CancellationToken.None);
+                await server.DisposeAsync();
+                await router.DisposeAsync();
+                channel.Dispose();
+            });
+        }).WithExamples(
+            "tacit gateway --config gateway.json",
+            "TACIT__Gateway__Inference__Backends__0__Keys=env:OPENAI_KEY tacit gateway --config gateway.json");
+
+    private static InternalChannelClient Connect(SettingsLoader link, string dataFolder, RoleContext context) =>
+        link.Load(SettingsJson.Default.SignerLink).Connect(dataFolder, context.Time);
+
+    private static string Authority(Uri address) => address.GetLeftPart(UriPartial.Authority);
+
+    private static void Require(SecretReference? reference, string setting)
+    {
+        if (reference is null)
+        {
+            throw new SettingsException(new SettingsProblem(setting, "this setting is missing", "Point it to the key as env:NAME or file:PATH."));
+        }
+        reference.Load(setting).Dispose();
+    }
+}

@@ -1,0 +1,63 @@
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Tacit.Gateway;
+using Tacit.Issuer;
+using Tacit.Protocol;
+using Tacit.Signer;
+
+namespace Tacit.Cli.Settings;
+
+/// <summary>The settings of the roles as they are written in files and in the environment.</summary>
+[JsonSourceGenerationOptions(
+    Converters = [typeof(CreditsForm), typeof(PlanKindForm), typeof(PeriodKindForm), typeof(TokenTypeForm)],
+    RespectNullableAnnotations = true)]
+[JsonSerializable(typeof(SignerOptions))]
+[JsonSerializable(typeof(IssuerOptions))]
+[JsonSerializable(typeof(GatewayOptions))]
+[JsonSerializable(typeof(SignerLink))]
+[JsonSerializable(typeof(InferenceSettings))]
+internal sealed partial class SettingsJson : JsonSerializerContext;
+
+/// <summary>Credits as a plain number.</summary>
+internal sealed class CreditsForm : JsonConverter<Credits>
+{
+    public override Credits Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
+        reader.TokenType switch
+        {
+            JsonTokenType.Number when reader.TryGetInt64(out long number) => new Credits(number),
+            JsonTokenType.String when long.TryParse(reader.GetString(), NumberStyles.None, CultureInfo.InvariantCulture, out long number) => new Credits(number),
+            _ => throw new JsonException("A price is a whole number of credits."),
+        };
+
+    public override void Write(Utf8JsonWriter writer, Credits value, JsonSerializerOptions options) => writer.WriteNumberValue(value.Value);
+}
+
+internal sealed class PlanKindForm() : WordForm<PlanKind>("A kind of plan is", ("request", PlanKind.Request), ("subscription", PlanKind.Subscription));
+
+internal sealed class PeriodKindForm()
+    : WordForm<PeriodKind>("A period is", ("day", PeriodKind.Day), ("week", PeriodKind.Week), ("month", PeriodKind.Month));
+
+internal sealed class TokenTypeForm()
+    : WordForm<TokenType>("A token type is", ("0x0002", TokenType.BlindRsa), ("0xDA7A", TokenType.PartiallyBlindRsa));
+
+/// <summary>An enumeration as the words that the documents use; case does not matter.</summary>
+internal abstract class WordForm<T>(string lead, params (string Word, T Value)[] words) : JsonConverter<T>
+    where T : struct, Enum
+{
+    public override T Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
+    {
+        string? text = reader.TokenType == JsonTokenType.String ? reader.GetString() : null;
+        foreach ((string word, T value) in words)
+        {
+            if (word.Equals(text, StringComparison.OrdinalIgnoreCase))
+            {
+                return value;
+            }
+        }
+        throw new JsonException($"{lead} {string.Join(" or ", words.Select(w => w.Word))}.");
+    }
+
+    public override void Write(Utf8JsonWriter writer, T value, JsonSerializerOptions options) =>
+        writer.WriteStringValue(words.First(w => w.Value.Equals(value)).Word);
+}
