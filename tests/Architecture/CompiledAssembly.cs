@@ -10,7 +10,7 @@ internal sealed record TypeUse(string Assembly, string FullName);
 /// <summary>A method another assembly declares.</summary>
 internal sealed record MethodUse(string Type, string Name, int Parameters);
 
-/// <summary>A <c>[LoggerMessage]</c> method: parameter types by full name, enumerations of ours as <c>enum</c>.</summary>
+/// <summary>A <c>[LoggerMessage]</c> method, its parameter types by full name.</summary>
 internal sealed record LogMethod(string Name, IReadOnlyList<(string Type, string Name)> Parameters);
 
 /// <summary>What an assembly's metadata says it uses. Read, not loaded: no code of it runs, and nothing that a source file hides is missed.</summary>
@@ -20,6 +20,7 @@ internal sealed record CompiledAssembly(
     IReadOnlyList<TypeUse> Types,
     IReadOnlyList<MethodUse> Methods,
     IReadOnlyList<string> Declared,
+    IReadOnlyList<string> Enumerations,
     IReadOnlyList<string> Friends,
     IReadOnlyList<LogMethod> LogMethods)
 {
@@ -36,23 +37,28 @@ internal sealed record CompiledAssembly(
                 .Where(member => member.GetKind() == MemberReferenceKind.Method)
                 .Select(member => new MethodUse(ParentOf(reader, member, names), reader.GetString(member.Name), member.DecodeMethodSignature(names, null).ParameterTypes.Length))],
             [.. reader.TypeDefinitions.Select(handle => names.GetTypeFromDefinition(reader, handle, 0))],
+            [.. reader.TypeDefinitions.Where(handle => IsEnumeration(reader, handle, names)).Select(handle => names.GetTypeFromDefinition(reader, handle, 0))],
             [.. reader.GetAssemblyDefinition().GetCustomAttributes().Select(reader.GetCustomAttribute)
                 .Where(attribute => AttributeType(reader, attribute, names) == "System.Runtime.CompilerServices.InternalsVisibleToAttribute")
                 .Select(attribute => (string)attribute.DecodeValue(names).FixedArguments[0].Value!)],
             [.. reader.MethodDefinitions.Select(reader.GetMethodDefinition)
                 .Where(method => method.GetCustomAttributes().Any(a => AttributeType(reader, reader.GetCustomAttribute(a), names) == "Microsoft.Extensions.Logging.LoggerMessageAttribute"))
-                .Select(method => ReadLogMethod(reader, method))]);
+                .Select(method => ReadLogMethod(reader, method, names))]);
     }
 
-    private static LogMethod ReadLogMethod(MetadataReader reader, MethodDefinition method)
+    private static LogMethod ReadLogMethod(MetadataReader reader, MethodDefinition method, TypeNames names)
     {
-        ImmutableArray<string> types = method.DecodeSignature(new TypeNames { NameEnumerations = true }, null).ParameterTypes;
+        ImmutableArray<string> types = method.DecodeSignature(names, null).ParameterTypes;
         IEnumerable<string> parameters = method.GetParameters().Select(reader.GetParameter)
             .Where(parameter => parameter.SequenceNumber > 0)
             .OrderBy(parameter => parameter.SequenceNumber)
             .Select(parameter => reader.GetString(parameter.Name));
         return new LogMethod(reader.GetString(method.Name), [.. types.Zip(parameters)]);
     }
+
+    private static bool IsEnumeration(MetadataReader reader, TypeDefinitionHandle handle, TypeNames names) =>
+        reader.GetTypeDefinition(handle).BaseType is { Kind: HandleKind.TypeReference } parent
+        && names.GetTypeFromReference(reader, (TypeReferenceHandle)parent, 0) == "System.Enum";
 
     private static string AttributeType(MetadataReader reader, CustomAttribute attribute, TypeNames names) =>
         attribute.Constructor.Kind == HandleKind.MemberReference
@@ -81,8 +87,6 @@ internal sealed record CompiledAssembly(
     /// <summary>Types as full names; generic arguments are left out, arrays and pointers marked.</summary>
     private sealed class TypeNames : ISignatureTypeProvider<string, object?>, ICustomAttributeTypeProvider<string>
     {
-        internal bool NameEnumerations { get; init; }
-
         public string GetTypeFromReference(MetadataReader reader, TypeReferenceHandle handle, byte rawTypeKind)
         {
             TypeReference type = reader.GetTypeReference(handle);
@@ -95,12 +99,6 @@ internal sealed record CompiledAssembly(
         public string GetTypeFromDefinition(MetadataReader reader, TypeDefinitionHandle handle, byte rawTypeKind)
         {
             TypeDefinition type = reader.GetTypeDefinition(handle);
-            if (NameEnumerations && type.BaseType.Kind == HandleKind.TypeReference
-                && GetTypeFromReference(reader, (TypeReferenceHandle)type.BaseType, 0) == "System.Enum")
-            {
-                return "enum";
-            }
-
             string name = reader.GetString(type.Name);
             return type.IsNested ? $"{GetTypeFromDefinition(reader, type.GetDeclaringType(), 0)}.{name}" : Join(reader.GetString(type.Namespace), name);
         }

@@ -111,15 +111,18 @@ internal static class Rules
         select $"{file.Path} has {file.Lines.Length} lines";
 
     /// <summary>Law 4 for logs: what the anonymous side's log methods may be handed.</summary>
-    internal static IEnumerable<string> TalkativeLogs(IEnumerable<CompiledAssembly> assemblies) =>
-        from assembly in assemblies
-        where Design.AnonymousSide.Contains(assembly.Project, StringComparer.Ordinal)
-        from method in assembly.LogMethods
-        from parameter in method.Parameters
-        let words = parameter.Name.Replace("_", "", StringComparison.Ordinal)
-        where (parameter.Type != "enum" && !Design.LoggableTypes.Contains(parameter.Type, StringComparer.Ordinal))
-            || (parameter.Type == "System.String" && Design.UnloggableNames.Any(name => words.Contains(name, StringComparison.OrdinalIgnoreCase)))
-        select $"{assembly.Project}'s log method {method.Name} takes {parameter.Type} {parameter.Name}";
+    internal static IEnumerable<string> TalkativeLogs(IReadOnlyList<CompiledAssembly> assemblies)
+    {
+        HashSet<string> harmless = [.. Design.LoggableTypes, .. assemblies.SelectMany(assembly => assembly.Enumerations)];
+        return
+            from assembly in assemblies
+            where Design.AnonymousSide.Contains(assembly.Project, StringComparer.Ordinal)
+            from method in assembly.LogMethods
+            from parameter in method.Parameters
+            where !harmless.Contains(parameter.Type)
+                || (parameter.Type == "System.String" && Design.UnloggableNames.Any(name => parameter.Name.Contains(name, StringComparison.OrdinalIgnoreCase)))
+            select $"{assembly.Project}'s log method {method.Name} takes {parameter.Type} {parameter.Name}";
+    }
 
     /// <summary>Interpolated logging builds a string before anyone asks what is in it; log methods are declared.</summary>
     internal static IEnumerable<string> UndeclaredLogs(IEnumerable<CompiledAssembly> assemblies) =>
