@@ -12,7 +12,7 @@ internal sealed class PresentedToken : IDisposable
         Token = token;
         Key = key;
         Span<byte> id = stackalloc byte[SpendId.SizeInBytes];
-        token.SpendId(key.Extensions.Span, id);
+        token.SpendId(key.Extensions, id);
         Id = new SpendId(id);
     }
 

@@ -111,7 +111,7 @@ internal sealed class SignatureQueue : IAsyncDisposable
         return ValueTask.CompletedTask;
     }
 
-    private static SignatureVerdict Verify(RedemptionKey key, Token token) => key.Verify(token) ? SignatureVerdict.Valid : SignatureVerdict.Invalid;
+    private static SignatureVerdict Verify(RedemptionKey key, Token token) => key.PublicKey.Verify(token) ? SignatureVerdict.Valid : SignatureVerdict.Invalid;
 
     private void Work()
     {

@@ -3,7 +3,6 @@ using System.Buffers.Binary;
 using System.Diagnostics.CodeAnalysis;
 using System.Text.Json;
 using Microsoft.Extensions.Primitives;
-using Tacit.Crypto;
 using Tacit.Protocol;
 
 namespace Tacit.Gateway.Catalog;
@@ -23,7 +22,7 @@ internal sealed class PlanCatalog
     {
         Directory = directory;
         Keys = keys;
-        _keys = keys.GroupBy(key => Prefix(key.TokenKeyId.Span)).ToDictionary(group => group.Key, group => group.ToArray());
+        _keys = keys.GroupBy(key => Prefix(key.TokenKeyId)).ToDictionary(group => group.Key, group => group.ToArray());
         _digests = Enum.GetValues<TokenType>().ToDictionary(type => type, type => TokenChallenge.ForGateway(type, directory.IssuerName, gatewayName).Digest());
         _offered = [.. keys.Where(key => key.Plan.Kind == PlanKind.Request).OrderBy(key => key.Plan.Price.Value).ThenBy(key => key.Deadline)];
         _challenges = Array.ConvertAll(
@@ -68,9 +67,6 @@ internal sealed class PlanCatalog
 
                 keys.Add(new RedemptionKey
                 {
-                    Type = plan.Plan.TokenType,
-                    TokenKeyId = planKey.TokenKeyId,
-                    Extensions = planKey.Extensions,
                     PublicKey = publicKey,
                     SubjectPublicKeyInfo = directory.FindTokenKey(planKey.TokenKeyId)!.SubjectPublicKeyInfo,
                     Plan = plan.Plan,
@@ -113,8 +109,8 @@ internal sealed class PlanCatalog
     {
         foreach (RedemptionKey key in Keys)
         {
-            if (key.Plan.Id == planId && key.Type == request.Type && key.TokenKeyId.Span[^1] == request.TruncatedKeyId
-                && key.IsLiveAt(now) && key.Extensions.Span.SequenceEqual(request.Extensions.Span))
+            if (key.Plan.Id == planId && key.Type == request.Type && key.PublicKey.TruncatedKeyId == request.TruncatedKeyId
+                && key.IsLiveAt(now) && key.Extensions.SequenceEqual(request.Extensions.Span))
             {
                 return key;
             }
@@ -126,31 +122,12 @@ internal sealed class PlanCatalog
     private static RedemptionKey? Find(PlanCatalog? catalog, PlanKey planKey) =>
         catalog is not null && catalog.TryFind(null, planKey.TokenKeyId, planKey.Extensions, out RedemptionKey? key) ? key : null;
 
-    private static bool TryImport(IssuerDirectory directory, Plan plan, PlanKey planKey, [NotNullWhen(true)] out BlindRsaPublicKey? publicKey)
+    private static bool TryImport(IssuerDirectory directory, Plan plan, PlanKey planKey, [NotNullWhen(true)] out TokenPublicKey? publicKey)
     {
         publicKey = null;
-        if (directory.FindTokenKey(planKey.TokenKeyId) is not { } tokenKey || tokenKey.Type != plan.TokenType)
-        {
-            return false;
-        }
-
-        if (plan.TokenType == TokenType.BlindRsa)
-        {
-            return BlindRsaPublicKey.TryImportSubjectPublicKeyInfo(tokenKey.SubjectPublicKeyInfo, out publicKey)
-                && publicKey.ModulusSizeInBytes == TokenTypes.ModulusSizeInBytes;
-        }
-
-        if (!PartiallyBlindRsaPublicKey.TryImportSubjectPublicKeyInfo(tokenKey.SubjectPublicKeyInfo, out PartiallyBlindRsaPublicKey? shared))
-        {
-            return false;
-        }
-
-        using (shared)
-        {
-            publicKey = shared.DeriveKey(planKey.Extensions);
-        }
-
-        return publicKey.ModulusSizeInBytes == TokenTypes.ModulusSizeInBytes;
+        return directory.FindTokenKey(planKey.TokenKeyId) is { } tokenKey
+            && tokenKey.Type == plan.TokenType
+            && TokenPublicKey.TryImport(plan.TokenType, tokenKey.SubjectPublicKeyInfo, planKey.Extensions, out publicKey);
     }
 
     private static string[] PlansFor(IssuerDirectory directory, string model) =>
@@ -184,7 +161,7 @@ internal sealed class PlanCatalog
         {
             foreach (RedemptionKey candidate in candidates)
             {
-                if ((type is null || candidate.Type == type) && candidate.TokenKeyId.Span.SequenceEqual(tokenKeyId) && candidate.Extensions.Span.SequenceEqual(extensions))
+                if ((type is null || candidate.Type == type) && candidate.TokenKeyId.SequenceEqual(tokenKeyId) && candidate.Extensions.SequenceEqual(extensions))
                 {
                     key = candidate;
                     return true;

@@ -1,4 +1,3 @@
-using Tacit.Crypto;
 using Tacit.Protocol;
 
 namespace Tacit.Gateway.Catalog;
@@ -9,14 +8,14 @@ namespace Tacit.Gateway.Catalog;
 /// </summary>
 internal sealed class RedemptionKey
 {
-    public required TokenType Type { get; init; }
+    public required TokenPublicKey PublicKey { get; init; }
 
-    public required ReadOnlyMemory<byte> TokenKeyId { get; init; }
+    public TokenType Type => PublicKey.Type;
+
+    public ReadOnlySpan<byte> TokenKeyId => PublicKey.TokenKeyId;
 
     /// <summary>The encoded extensions that every token of this key carries; empty for 0x0002.</summary>
-    public required ReadOnlyMemory<byte> Extensions { get; init; }
-
-    public required BlindRsaPublicKey PublicKey { get; init; }
+    public ReadOnlySpan<byte> Extensions => PublicKey.Extensions.Span;
 
     /// <summary>The SubjectPublicKeyInfo as published.</summary>
     public required ReadOnlyMemory<byte> SubjectPublicKeyInfo { get; init; }
@@ -31,7 +30,4 @@ internal sealed class RedemptionKey
     public required DateTimeOffset ExchangeUntil { get; init; }
 
     public bool IsLiveAt(DateTimeOffset time) => time >= NotBefore && time < Deadline;
-
-    /// <summary>RSABSSA-SHA384-PSS-Deterministic, and RSAPBSSA with the same parameters: the token input is signed as it is.</summary>
-    public bool Verify(Token token) => PublicKey.Verify(BlindRsaVariant.DeterministicPss, token.TokenInput, token.Authenticator);
 }

@@ -15,7 +15,7 @@ internal static class RequestFactsOf
         [
             new("plan", key.Plan.Id),
             new("token type", key.Type == TokenType.BlindRsa ? "0x0002 (blind RSA)" : "0xDA7A (partially blind RSA)"),
-            new("issuer key", Convert.ToHexStringLower(key.TokenKeyId.Span[..4]) + "…"),
+            new("issuer key", Convert.ToHexStringLower(key.TokenKeyId[..4]) + "…"),
             new("good until", key.Deadline.UtcDateTime.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture)),
             new("headers", string.Join(", ", request.Headers.Keys.Order(StringComparer.OrdinalIgnoreCase).Take(32))),
             new("body", string.Create(CultureInfo.InvariantCulture, $"{bodySize} bytes")),

@@ -17,7 +17,7 @@ public sealed class TestGateway : IAsyncDisposable
     public static readonly DateTimeOffset Start = new(2026, 3, 10, 12, 0, 0, TimeSpan.Zero);
     public static readonly Period March = Period.Containing(PeriodKind.Month, Start);
 
-    private readonly string _folder = Directory.CreateTempSubdirectory("tacit-gateway-").FullName;
+    private string _folder = Directory.CreateTempSubdirectory("tacit-gateway-").FullName;
     private readonly HttpMessageInvoker _client = new(new SocketsHttpHandler { UseCookies = false, AllowAutoRedirect = false, MaxConnectionsPerServer = 1000 });
     private InferenceRouter? _router;
 
@@ -80,7 +80,7 @@ public sealed class TestGateway : IAsyncDisposable
                 DataDirectory = _folder,
                 ReplyMemoryBytes = 64 << 20,
             }),
-            Fetch,
+            cancellationToken => Fetch(cancellationToken),
             _router,
             Issuer,
             Time,
@@ -94,6 +94,45 @@ public sealed class TestGateway : IAsyncDisposable
         if (_router is not null)
         {
             await _router.DisposeAsync();
+        }
+    }
+
+    /// <summary>
+    /// Kills the process, as far as its files can tell: the next server starts from what they held at this moment. The one that runs goes away with
+    /// whatever it still writes to its own copy.
+    /// </summary>
+    public async Task RestartFromCrashAsync()
+    {
+        string dead = _folder;
+        _folder = Directory.CreateTempSubdirectory("tacit-gateway-").FullName;
+        foreach (string file in Directory.GetFiles(dead).Where(file => !file.EndsWith(".lock", StringComparison.Ordinal) && !file.EndsWith("-shm", StringComparison.Ordinal)))
+        {
+            File.Copy(file, Path.Combine(_folder, Path.GetFileName(file)));
+        }
+
+        await StopAsync();
+        Directory.Delete(dead, recursive: true);
+        await StartAsync();
+    }
+
+    /// <summary>The issuer publishes anew and the gateway takes it up.</summary>
+    public async Task PublishAsync()
+    {
+        byte[] directory = Issuer.Publish();
+        Fetch = _ => ValueTask.FromResult<ReadOnlyMemory<byte>>(directory);
+        Time.Advance(TimeSpan.FromMinutes(5));
+        string adopted = $"Using issuer directory {Issuer.Sequence}.";
+        await UntilAsync(() => Log.Lines.Any(line => line.Contains(adopted, StringComparison.Ordinal)));
+    }
+
+    public static async Task UntilAsync(Func<bool> condition)
+    {
+        using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(5));
+        using var timeout = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+        timeout.CancelAfter(TimeSpan.FromSeconds(30));
+        while (!condition())
+        {
+            await timer.WaitForNextTickAsync(timeout.Token);
         }
     }
 

@@ -1,0 +1,284 @@
+using Tacit.Gateway.Tests.Support;
+using Tacit.Protocol;
+
+namespace Tacit.Gateway.Tests;
+
+/// <summary>Who gets which reply, and what stops it.</summary>
+public sealed class ReplyTests
+{
+    [Fact]
+    public async Task Kept_reply_is_given_again_until_its_time_is_over()
+    {
+        await using TestGateway gateway = await TestGateway.CreateAsync();
+        TestToken token = gateway.Issuer.CreateToken("chat");
+        using HttpResponseMessage first = await gateway.AskAsync(token);
+        await first.IsReplyAsync();
+        gateway.Time.Advance(TimeSpan.FromMinutes(9));
+        using HttpResponseMessage kept = await gateway.AskAsync(token);
+        await kept.IsReplyAsync();
+        gateway.Time.Advance(TimeSpan.FromMinutes(2));
+        using HttpResponseMessage gone = await gateway.AskAsync(token);
+        await gone.IsErrorAsync(409, ErrorCodes.TokenSpent, Routes.TokenSpent);
+        Assert.Contains("no longer kept", await gone.TextAsync(), StringComparison.Ordinal);
+        Assert.Equal(1, gateway.Provider.Calls);
+    }
+
+    [Fact]
+    public async Task Kept_stream_is_given_again_whole()
+    {
+        await using TestGateway gateway = await TestGateway.CreateAsync();
+        gateway.Provider.Answer = async context =>
+        {
+            await StubProvider.BeginStreamAsync(context);
+            for (int i = 0; i < 100; i++)
+            {
+                await StubProvider.SendEventAsync(context, $"event {i}");
+            }
+
+            await StubProvider.EndStreamAsync(context);
+        };
+        TestToken token = gateway.Issuer.CreateToken("chat");
+        string body = TestGateway.Body(stream: true);
+        using HttpResponseMessage first = await gateway.AskAsync(token, body);
+        string text = await first.TextAsync();
+        Assert.EndsWith("data: [DONE]\n\n", text, StringComparison.Ordinal);
+        Assert.Contains("event 99", text, StringComparison.Ordinal);
+        using HttpResponseMessage again = await gateway.AskAsync(token, body);
+        Assert.Equal(text, await again.TextAsync());
+        Assert.Equal(1, gateway.Provider.Calls);
+    }
+
+    [Fact]
+    public async Task Second_reader_of_a_live_stream_gets_all_of_it_and_the_first_is_cut_off()
+    {
+        await using TestGateway gateway = await TestGateway.CreateAsync();
+        var second = new TaskCompletionSource();
+        gateway.Provider.Answer = async context =>
+        {
+            await StubProvider.BeginStreamAsync(context);
+            await StubProvider.SendEventAsync(context, "one");
+            await second.Task;
+            await StubProvider.SendEventAsync(context, "two");
+            await StubProvider.EndStreamAsync(context);
+        };
+        TestToken token = gateway.Issuer.CreateToken("chat");
+        string body = TestGateway.Body(stream: true);
+        using HttpResponseMessage older = await gateway.AskAsync(token, body);
+        await using Stream olderStream = await older.Content.ReadAsStreamAsync(TestContext.Current.CancellationToken);
+        byte[] buffer = new byte[4096];
+        Assert.True(await olderStream.ReadAsync(buffer, TestContext.Current.CancellationToken) > 0);
+
+        using HttpResponseMessage newer = await gateway.AskAsync(token, body);
+        await Assert.ThrowsAnyAsync<IOException>(async () =>
+        {
+            while (await olderStream.ReadAsync(buffer, TestContext.Current.CancellationToken) > 0)
+            {
+            }
+        });
+        second.SetResult();
+        string text = await newer.TextAsync();
+        Assert.Contains("one", text, StringComparison.Ordinal);
+        Assert.EndsWith("data: [DONE]\n\n", text, StringComparison.Ordinal);
+        Assert.Equal(1, gateway.Provider.Calls);
+    }
+
+    [Fact]
+    public async Task Reader_that_lost_a_stream_before_its_first_byte_gets_the_whole_reply()
+    {
+        await using TestGateway gateway = await TestGateway.CreateAsync();
+        var begin = new TaskCompletionSource();
+        gateway.Provider.Answer = async context =>
+        {
+            await begin.Task;
+            await StubProvider.BeginStreamAsync(context);
+            await StubProvider.SendEventAsync(context, "one");
+            await StubProvider.EndStreamAsync(context);
+        };
+        TestToken token = gateway.Issuer.CreateToken("chat");
+        string body = TestGateway.Body(stream: true);
+        Task<HttpResponseMessage>[] asked = [.. Enumerable.Range(0, 5).Select(_ => gateway.AskAsync(token, body))];
+        await TestGateway.UntilAsync(() => gateway.Provider.Calls == 1);
+        begin.SetResult();
+        foreach (HttpResponseMessage response in await Task.WhenAll(asked))
+        {
+            Assert.EndsWith("data: [DONE]\n\n", await response.TextAsync(), StringComparison.Ordinal);
+            response.Dispose();
+        }
+
+        Assert.Equal(1, gateway.Provider.Calls);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Client_that_vanishes_does_not_stop_the_reply(bool stream)
+    {
+        await using TestGateway gateway = await TestGateway.CreateAsync();
+        var go = new TaskCompletionSource();
+        bool aborted = false;
+        gateway.Provider.Answer = async context =>
+        {
+            context.RequestAborted.Register(() => aborted = true);
+            await go.Task;
+            if (stream)
+            {
+                await StubProvider.BeginStreamAsync(context);
+                await StubProvider.SendEventAsync(context, "one");
+                await StubProvider.EndStreamAsync(context);
+            }
+            else
+            {
+                await StubProvider.AnswerJsonAsync(context);
+            }
+        };
+        TestToken token = gateway.Issuer.CreateToken("chat");
+        string body = TestGateway.Body(stream: stream);
+        using (var gone = new CancellationTokenSource())
+        {
+            Task<HttpResponseMessage> asked = gateway.AskUntilAsync(token, body, gone.Token);
+            await TestGateway.UntilAsync(() => gateway.Provider.Calls == 1);
+            await gone.CancelAsync();
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => asked);
+        }
+
+        go.SetResult();
+        using HttpResponseMessage again = await gateway.AskAsync(token, body);
+        string text = await again.TextAsync();
+        Assert.Equal(200, (int)again.StatusCode);
+        Assert.Contains(stream ? "one" : "four", text, StringComparison.Ordinal);
+        Assert.False(aborted);
+        Assert.Equal(1, gateway.Provider.Calls);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Cancel_stops_the_provider_and_leaves_the_token_spent(bool afterFirstEvent)
+    {
+        await using TestGateway gateway = await TestGateway.CreateAsync();
+        var aborted = new TaskCompletionSource();
+        gateway.Provider.Answer = async context =>
+        {
+            context.RequestAborted.Register(aborted.SetResult);
+            if (afterFirstEvent)
+            {
+                await StubProvider.BeginStreamAsync(context);
+                await StubProvider.SendEventAsync(context, "one");
+            }
+
+            await Task.Delay(Timeout.Infinite, context.RequestAborted);
+        };
+        TestToken token = gateway.Issuer.CreateToken("chat");
+        string body = TestGateway.Body(stream: true);
+        Task<HttpResponseMessage> asked = gateway.AskAsync(token, body);
+        await TestGateway.UntilAsync(() => gateway.Provider.Calls == 1);
+        if (afterFirstEvent)
+        {
+            _ = await asked;
+        }
+
+        using HttpResponseMessage cancelled = await gateway.SendAsync(HttpMethod.Post, Routes.Cancel, authorization: token.Header);
+        Assert.Equal("""{"cancelled":true}""", await cancelled.TextAsync());
+        Assert.Equal(Routes.TokenSpent, cancelled.TokenState());
+        await aborted.Task.WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken);
+        using HttpResponseMessage response = await asked;
+        Assert.Contains(ErrorCodes.RequestCancelled, await response.TextAsync(), StringComparison.Ordinal);
+        Assert.Equal(Routes.TokenSpent, response.TokenState());
+        using HttpResponseMessage other = await gateway.AskAsync(token, TestGateway.Body("other"));
+        await other.IsErrorAsync(409, ErrorCodes.TokenSpent, Routes.TokenSpent);
+        using HttpResponseMessage late = await gateway.SendAsync(HttpMethod.Post, Routes.Cancel, authorization: token.Header);
+        Assert.Equal("""{"cancelled":false}""", await late.TextAsync());
+    }
+
+    [Fact]
+    public async Task Cancel_by_someone_who_knows_only_the_token_input_does_nothing()
+    {
+        await using TestGateway gateway = await TestGateway.CreateAsync();
+        var answer = new TaskCompletionSource();
+        gateway.Provider.Answer = async context =>
+        {
+            await answer.Task;
+            await StubProvider.AnswerJsonAsync(context);
+        };
+        TestToken token = gateway.Issuer.CreateToken("chat");
+        Task<HttpResponseMessage> asked = gateway.AskAsync(token);
+        await TestGateway.UntilAsync(() => gateway.Provider.Calls == 1);
+        using HttpResponseMessage forged = await gateway.SendAsync(
+            HttpMethod.Post, Routes.Cancel, authorization: token.With(bytes => bytes[200] ^= 1).Header);
+        Assert.Equal("""{"cancelled":false}""", await forged.TextAsync());
+        answer.SetResult();
+        using HttpResponseMessage response = await asked;
+        await response.IsReplyAsync();
+    }
+
+    [Fact]
+    public async Task Slow_reader_does_not_hold_the_provider_back()
+    {
+        await using TestGateway gateway = await TestGateway.CreateAsync(prepare =>
+            prepare.Configure = options => options with { MaxReplyBytes = 16 << 20 });
+        var done = new TaskCompletionSource();
+        string filler = new('x', 8000);
+        gateway.Issuer.RemovePlan("chat");
+        gateway.Issuer.AddPlan(TestGateway.ChatPlan with { MaxOutputTokens = 30_000 }, TestGateway.March);
+        await gateway.PublishAsync();
+        gateway.Provider.Answer = async context =>
+        {
+            await StubProvider.BeginStreamAsync(context);
+            for (int i = 0; i < 1000; i++)
+            {
+                await StubProvider.SendEventAsync(context, filler);
+            }
+
+            await StubProvider.EndStreamAsync(context);
+            done.SetResult();
+        };
+        using HttpResponseMessage response = await gateway.AskAsync(gateway.Issuer.CreateToken("chat"), TestGateway.Body(stream: true));
+
+        // Eight megabytes are more than the sockets hold, and nobody reads yet.
+        await done.Task.WaitAsync(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken);
+        string text = await response.TextAsync();
+        Assert.EndsWith("data: [DONE]\n\n", text, StringComparison.Ordinal);
+        Assert.True(text.Length > 8_000_000);
+    }
+
+    [Fact]
+    public async Task Reply_beyond_its_room_is_cut_and_the_token_stays_spent()
+    {
+        await using TestGateway gateway = await TestGateway.CreateAsync(prepare =>
+            prepare.Configure = options => options with { MaxReplyBytes = 8192 });
+        TestToken token = gateway.Issuer.CreateToken("chat");
+        gateway.Provider.Answer = context => StubProvider.WriteJsonAsync(context, StubProvider.Reply.Replace("four", new string('x', 10_000), StringComparison.Ordinal));
+        using HttpResponseMessage response = await gateway.AskAsync(token);
+        await response.IsErrorAsync(502, ErrorCodes.ReplyTooLarge, Routes.TokenSpent);
+        using HttpResponseMessage other = await gateway.AskAsync(token, TestGateway.Body("other"));
+        await other.IsErrorAsync(409, ErrorCodes.TokenSpent, Routes.TokenSpent);
+    }
+
+    [Fact]
+    public async Task Request_without_room_for_its_reply_spends_nothing()
+    {
+        await using TestGateway gateway = await TestGateway.CreateAsync(prepare =>
+            prepare.Configure = options => options with { ReplyMemoryBytes = 1 << 20, MaxReplyBytes = 700_000 });
+        gateway.Issuer.RemovePlan("chat");
+        gateway.Issuer.AddPlan(TestGateway.ChatPlan with { MaxOutputTokens = 30_000 }, TestGateway.March);
+        await gateway.PublishAsync();
+        var answer = new TaskCompletionSource();
+        gateway.Provider.Answer = async context =>
+        {
+            await answer.Task;
+            await StubProvider.AnswerJsonAsync(context);
+        };
+        Task<HttpResponseMessage> first = gateway.AskAsync(gateway.Issuer.CreateToken("chat"));
+        await TestGateway.UntilAsync(() => gateway.Provider.Calls == 1);
+        TestToken token = gateway.Issuer.CreateToken("chat");
+        using HttpResponseMessage busy = await gateway.AskAsync(token);
+        await busy.IsErrorAsync(503, ErrorCodes.GatewayBusy, Routes.TokenUnspent);
+        answer.SetResult();
+        using HttpResponseMessage done = await first;
+        await done.IsReplyAsync();
+
+        // The first took far less than was reserved for it.
+        using HttpResponseMessage again = await gateway.AskAsync(token, TestGateway.Body("other"));
+        await again.IsReplyAsync();
+    }
+}
