@@ -144,6 +144,20 @@ public sealed class TokenSecrets : IDisposable
         return secrets;
     }
 
+    /// <summary>Takes copies of secrets that a wallet which is not recoverable has journaled.</summary>
+    public static TokenSecrets Import(ReadOnlySpan<byte> blindingSeed, ReadOnlySpan<byte> nonce)
+    {
+        if (blindingSeed.Length != BlindingSeedSizeInBytes || nonce.Length != Token.NonceSizeInBytes)
+        {
+            throw new ArgumentException("Blinding seed and nonce have 32 bytes each.");
+        }
+
+        TokenSecrets secrets = new();
+        blindingSeed.CopyTo(secrets._blindingSeed);
+        nonce.CopyTo(secrets._nonce);
+        return secrets;
+    }
+
     public void Dispose()
     {
         CryptographicOperations.ZeroMemory(_blindingSeed);
