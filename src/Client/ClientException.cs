@@ -1,0 +1,100 @@
+namespace Tacit.Client;
+
+/// <summary>What went wrong, by what the caller can do about it.</summary>
+public enum ClientError
+{
+    /// <summary>A setting is out of range or missing.</summary>
+    InvalidSetting,
+
+    /// <summary>There is no wallet in the data directory yet.</summary>
+    WalletMissing,
+
+    /// <summary>There is a wallet already; it is never overwritten.</summary>
+    WalletExists,
+
+    /// <summary>The seed file is missing, damaged, or belongs to another wallet than the database.</summary>
+    SeedUnusable,
+
+    /// <summary>There is no account yet, or the issuer does not know it (an account begins with its first credit).</summary>
+    AccountMissing,
+
+    /// <summary>The wallet has an account already.</summary>
+    AccountExists,
+
+    /// <summary>The account has too few credits.</summary>
+    InsufficientCredits,
+
+    /// <summary>The issuer does not take this voucher: mistyped, used by somebody else, or expired.</summary>
+    VoucherRefused,
+
+    /// <summary>The issuer refused the request; the message says why.</summary>
+    IssuerRefused,
+
+    /// <summary>The issuer could not be reached, or broke off. Repeating is safe.</summary>
+    IssuerUnreachable,
+
+    /// <summary>The issuer answered something that is no valid answer.</summary>
+    IssuerMisbehaved,
+
+    /// <summary>No copy of the issuer's directory is at hand and none could be fetched.</summary>
+    DirectoryUnavailable,
+
+    /// <summary>No directory key is pinned, and trust on first use was not asked for.</summary>
+    DirectoryNotPinned,
+
+    /// <summary>The directory's signature, number or hash chain does not fit what is pinned or stored: somebody shows this client keys of its own.</summary>
+    DirectoryRefused,
+
+    /// <summary>No plan that the issuer offers now fits: unknown plan, or no live key for it.</summary>
+    PlanUnavailable,
+
+    /// <summary>No plan buys this model.</summary>
+    ModelNotFound,
+
+    /// <summary>The wallet holds no token for this request, and could not or may not get one now.</summary>
+    WalletEmpty,
+
+    /// <summary>The caller's request is malformed.</summary>
+    InvalidRequest,
+
+    /// <summary>The request is larger than any plan for its model allows.</summary>
+    RequestTooLarge,
+
+    /// <summary>The gateway could not be reached. The token was not shown, or stays with its conversation.</summary>
+    GatewayUnreachable,
+
+    /// <summary>The gateway asked for another challenge than the directory says. Nothing was spent knowingly; the request is not repeated.</summary>
+    ChallengeRefused,
+
+    /// <summary>The gateway says that the token was spent before, and keeps no reply for it.</summary>
+    TokenSpent,
+
+    /// <summary>The reply broke off. The same request, repeated soon, gets the rest without a new token.</summary>
+    ReplyInterrupted,
+
+    /// <summary>The wallet's own records contradict each other; the message says which.</summary>
+    JournalCorrupt,
+
+    /// <summary>The client is shutting down.</summary>
+    ShuttingDown,
+}
+
+/// <summary>The one error of this project. The message is for people and holds no secret and nothing of a prompt.</summary>
+public sealed class ClientException : Exception
+{
+    internal ClientException(ClientError error, string message, string? code = null, string? param = null, Exception? inner = null)
+        : base(message, inner)
+    {
+        Error = error;
+        Code = code;
+        Param = param;
+    }
+
+    public ClientError Error { get; }
+
+    /// <summary>The code of an OpenAI-shaped error, where a more exact one than <see cref="Error"/> is known.</summary>
+    public string? Code { get; }
+
+    /// <summary>The member of the request that is at fault, if one is.</summary>
+    public string? Param { get; }
+}

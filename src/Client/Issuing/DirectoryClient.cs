@@ -1,0 +1,206 @@
+using Tacit.Client.Transports;
+using Tacit.Crypto;
+using Tacit.Protocol;
+using Tacit.Storage;
+
+namespace Tacit.Client;
+
+/// <summary>
+/// The issuer's directory, the only place keys, plans and gateways are taken from. Believed if the pinned key signed it, its number never goes back, one
+/// number never stands for two documents, and consecutive numbers are chained by hash. The last one believed is stored and serves without a network.
+/// Thread safe.
+/// </summary>
+public sealed class DirectoryClient : IDisposable
+{
+    private readonly Database _database;
+    private readonly ServiceCaller _caller;
+    private readonly DirectoryOptions _options;
+    private readonly TimeProvider _time;
+    private readonly SemaphoreSlim _gate = new(1, 1);
+    private volatile IssuerDirectory? _current;
+
+    public DirectoryClient(Wallet wallet, TransportPool transports, DirectoryOptions options, TimeProvider time)
+    {
+        ArgumentNullException.ThrowIfNull(wallet);
+        ArgumentNullException.ThrowIfNull(options);
+        options.Validate();
+        _database = wallet.Journal.Database;
+        _caller = new ServiceCaller(transports, time);
+        _options = options;
+        _time = time;
+    }
+
+    /// <summary>The issuer's base address, which names the directory in the wallet.</summary>
+    public Uri Issuer => _options.Issuer;
+
+    private string Name => _options.Issuer.GetLeftPart(UriPartial.Path).TrimEnd('/');
+
+    /// <summary>The directory as it was last believed; fetched if there is none yet.</summary>
+    public async Task<DirectorySummary> GetAsync(CancellationToken cancellationToken = default) => Summarise(await CurrentAsync(cancellationToken));
+
+    /// <summary>Fetches the directory now. Nothing changes if it is refused or cannot be reached.</summary>
+    /// <exception cref="ClientException"><see cref="ClientError.DirectoryUnavailable"/>, <see cref="ClientError.DirectoryRefused"/> or
+    /// <see cref="ClientError.DirectoryNotPinned"/>.</exception>
+    public async Task<DirectorySummary> RefreshAsync(CancellationToken cancellationToken = default)
+    {
+        await _gate.WaitAsync(cancellationToken);
+        try
+        {
+            return Summarise(await FetchAsync(await LoadAsync(cancellationToken), cancellationToken));
+        }
+        finally
+        {
+            _gate.Release();
+        }
+    }
+
+    public void Dispose() => _gate.Dispose();
+
+    /// <summary>The stored directory, or the first fetch.</summary>
+    internal async Task<IssuerDirectory> CurrentAsync(CancellationToken cancellationToken)
+    {
+        if (_current is IssuerDirectory current)
+        {
+            return current;
+        }
+        await _gate.WaitAsync(cancellationToken);
+        try
+        {
+            if (_current is not null)
+            {
+                return _current;
+            }
+            Stored stored = await LoadAsync(cancellationToken);
+            return _current = stored.Directory ?? await FetchAsync(stored, cancellationToken);
+        }
+        finally
+        {
+            _gate.Release();
+        }
+    }
+
+    private async Task<IssuerDirectory> FetchAsync(Stored stored, CancellationToken cancellationToken)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, Route.Direct(_options.Issuer).Resolve(Routes.IssuerDirectory));
+        request.Headers.TryAddWithoutValidation("Accept", MediaTypes.IssuerDirectory);
+        ServiceReply reply;
+        try
+        {
+            reply = await _caller.SendAsync(Route.Direct(_options.Issuer), request, IssuerDirectory.MaxSizeInBytes, cancellationToken);
+        }
+        catch (TransportException e)
+        {
+            throw new ClientException(ClientError.DirectoryUnavailable, $"The issuer's directory could not be fetched. {e.Message}", inner: e);
+        }
+        if (!reply.IsSuccess)
+        {
+            throw new ClientException(ClientError.DirectoryUnavailable, $"The issuer's directory could not be fetched: {_options.Issuer} answered {reply.Status}.");
+        }
+        IssuerDirectory fetched = Believe(reply.Body, stored);
+        await _database.WriteAsync(
+            session => session.Execute(
+                """
+                INSERT INTO directory (issuer, pinned_key, sequence, document, fetched) VALUES ($1, $2, $3, $4, $5)
+                ON CONFLICT (issuer) DO UPDATE SET sequence = excluded.sequence, document = excluded.document, fetched = excluded.fetched
+                """,
+                Name, stored.Key, fetched.Sequence, reply.Body, _time.GetUtcNow().ToUnixTimeSeconds()),
+            cancellationToken);
+        return _current = fetched;
+    }
+
+    private static IssuerDirectory Believe(byte[] document, Stored stored)
+    {
+        IssuerDirectory fetched = Check(document, stored.Key);
+        if (stored.Directory is not IssuerDirectory before)
+        {
+            return fetched;
+        }
+        if (fetched.IssuerName != before.IssuerName)
+        {
+            throw Refused("it names another issuer than before");
+        }
+        if (fetched.Sequence < before.Sequence)
+        {
+            throw Refused($"its number went back from {before.Sequence} to {fetched.Sequence}");
+        }
+        if (fetched.Sequence == before.Sequence && !fetched.Hash().AsSpan().SequenceEqual(before.Hash()))
+        {
+            throw Refused($"number {fetched.Sequence} stands for two different documents");
+        }
+        if (fetched.Sequence == before.Sequence + 1 && !fetched.Follows(before))
+        {
+            throw Refused($"number {fetched.Sequence} does not follow the document stored as number {before.Sequence}");
+        }
+        return fetched;
+    }
+
+    private static IssuerDirectory Check(byte[] document, byte[] pinnedKey)
+    {
+        if (!IssuerDirectory.TryParse(document, out IssuerDirectory? directory, out string? error))
+        {
+            throw Refused(error);
+        }
+        using Ed25519PublicKey key = Ed25519PublicKey.Import(pinnedKey);
+        return directory.Verify((message, signature) => key.Verify(message.Span, signature.Span))
+            ? directory
+            : throw Refused("the pinned directory key did not sign it");
+    }
+
+    private static ClientException Refused(string why) => new(
+        ClientError.DirectoryRefused,
+        $"The issuer's directory is refused: {why}. Nothing is bought or spent under it. Compare the directory key with the operator's; if it is right, somebody between may be showing you keys of your own.");
+
+    private async Task<Stored> LoadAsync(CancellationToken cancellationToken)
+    {
+        (byte[] Key, byte[]? Document)? row = await _database.ReadAsync<(byte[], byte[]?)?>(
+            session => session.TryQuerySingle(
+                "SELECT pinned_key, document FROM directory WHERE issuer = $1", r => (r.Blob(0), r.NullableBlob(1)), out (byte[], byte[]?) found, Name)
+                ? found
+                : null,
+            cancellationToken);
+        if (row is not { } stored)
+        {
+            return _options.DirectoryKey is ReadOnlyMemory<byte> first
+                ? new Stored(first.ToArray(), null)
+                : throw new ClientException(
+                    ClientError.DirectoryNotPinned,
+                    $"The directory key of {Name} is not known yet. Get it from the operator and set DirectoryKey: without it anybody could show you keys of your own.");
+        }
+        if (_options.DirectoryKey is ReadOnlyMemory<byte> given && !given.Span.SequenceEqual(stored.Key))
+        {
+            throw new ClientException(
+                ClientError.DirectoryRefused,
+                $"The setting DirectoryKey is not the key that this wallet pinned for {Name}. Take the setting out, or start a new wallet for the other issuer.");
+        }
+        // Checked again on every start: the file may have been changed.
+        return new Stored(stored.Key, stored.Document is null ? null : Check(stored.Document, stored.Key));
+    }
+
+    private DirectorySummary Summarise(IssuerDirectory directory)
+    {
+        DateTimeOffset now = _time.GetUtcNow();
+        return new DirectorySummary
+        {
+            IssuerName = directory.IssuerName,
+            Sequence = directory.Sequence,
+            Plans =
+            [
+                .. directory.Plans.Select(entry => new PlanSummary
+                {
+                    Id = entry.Plan.Id,
+                    Kind = entry.Plan.Kind == PlanKind.Request ? "request" : "subscription",
+                    Models = entry.Plan.Models,
+                    MaxInputBytes = entry.Plan.MaxInputBytes,
+                    MaxOutputTokens = entry.Plan.MaxOutputTokens,
+                    Price = entry.Plan.Price.Value,
+                    Period = entry.Plan.Period.ToName(),
+                    TokenType = $"0x{(ushort)entry.Plan.TokenType:X4}",
+                    LiveKeys = [.. entry.LiveKeysAt(now).Select(key => new PlanKeySummary(Convert.ToHexStringLower(key.TokenKeyId), key.Start, key.Deadline))],
+                }),
+            ],
+            Gateways = [.. directory.Gateways.Select(gateway => new GatewaySummary(gateway.Name, gateway.Urls))],
+        };
+    }
+
+    private sealed record Stored(byte[] Key, IssuerDirectory? Directory);
+}

@@ -1,0 +1,47 @@
+using System.Buffers.Text;
+
+namespace Tacit.Client;
+
+/// <summary>Which issuer to trust, and where it is.</summary>
+public sealed record DirectoryOptions
+{
+    public const int KeySizeInBytes = 32;
+
+    /// <summary>The issuer's base address. Default http://127.0.0.1:8225.</summary>
+    public Uri Issuer { get; init; } = new("http://127.0.0.1:8225");
+
+    /// <summary>
+    /// The issuer's long-term Ed25519 directory key, 32 bytes: the one thing to get from the operator by another way. Needed at the first use, stored from then
+    /// on; another one later is refused.
+    /// </summary>
+    public ReadOnlyMemory<byte>? DirectoryKey { get; init; }
+
+    /// <summary>Reads a directory key as people pass it on: 64 hexadecimal digits or base64url.</summary>
+    public static bool TryParseKey(string? text, out ReadOnlyMemory<byte> key)
+    {
+        key = default;
+        string trimmed = text?.Trim() ?? "";
+        try
+        {
+            byte[] bytes = trimmed.Length == 2 * KeySizeInBytes ? Convert.FromHexString(trimmed) : Base64Url.DecodeFromChars(trimmed);
+            key = bytes;
+            return bytes.Length == KeySizeInBytes;
+        }
+        catch (FormatException)
+        {
+            return false;
+        }
+    }
+
+    internal void Validate()
+    {
+        if (!Issuer.IsAbsoluteUri || (Issuer.Scheme != Uri.UriSchemeHttp && Issuer.Scheme != Uri.UriSchemeHttps))
+        {
+            throw new ClientException(ClientError.InvalidSetting, "The setting Issuer must be an http:// or https:// address.");
+        }
+        if (DirectoryKey is { Length: not KeySizeInBytes })
+        {
+            throw new ClientException(ClientError.InvalidSetting, "The setting DirectoryKey must be an Ed25519 public key of 32 bytes, in hexadecimal or base64url.");
+        }
+    }
+}

@@ -1,0 +1,47 @@
+namespace Tacit.Client;
+
+/// <summary>What an issuer offers, in plain terms.</summary>
+public sealed record DirectorySummary
+{
+    public required string IssuerName { get; init; }
+
+    /// <summary>The number of the directory.</summary>
+    public required long Sequence { get; init; }
+
+    public required IReadOnlyList<PlanSummary> Plans { get; init; }
+
+    public required IReadOnlyList<GatewaySummary> Gateways { get; init; }
+}
+
+/// <summary>What one token of a plan buys.</summary>
+public sealed record PlanSummary
+{
+    public required string Id { get; init; }
+
+    /// <summary><c>request</c> or <c>subscription</c>.</summary>
+    public required string Kind { get; init; }
+
+    public required IReadOnlyList<string> Models { get; init; }
+
+    public required int MaxInputBytes { get; init; }
+
+    public required int MaxOutputTokens { get; init; }
+
+    /// <summary>Credits for one token.</summary>
+    public required long Price { get; init; }
+
+    /// <summary><c>day</c>, <c>week</c> or <c>month</c>, UTC.</summary>
+    public required string Period { get; init; }
+
+    /// <summary><c>0x0002</c> or <c>0xDA7A</c>.</summary>
+    public required string TokenType { get; init; }
+
+    /// <summary>The keys that sell and redeem now, at most two.</summary>
+    public required IReadOnlyList<PlanKeySummary> LiveKeys { get; init; }
+}
+
+/// <param name="KeyId">The token key id, hexadecimal.</param>
+/// <param name="Deadline">Until when its tokens pay for requests.</param>
+public sealed record PlanKeySummary(string KeyId, DateTimeOffset Start, DateTimeOffset Deadline);
+
+public sealed record GatewaySummary(string Name, IReadOnlyList<string> Urls);

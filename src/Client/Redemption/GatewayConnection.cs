@@ -1,0 +1,136 @@
+using System.Net.Http.Headers;
+using System.Security.Cryptography;
+using System.Text.Json;
+using Tacit.Client.Transports;
+using Tacit.Protocol;
+
+namespace Tacit.Client;
+
+/// <summary>What the gateway says became of a token, in the header of every reply to a request that carried one.</summary>
+internal enum TokenVerdict
+{
+    /// <summary>Nothing was said: the answer came from something before the gateway.</summary>
+    None,
+    Unspent,
+    Spent,
+    Returned,
+}
+
+/// <summary>The beginning of the gateway's answer. Owns its connection.</summary>
+internal sealed class GatewayAnswer(HttpResponseMessage response, TransportLease lease, Stream stream) : IDisposable
+{
+    public int Status { get; } = (int)response.StatusCode;
+
+    public string ContentType { get; } = response.Content.Headers.ContentType?.ToString() ?? MediaTypes.Json;
+
+    public bool IsEventStream { get; } = response.Content.Headers.ContentType?.MediaType == MediaTypes.EventStream;
+
+    public string? RetryAfter { get; } = response.Headers.TryGetValues("Retry-After", out IEnumerable<string>? values) ? values.First() : null;
+
+    public Stream Stream { get; } = stream;
+
+    public TokenVerdict Verdict { get; } = response.Headers.TryGetValues(Routes.TokenStateHeader, out IEnumerable<string>? states)
+        ? states.First() switch
+        {
+            Routes.TokenUnspent => TokenVerdict.Unspent,
+            Routes.TokenSpent => TokenVerdict.Spent,
+            Routes.TokenReturned => TokenVerdict.Returned,
+            _ => TokenVerdict.None,
+        }
+        : TokenVerdict.None;
+
+    /// <summary>Whether the gateway asks for another challenge than <paramref name="digest"/> and for that one not at all.</summary>
+    public bool AsksForAnotherChallenge(byte[] digest)
+    {
+        if (Status != 401 || !response.Headers.TryGetValues("WWW-Authenticate", out IEnumerable<string>? values))
+        {
+            return false;
+        }
+        IReadOnlyList<PrivateTokenChallenge> challenges = PrivateTokenHeader.ParseChallenges(values);
+        return challenges.Count > 0 && !challenges.Any(challenge => SHA256.HashData(challenge.ChallengeBytes).AsSpan().SequenceEqual(digest));
+    }
+
+    public void Dispose()
+    {
+        Stream.Dispose();
+        response.Dispose();
+        lease.Dispose();
+    }
+}
+
+/// <summary>Requests to the gateway: the allow-list of headers is what this class writes, and nothing else (law 5).</summary>
+internal sealed class GatewayConnection(TransportPool transports, RedemptionOptions options, TimeProvider time)
+{
+    /// <summary>Sends a request with its token and waits for the beginning of the answer.</summary>
+    /// <param name="isolation">The unit; null for one of its own.</param>
+    /// <exception cref="TransportException">No answer began.</exception>
+    public async Task<GatewayAnswer> SendAsync(
+        Route route, string path, OpenRequest open, ReadOnlyMemory<byte> body, IsolationKey? isolation, CancellationToken cancellationToken)
+    {
+        TransportLease lease = transports.Lease(route, isolation ?? IsolationKey.ForOneRequest(), keep: isolation is not null);
+        HttpResponseMessage? response = null;
+        try
+        {
+            using var deadline = new CancellationTokenSource(options.ResponseTimeout, time);
+            using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, deadline.Token);
+            using var request = new HttpRequestMessage(HttpMethod.Post, route.Resolve(path)) { Version = System.Net.HttpVersion.Version11 };
+            request.Headers.TryAddWithoutValidation("Authorization", PrivateTokenHeader.FormatAuthorization(open.Token, open.Series.Extensions));
+            request.Headers.TryAddWithoutValidation("Accept", "application/json, text/event-stream");
+            request.Content = new ReadOnlyMemoryContent(body);
+            request.Content.Headers.ContentType = new MediaTypeHeaderValue(MediaTypes.Json);
+            response = await lease.Invoker.SendAsync(request, either.Token);
+            return new GatewayAnswer(response, lease, await response.Content.ReadAsStreamAsync(either.Token));
+        }
+        catch (Exception e)
+        {
+            response?.Dispose();
+            lease.Dispose();
+            if (ServiceCaller.IsTransportFailure(e, cancellationToken))
+            {
+                throw new TransportException(ServiceCaller.NothingWasSent(e), ServiceCaller.Describe(e, route), e);
+            }
+            throw;
+        }
+    }
+
+    /// <summary>The whole body of an error, bounded; empty if it breaks off.</summary>
+    public async Task<byte[]> ReadErrorAsync(GatewayAnswer answer, CancellationToken cancellationToken)
+    {
+        const int MaxErrorBytes = 64 * 1024;
+        using var deadline = new CancellationTokenSource(options.IdleTimeout, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, deadline.Token);
+        using var body = new MemoryStream();
+        byte[] block = new byte[4096];
+        try
+        {
+            int read;
+            while ((read = await answer.Stream.ReadAsync(block, either.Token)) > 0 && body.Length + read <= MaxErrorBytes)
+            {
+                body.Write(block, 0, read);
+            }
+            return body.ToArray();
+        }
+        catch (Exception e) when (ServiceCaller.IsTransportFailure(e, cancellationToken))
+        {
+            return [];
+        }
+    }
+
+    /// <summary>The <c>code</c> of an OpenAI-shaped error; empty if there is none.</summary>
+    public static string ErrorCode(byte[] body)
+    {
+        try
+        {
+            using JsonDocument json = JsonDocument.Parse(body);
+            return json.RootElement.ValueKind == JsonValueKind.Object
+                && json.RootElement.TryGetProperty("error", out JsonElement error) && error.ValueKind == JsonValueKind.Object
+                && error.TryGetProperty("code", out JsonElement code) && code.ValueKind == JsonValueKind.String
+                ? code.GetString()!
+                : "";
+        }
+        catch (JsonException)
+        {
+            return "";
+        }
+    }
+}

@@ -1,0 +1,20 @@
+namespace Tacit.Client;
+
+/// <summary>What a token can be asked for: the operations of OpenAI's HTTP API that the gateway answers.</summary>
+public enum PromptOperation
+{
+    ChatCompletions,
+    Responses,
+    Embeddings,
+}
+
+internal static class PromptOperations
+{
+    public static string Path(this PromptOperation operation) => operation switch
+    {
+        PromptOperation.ChatCompletions => "/v1/chat/completions",
+        PromptOperation.Responses => "/v1/responses",
+        PromptOperation.Embeddings => "/v1/embeddings",
+        _ => throw new ArgumentOutOfRangeException(nameof(operation), operation, null),
+    };
+}

@@ -1,0 +1,22 @@
+namespace Tacit.Client;
+
+/// <summary>A prompt to be answered.</summary>
+/// <param name="Operation">Which operation of the API.</param>
+/// <param name="Body">The JSON body as an OpenAI client writes it. Must stay as it is until the reply is disposed.</param>
+/// <param name="Conversation">
+/// The conversation it belongs to, if the caller names one; at most 256 characters, never sent. Requests of one conversation may share a connection.
+/// </param>
+public sealed record PromptRequest(PromptOperation Operation, ReadOnlyMemory<byte> Body, string? Conversation = null)
+{
+    public const int MaxConversationLength = 256;
+}
+
+/// <summary>What became of the token that paid for a request.</summary>
+public enum TokenOutcome
+{
+    /// <summary>Spent: a further request costs another.</summary>
+    Spent,
+
+    /// <summary>Not spent: a repetition of the request costs nothing.</summary>
+    Kept,
+}

@@ -1,0 +1,140 @@
+using Microsoft.Extensions.Logging;
+using Tacit.Client.Conversations;
+using Tacit.Client.Transports;
+using Tacit.Protocol;
+
+namespace Tacit.Client;
+
+/// <summary>A request that has not ended: its caller vanished, or the program did.</summary>
+/// <param name="Id">Names it to <see cref="RedemptionClient.ResumeAsync"/>; hexadecimal.</param>
+/// <param name="Started">When it was first sent.</param>
+public sealed record PendingPrompt(string Id, PromptOperation Operation, string Plan, DateTimeOffset Started);
+
+/// <summary>How requests end that were not delivered.</summary>
+public sealed partial class RedemptionClient
+{
+    private readonly LiveConversations _live = new();
+
+    /// <summary>Requests whose reply was not delivered and that nobody waits for.</summary>
+    public async Task<IReadOnlyList<PendingPrompt>> GetPendingAsync(CancellationToken cancellationToken = default) =>
+    [
+        .. (await _journal.OpenRequestsAsync(cancellationToken)).Where(open => !_attempts.IsClaimed(open.Id))
+            .Select(open => new PendingPrompt(Convert.ToHexStringLower(open.Id), open.Operation, open.Series.Plan, open.Started)),
+    ];
+
+    /// <summary>Takes up a pending request again, with its token and its body from the journal.</summary>
+    /// <returns>Its reply; null if there is no such request, or somebody else takes it up.</returns>
+    public async Task<PromptReply?> ResumeAsync(string id, CancellationToken cancellationToken = default)
+    {
+        OpenRequest? open = (await _journal.OpenRequestsAsync(cancellationToken)).FirstOrDefault(candidate => Convert.ToHexStringLower(candidate.Id) == id);
+        if (open is null || !_attempts.TryClaim(open.Id))
+        {
+            return null;
+        }
+        try
+        {
+            byte[] journaled = await _journal.BodyAsync(open.Id, cancellationToken)
+                ?? throw new ClientException(ClientError.JournalCorrupt, "An open request has no body in the journal.");
+            PromptBody body = PromptBody.Parse(journaled, _conversations.Key);
+            IssuerDirectory directory = await _directory.CurrentAsync(cancellationToken);
+            byte[] tag = _journal.Keys.RequestTag(open.Operation, [], body.Content.Span);
+            Route route = RouteTo(SeriesCatalog.Gateway(directory, open.Series.Gateway));
+            return await RepeatAsync(new Errand(open.Operation, body, tag, open.Conversation, null, route), open, cancellationToken);
+        }
+        catch
+        {
+            Abandon(open, knownSpent: false);
+            throw;
+        }
+    }
+
+    /// <summary>
+    /// Gives up open requests that are older than the gateway keeps replies: their tokens are unknown, stay with their conversation, and will be exchanged.
+    /// </summary>
+    /// <returns>How many.</returns>
+    public async Task<int> GiveUpStaleAsync(CancellationToken cancellationToken = default)
+    {
+        int count = 0;
+        foreach (OpenRequest open in await _journal.OpenRequestsAsync(cancellationToken))
+        {
+            if (open.Started + Options.ResumeWindow <= Time.GetUtcNow() && _attempts.TryClaim(open.Id))
+            {
+                await _journal.GiveUpAsync(open, cancellationToken);
+                _attempts.Forget(open.Id);
+                count++;
+            }
+        }
+        return count;
+    }
+
+    /// <summary>Stops what is still to be cancelled, briefly, and leaves the rest to the journal.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        _attempts.Dispose();
+        await Task.WhenAny(Task.WhenAll(_background.Keys), Task.Delay(TimeSpan.FromSeconds(2), Time));
+        _conversations.Dispose();
+    }
+
+    /// <summary>Whether a conversation is recent enough to keep its returned tokens.</summary>
+    internal bool IsLive(byte[] conversation) => _live.Contains(new ConversationId(conversation), Time);
+
+    internal async Task CompleteAsync(OpenRequest open, CancellationToken cancellationToken)
+    {
+        await _journal.SpendAsync(open, cancellationToken);
+        _attempts.Forget(open.Id);
+    }
+
+    /// <summary>The caller is gone. A repetition within the grace takes the request over; else it is cancelled.</summary>
+    internal void Abandon(OpenRequest open, bool knownSpent) =>
+        _attempts.Abandon(open.Id, Options.CancelGrace, () => InBackground(CancelAsync(open, knownSpent)));
+
+    internal async Task CancelAsync(OpenRequest open, bool knownSpent)
+    {
+        TokenVerdict verdict = TokenVerdict.None;
+        bool reached = false;
+        try
+        {
+            IssuerDirectory directory = await _directory.CurrentAsync(CancellationToken.None);
+            Route route = RouteTo(SeriesCatalog.Gateway(directory, open.Series.Gateway));
+            using GatewayAnswer answer = await _gateway.SendAsync(route, Routes.Cancel, open, ReadOnlyMemory<byte>.Empty, null, CancellationToken.None);
+            verdict = answer.Verdict;
+            reached = true;
+        }
+        catch (Exception e) when (e is TransportException or ClientException)
+        {
+            LogNotCancelled();
+        }
+        if (knownSpent || verdict == TokenVerdict.Spent)
+        {
+            await _journal.SpendAsync(open, CancellationToken.None);
+        }
+        else if (reached)
+        {
+            // The gateway has no such reply: it never got the request, or it has ended. The exchange will tell.
+            await _journal.GiveUpAsync(open, CancellationToken.None);
+        }
+        // Not reached: the request stays open, for a repetition or until it is stale.
+        _attempts.Forget(open.Id);
+    }
+
+    private void InBackground(Task task)
+    {
+        _background.TryAdd(task, 0);
+        _ = task.ContinueWith(
+            done =>
+            {
+                _background.TryRemove(done, out _);
+                if (done.IsFaulted)
+                {
+                    LogBackgroundFailed(done.Exception.InnerException?.GetType().Name ?? "");
+                }
+            },
+            CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+    }
+
+    [LoggerMessage(Level = LogLevel.Debug, Message = "A request could not be cancelled at the gateway.")]
+    private partial void LogNotCancelled();
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "A cancellation failed ({Kind}); the request stays in the journal.")]
+    private partial void LogBackgroundFailed(string kind);
+}

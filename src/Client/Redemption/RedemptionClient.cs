@@ -1,0 +1,342 @@
+using System.Collections.Concurrent;
+using System.Security.Cryptography;
+using System.Text;
+using Microsoft.Extensions.Logging;
+using Tacit.Client.Conversations;
+using Tacit.Client.Transports;
+using Tacit.Protocol;
+
+namespace Tacit.Client;
+
+/// <summary>
+/// Asks prompts and pays them with tokens. The token and the body are in the journal before the first byte leaves; whatever breaks, the same request with the
+/// same token gets the same answer, and a token is used for no other. Thread safe.
+/// </summary>
+public sealed partial class RedemptionClient : IAsyncDisposable
+{
+    /// <summary>A token whose deadline is nearer than this is left for an exchange.</summary>
+    private static readonly TimeSpan DeadlineMargin = TimeSpan.FromSeconds(60);
+
+    private readonly WalletJournal _journal;
+    private readonly DirectoryClient _directory;
+    private readonly WalletFiller _filler;
+    private readonly NoticeBoard _notices;
+    private readonly GatewayConnection _gateway;
+    private readonly ServiceCaller _caller;
+    private readonly ConversationTracker _conversations;
+    private readonly AttemptTable _attempts;
+    private readonly ErrorMemory _errors;
+    private readonly ConcurrentDictionary<Task, byte> _background = new();
+    private readonly ILogger _log;
+    private readonly ModelList _models;
+
+    public RedemptionClient(
+        Wallet wallet, DirectoryClient directory, WalletFiller filler, TransportPool transports, NoticeBoard notices, RedemptionOptions options, TimeProvider time, ILoggerFactory loggers)
+    {
+        ArgumentNullException.ThrowIfNull(wallet);
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(loggers);
+        options.Validate();
+        Options = options;
+        Time = time;
+        _journal = wallet.Journal;
+        _directory = directory;
+        _filler = filler;
+        _notices = notices;
+        _gateway = new GatewayConnection(transports, options, time);
+        _caller = new ServiceCaller(transports, time);
+        _conversations = new ConversationTracker(time);
+        _attempts = new AttemptTable(time);
+        _errors = new ErrorMemory(options.ErrorReplay, time);
+        _models = new ModelList(time);
+        _log = loggers.CreateLogger<RedemptionClient>();
+    }
+
+    internal RedemptionOptions Options { get; }
+
+    internal TimeProvider Time { get; }
+
+    /// <summary>Sends a prompt and returns when its reply begins.</summary>
+    /// <exception cref="ClientException">No reply: see <see cref="ClientException.Error"/>.</exception>
+    public async Task<PromptReply> SendAsync(PromptRequest prompt, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(prompt);
+        if (prompt.Conversation?.Length > PromptRequest.MaxConversationLength)
+        {
+            throw new ClientException(ClientError.InvalidRequest, $"A conversation's name has at most {PromptRequest.MaxConversationLength} characters.");
+        }
+        PromptBody body = PromptBody.Parse(prompt.Body, _conversations.Key);
+        try
+        {
+            return await SendAsync(prompt, body, cancellationToken);
+        }
+        catch
+        {
+            body.Dispose();
+            throw;
+        }
+    }
+
+    private async Task<PromptReply> SendAsync(PromptRequest prompt, PromptBody body, CancellationToken cancellationToken)
+    {
+        // 1. What buys it, and where.
+        IssuerDirectory directory = await _directory.CurrentAsync(cancellationToken);
+        IReadOnlyList<string> plans = PlanChoice.Choose(directory, body);
+        DirectoryGateway gateway = SeriesCatalog.Gateway(directory, Options.Gateway);
+
+        // 2. Which conversation it belongs to; one that belongs to none is a unit of its own.
+        byte[] tag = _journal.Keys.RequestTag(prompt.Operation, Encoding.UTF8.GetBytes(prompt.Conversation ?? ""), body.Content.Span);
+        (ConversationId conversation, IsolationKey? isolation) = Place(prompt, body, tag);
+
+        // 3. A repetition gets the earlier request's error, or its token.
+        if (_errors.TryRepeat(tag, out DeliveredError again))
+        {
+            body.Dispose();
+            return new PromptReply(again, plans[0], TokenOutcome.Kept) { IsRepetition = true };
+        }
+        var errand = new Errand(prompt.Operation, body, tag, conversation, isolation, RouteTo(gateway));
+        if (await JoinAsync(tag, cancellationToken) is OpenRequest joined)
+        {
+            return await RepeatAsync(errand, joined, cancellationToken);
+        }
+
+        // 4. A token, in the journal before anything leaves; another one if it turns out spent or expired.
+        var wish = new TokenWish(directory.IssuerName, gateway.Name, plans, Time.GetUtcNow() + DeadlineMargin, AllowUnknown: true);
+        bool filled = false;
+        for (int tried = 1; ; tried++)
+        {
+            (OpenRequest open, bool filledNow) = await PresentAsync(wish, errand, mayFill: !filled, cancellationToken);
+            filled |= filledNow;
+            Sent sent = await SendOnceAsync(errand, open, repeated: false, cancellationToken);
+            if (sent.Reply is LiveReply live)
+            {
+                return new PromptReply(live, open.Series.Plan) { FilledAtPrompt = filled };
+            }
+            if (sent.Code is ErrorCodes.TokenSpent or ErrorCodes.TokenExpired && tried < Options.MaxTokensPerPrompt)
+            {
+                wish = sent.Code == ErrorCodes.TokenExpired
+                    ? wish with { UsableUntil = open.Series.Deadline }
+                    : wish with { AllowUnknown = wish.AllowUnknown && open.CameFrom != TokenState.Unknown };
+                continue;
+            }
+            return Fail(errand, open, sent, filled);
+        }
+    }
+
+    /// <summary>An open request again, with its own token and body; never with another token.</summary>
+    private async Task<PromptReply> RepeatAsync(Errand errand, OpenRequest open, CancellationToken cancellationToken)
+    {
+        Sent sent = await SendOnceAsync(errand, open, repeated: true, cancellationToken);
+        if (sent.Reply is LiveReply live)
+        {
+            return new PromptReply(live, open.Series.Plan) { IsRepetition = true };
+        }
+        return sent.Code is ErrorCodes.TokenSpent or ErrorCodes.TokenExpired
+            ? throw new ClientException(
+                ClientError.TokenSpent, "The reply to this request is no longer kept, and its token is spent. Asking again costs another token.", "reply_lost")
+            : Fail(errand, open, sent, filled: false);
+    }
+
+    private PromptReply Fail(Errand errand, OpenRequest open, Sent sent, bool filled)
+    {
+        if (sent.Outcome == TokenOutcome.Spent)
+        {
+            _errors.Remember(errand.Tag, sent.Error!);
+        }
+        errand.Body.Dispose();
+        return new PromptReply(sent.Error!, open.Series.Plan, sent.Outcome) { FilledAtPrompt = filled, RetryAfter = sent.RetryAfter };
+    }
+
+    /// <summary>One token at the gateway: a reply that begins, or an error and the token settled by what it says.</summary>
+    private async Task<Sent> SendOnceAsync(Errand errand, OpenRequest open, bool repeated, CancellationToken cancellationToken)
+    {
+        Task<GatewayAnswer> Send(CancellationToken token) =>
+            _gateway.SendAsync(errand.Route, errand.Operation.Path(), open, errand.Body.Content, errand.Isolation, token);
+        try
+        {
+            // 5. The gateway, again with the same token and body where the connection breaks.
+            GatewayAnswer answer = await ConnectAsync(Send, open, mayHaveLeft: repeated, cancellationToken);
+
+            // 6. A reply: the token is settled when it has been delivered.
+            if (answer.Status is >= 200 and < 300)
+            {
+                _conversations.Remember(errand.Body.Messages, open.Conversation);
+                return new Sent { Reply = new LiveReply(this, open, errand.Body, Send, answer) };
+            }
+
+            // 7. An error: what it says of the token is settled now.
+            using (answer)
+            {
+                byte[] error = await _gateway.ReadErrorAsync(answer, cancellationToken);
+                TokenOutcome outcome = await SettleAsync(answer, open);
+                return new Sent
+                {
+                    Error = new DeliveredError(answer.Status, answer.ContentType, error),
+                    Code = GatewayConnection.ErrorCode(error),
+                    Outcome = outcome,
+                    RetryAfter = answer.RetryAfter,
+                };
+            }
+        }
+        catch
+        {
+            // Nothing happens here to a request that has been settled.
+            Abandon(open, knownSpent: false);
+            throw;
+        }
+    }
+
+    private (ConversationId Conversation, IsolationKey? Isolation) Place(PromptRequest prompt, PromptBody body, byte[] tag)
+    {
+        ConversationId conversation;
+        if (prompt.Conversation is { Length: > 0 } name)
+        {
+            conversation = ConversationTracker.Named(name, _journal.Keys.ConversationKey);
+        }
+        else if (!_conversations.TryRecognise(body.Messages, out conversation))
+        {
+            // The request's own tag: its repetition, and nothing else, is the same unit.
+            return (new ConversationId(tag), null);
+        }
+        _live.Touch(conversation, Time);
+        return (conversation, IsolationKey.ForConversation(conversation.Bytes));
+    }
+
+    /// <summary>The open request of an earlier caller with the same body, if that caller is gone and the gateway still keeps the reply.</summary>
+    private async Task<OpenRequest?> JoinAsync(byte[] tag, CancellationToken cancellationToken)
+    {
+        foreach (OpenRequest open in await _journal.FindOpenAsync(tag, Time.GetUtcNow() - Options.ResumeWindow, cancellationToken))
+        {
+            if (_attempts.TryClaim(open.Id))
+            {
+                return open;
+            }
+        }
+        return null;
+    }
+
+    private async Task<(OpenRequest Open, bool Filled)> PresentAsync(TokenWish wish, Errand errand, bool mayFill, CancellationToken cancellationToken)
+    {
+        byte[] id = RandomNumberGenerator.GetBytes(OpenRequest.IdSizeInBytes);
+        Task<OpenRequest?> TryAsync(TokenWish what) =>
+            _journal.PresentAsync(id, what, errand.Conversation, errand.Operation, errand.Tag, errand.Body.Content, cancellationToken);
+        _attempts.TryClaim(id);
+        try
+        {
+            OpenRequest? open = await TryAsync(wish);
+            bool filled = false;
+            string reason = "";
+            if (open is null && mayFill && Options.FillAtPrompt)
+            {
+                (filled, reason) = await FillAtPromptAsync(wish.Plans, cancellationToken);
+                open = filled ? await TryAsync(wish) : null;
+            }
+            // Last, restored tokens: several of them in one prompt, but never more than a prompt may try.
+            open ??= await TryAsync(wish with { AllowUnknown = true });
+            return open is not null
+                ? (open, filled)
+                : throw new ClientException(
+                    ClientError.WalletEmpty,
+                    $"The wallet holds no token that buys this request (plan {wish.Plans[0]}). {reason}Deposit a voucher with tacit account deposit CODE, then run tacit wallet fill.",
+                    "wallet_empty");
+        }
+        catch
+        {
+            // Not presented, or not known to be: an entry in the journal then has no caller, and is given up with the others.
+            _attempts.Forget(id);
+            throw;
+        }
+    }
+
+    private async Task<(bool Filled, string Reason)> FillAtPromptAsync(IReadOnlyList<string> plans, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await _filler.FillForPromptAsync(plans[0], cancellationToken);
+            await _journal.NoteFilledAtPromptAsync(plans[0], cancellationToken);
+            _notices.Post(NoticeKind.FilledAtPrompt, $"The wallet was empty at a prompt and was filled because of it (plan {plans[0]}): who sees both can link them by time. Keep more tokens in it.");
+            LogFilledAtPrompt(plans[0]);
+            return (true, "");
+        }
+        catch (ClientException e) when (e.Error is not ClientError.JournalCorrupt)
+        {
+            return (false, "It could not be filled now: " + e.Message + " ");
+        }
+    }
+
+    /// <summary>Waits for an answer to begin, and tries broken connections again.</summary>
+    private async Task<GatewayAnswer> ConnectAsync(
+        Func<CancellationToken, Task<GatewayAnswer>> send, OpenRequest open, bool mayHaveLeft, CancellationToken cancellationToken)
+    {
+        TimeSpan delay = Options.ReconnectDelay;
+        for (int attempt = 0; ; attempt++)
+        {
+            string failure;
+            Exception? cause = null;
+            try
+            {
+                GatewayAnswer answer = await send(cancellationToken);
+                if (answer.Verdict != TokenVerdict.None || answer.Status is >= 200 and < 300)
+                {
+                    return answer;
+                }
+                // Not the gateway's own answer but that of something before it, which says nothing of the token.
+                mayHaveLeft = true;
+                failure = $"{answer.Status} came back, not from the gateway itself.";
+                answer.Dispose();
+            }
+            catch (TransportException e)
+            {
+                mayHaveLeft |= !e.NothingSent;
+                failure = e.Message;
+                cause = e;
+            }
+            if (attempt == Options.MaxReconnects)
+            {
+                if (!mayHaveLeft)
+                {
+                    await _journal.TakeBackAsync(open, CancellationToken.None);
+                    _attempts.Forget(open.Id);
+                }
+                throw new ClientException(ClientError.GatewayUnreachable, $"The gateway cannot be reached. {failure} A repetition of this request costs no further token.", inner: cause);
+            }
+            await Task.Delay(delay, Time, cancellationToken);
+            delay *= 2;
+        }
+    }
+
+    private async Task<TokenOutcome> SettleAsync(GatewayAnswer answer, OpenRequest open)
+    {
+        TokenOutcome outcome = answer.Verdict == TokenVerdict.Spent ? TokenOutcome.Spent : TokenOutcome.Kept;
+        await (outcome == TokenOutcome.Spent ? _journal.SpendAsync(open, CancellationToken.None) : _journal.ReturnAsync(open, CancellationToken.None));
+        _attempts.Forget(open.Id);
+        return !answer.AsksForAnotherChallenge(open.Series.ChallengeDigest)
+            ? outcome
+            : throw new ClientException(
+                ClientError.ChallengeRefused,
+                "The gateway asks for tokens of another challenge than the issuer's directory says. Either it is not the gateway that its address promises, or it is set up wrongly; nothing more is sent to it for this request.",
+                ErrorCodes.WrongChallenge);
+    }
+
+    internal Route RouteTo(DirectoryGateway gateway) => Route.Direct(Options.GatewayAddress ?? new Uri(gateway.Urls[0]));
+
+    /// <summary>A prompt on its way: what to send, and as which unit.</summary>
+    private sealed record Errand(PromptOperation Operation, PromptBody Body, byte[] Tag, ConversationId Conversation, IsolationKey? Isolation, Route Route);
+
+    /// <summary>What came of one token: a reply, or an error.</summary>
+    private readonly record struct Sent
+    {
+        public LiveReply? Reply { get; init; }
+
+        public DeliveredError? Error { get; init; }
+
+        public string? Code { get; init; }
+
+        public TokenOutcome Outcome { get; init; }
+
+        public string? RetryAfter { get; init; }
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The wallet was empty at a prompt and was filled because of it, which links the two by time (plan {Plan}).")]
+    private partial void LogFilledAtPrompt(string plan);
+}

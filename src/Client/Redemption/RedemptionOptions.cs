@@ -1,0 +1,60 @@
+namespace Tacit.Client;
+
+/// <summary>How prompts are sent.</summary>
+public sealed record RedemptionOptions
+{
+    /// <summary>The gateway to use, by its name in the directory; null takes the directory's first.</summary>
+    public string? Gateway { get; init; }
+
+    /// <summary>Where to reach it, if not at the address that the directory gives. The name in the challenge stays the directory's.</summary>
+    public Uri? GatewayAddress { get; init; }
+
+    /// <summary>
+    /// Whether an empty wallet may be filled because a prompt needs a token. That links the two by time for whoever sees both (law 6); the reply says so.
+    /// Default true.
+    /// </summary>
+    public bool FillAtPrompt { get; init; } = true;
+
+    /// <summary>How often the same token and body are sent again after a broken connection. Default 3 times.</summary>
+    public int MaxReconnects { get; init; } = 3;
+
+    /// <summary>The wait before the first reconnect; it doubles each time. Default 300 ms.</summary>
+    public TimeSpan ReconnectDelay { get; init; } = TimeSpan.FromMilliseconds(300);
+
+    /// <summary>How many tokens one prompt may try if they turn out spent, as restored ones may. Default 4.</summary>
+    public int MaxTokensPerPrompt { get; init; } = 4;
+
+    /// <summary>For how long a repetition of the same body gets the reply that was not fully delivered, without a new token. The gateway keeps it 10 minutes.</summary>
+    public TimeSpan ResumeWindow { get; init; } = TimeSpan.FromMinutes(10);
+
+    /// <summary>How long after its caller vanished a request goes on, waiting for a repetition. Default 15 s.</summary>
+    public TimeSpan CancelGrace { get; init; } = TimeSpan.FromSeconds(15);
+
+    /// <summary>For how long a repetition of a failed request that cost a token gets the same error instead of costing another. Default 60 s.</summary>
+    public TimeSpan ErrorReplay { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>How long to wait for the gateway to begin an answer. Default 10 min: a model may think for long.</summary>
+    public TimeSpan ResponseTimeout { get; init; } = TimeSpan.FromMinutes(10);
+
+    /// <summary>Longest silence within an answer. Default 5 min.</summary>
+    public TimeSpan IdleTimeout { get; init; } = TimeSpan.FromMinutes(5);
+
+    internal void Validate()
+    {
+        Check(MaxReconnects is >= 0 and <= 10, nameof(MaxReconnects), "0 to 10");
+        Check(MaxTokensPerPrompt is >= 1 and <= 16, nameof(MaxTokensPerPrompt), "1 to 16");
+        Check(ReconnectDelay > TimeSpan.Zero && ReconnectDelay <= TimeSpan.FromSeconds(30), nameof(ReconnectDelay), "above 0, at most 30 s");
+        Check(ResumeWindow >= TimeSpan.Zero && ResumeWindow <= TimeSpan.FromMinutes(10), nameof(ResumeWindow), "at most 10 minutes, which is how long a gateway keeps a reply");
+        Check(CancelGrace >= TimeSpan.Zero && CancelGrace <= TimeSpan.FromMinutes(10), nameof(CancelGrace), "at most 10 minutes");
+        Check(ErrorReplay >= TimeSpan.Zero && ErrorReplay <= TimeSpan.FromMinutes(10), nameof(ErrorReplay), "at most 10 minutes");
+        Check(ResponseTimeout > TimeSpan.Zero && IdleTimeout > TimeSpan.Zero, nameof(ResponseTimeout), "above 0");
+
+        static void Check(bool fine, string name, string range)
+        {
+            if (!fine)
+            {
+                throw new ClientException(ClientError.InvalidSetting, $"The setting {name} must be {range}.");
+            }
+        }
+    }
+}

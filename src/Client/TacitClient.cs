@@ -1,0 +1,92 @@
+using Microsoft.Extensions.Logging;
+using Tacit.Client.Transports;
+
+namespace Tacit.Client;
+
+/// <summary>Everything a client is set up with.</summary>
+public sealed record ClientOptions
+{
+    public required WalletOptions Wallet { get; init; }
+
+    public DirectoryOptions Directory { get; init; } = new();
+
+    public RedemptionOptions Redemption { get; init; } = new();
+
+    public FillOptions Fill { get; init; } = new();
+
+    public TransportOptions Transport { get; init; } = new();
+}
+
+/// <summary>A wallet with all that acts on it, put together. One per data directory and process.</summary>
+public sealed class TacitClient : IAsyncDisposable
+{
+    private readonly TransportPool _transports;
+
+    private TacitClient(Wallet wallet, ClientOptions options, TimeProvider time, ILoggerFactory loggers)
+    {
+        Wallet = wallet;
+        Notices = new NoticeBoard(time);
+        _transports = new TransportPool(options.Transport, time);
+        Directory = new DirectoryClient(wallet, _transports, options.Directory, time);
+        Account = new AccountClient(wallet, Directory, _transports, time);
+        Filler = new WalletFiller(wallet, Directory, Account, options.Fill, options.Redemption.Gateway, time);
+        Redemption = new RedemptionClient(wallet, Directory, Filler, _transports, Notices, options.Redemption, time, loggers);
+        Refills = new RefillService(wallet, Directory, Account, Filler, Redemption, _transports, Notices, options.Fill, time, loggers);
+    }
+
+    public Wallet Wallet { get; }
+
+    public DirectoryClient Directory { get; }
+
+    public AccountClient Account { get; }
+
+    public WalletFiller Filler { get; }
+
+    public RedemptionClient Redemption { get; }
+
+    /// <summary>Not started: a long-running program calls <see cref="RefillService.Start"/>.</summary>
+    public RefillService Refills { get; }
+
+    public NoticeBoard Notices { get; }
+
+    /// <summary>Opens the wallet of the data directory.</summary>
+    /// <exception cref="ClientException"><see cref="ClientError.WalletMissing"/>, <see cref="ClientError.SeedUnusable"/>, <see cref="ClientError.InvalidSetting"/>.</exception>
+    /// <exception cref="Storage.StorageException">The database cannot be opened, for one because another process has it.</exception>
+    public static async Task<TacitClient> OpenAsync(ClientOptions options, TimeProvider time, ILoggerFactory loggers, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        return await AroundAsync(await Wallet.OpenAsync(options.Wallet, time, cancellationToken), options, time, loggers);
+    }
+
+    /// <summary>Makes a new wallet in the data directory, or one from a seed that was written down.</summary>
+    /// <param name="seed">The seed's text, or null for a new one (<see cref="Wallet.RevealSeed"/> shows it).</param>
+    public static async Task<TacitClient> CreateAsync(
+        ClientOptions options, string? seed, TimeProvider time, ILoggerFactory loggers, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        return await AroundAsync(await Wallet.CreateAsync(options.Wallet, seed, time, cancellationToken), options, time, loggers);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await Refills.DisposeAsync();
+        await Redemption.DisposeAsync();
+        Filler.Dispose();
+        Directory.Dispose();
+        _transports.Dispose();
+        await Wallet.DisposeAsync();
+    }
+
+    private static async Task<TacitClient> AroundAsync(Wallet wallet, ClientOptions options, TimeProvider time, ILoggerFactory loggers)
+    {
+        try
+        {
+            return new TacitClient(wallet, options, time, loggers);
+        }
+        catch
+        {
+            await wallet.DisposeAsync();
+            throw;
+        }
+    }
+}

@@ -1,0 +1,29 @@
+namespace Tacit.Client.Transports;
+
+/// <summary>Limits of the connections that the client makes.</summary>
+public sealed record TransportOptions
+{
+    /// <summary>How long to try to connect, TLS included. Default 15 s.</summary>
+    public TimeSpan ConnectTimeout { get; init; } = TimeSpan.FromSeconds(15);
+
+    /// <summary>How long a conversation's connection is kept when nothing uses it. Default 90 s.</summary>
+    public TimeSpan IdleTimeout { get; init; } = TimeSpan.FromSeconds(90);
+
+    /// <summary>Most connections kept for conversations that are idle; beyond it the longest unused goes. Default 64.</summary>
+    public int MaxIdle { get; init; } = 64;
+
+    internal void Validate()
+    {
+        Check(ConnectTimeout > TimeSpan.Zero && ConnectTimeout <= TimeSpan.FromMinutes(10), nameof(ConnectTimeout), "between 0 and 10 minutes");
+        Check(IdleTimeout > TimeSpan.Zero && IdleTimeout <= TimeSpan.FromHours(1), nameof(IdleTimeout), "between 0 and one hour");
+        Check(MaxIdle is >= 0 and <= 4096, nameof(MaxIdle), "between 0 and 4096");
+
+        static void Check(bool fine, string name, string range)
+        {
+            if (!fine)
+            {
+                throw new ClientException(ClientError.InvalidSetting, $"The setting {name} must be {range}.");
+            }
+        }
+    }
+}

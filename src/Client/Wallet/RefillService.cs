@@ -1,0 +1,174 @@
+using System.Security.Cryptography;
+using Microsoft.Extensions.Logging;
+using Tacit.Client.Transports;
+using Tacit.Protocol;
+
+namespace Tacit.Client;
+
+/// <summary>
+/// Looks after the wallet on a schedule of its own: fetches the directory, resumes what was left open, fills plans that ran low, exchanges tokens that were
+/// shown. The times are drawn at random and kept over restarts, so that neither prompts nor the starts of the program cause account calls (law 6).
+/// </summary>
+public sealed partial class RefillService : IAsyncDisposable
+{
+    /// <summary>An overdue look waits at least this long, and up to four times as long, after a start.</summary>
+    private static readonly TimeSpan OverdueWait = TimeSpan.FromMinutes(2);
+
+    private readonly Wallet _wallet;
+    private readonly DirectoryClient _directory;
+    private readonly AccountClient _account;
+    private readonly WalletFiller _filler;
+    private readonly RedemptionClient _redemption;
+    private readonly TokenExchanger _exchanger;
+    private readonly FillOptions _options;
+    private readonly NoticeBoard _notices;
+    private readonly TimeProvider _time;
+    private readonly ILogger _log;
+    private readonly CancellationTokenSource _stop = new();
+    private Task _loop = Task.CompletedTask;
+
+    public RefillService(
+        Wallet wallet, DirectoryClient directory, AccountClient account, WalletFiller filler, RedemptionClient redemption, TransportPool transports,
+        NoticeBoard notices, FillOptions options, TimeProvider time, ILoggerFactory loggers)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        options.Validate();
+        _wallet = wallet;
+        _directory = directory;
+        _account = account;
+        _filler = filler;
+        _redemption = redemption;
+        _exchanger = new TokenExchanger(wallet, directory, redemption, transports, options.ExchangeSpacing, time, loggers);
+        _options = options;
+        _notices = notices;
+        _time = time;
+        _log = loggers.CreateLogger<RefillService>();
+    }
+
+    /// <summary>Begins the schedule; nothing is done at once.</summary>
+    public void Start()
+    {
+        if (_options.Automatic && _loop.IsCompleted)
+        {
+            _loop = Task.Run(() => LoopAsync(_stop.Token));
+        }
+    }
+
+    /// <summary>One look, now: everything the schedule would do. Failures become notices; each part is tried even if one before failed.</summary>
+    public async Task RunOnceAsync(CancellationToken cancellationToken = default)
+    {
+        await TryAsync("The directory could not be refreshed", () => _directory.RefreshAsync(cancellationToken), cancellationToken);
+        await TryAsync("Stale requests could not be given up", () => _redemption.GiveUpStaleAsync(cancellationToken), cancellationToken);
+        await TryAsync("Expired tokens could not be cleared", () => _wallet.Journal.ExpireAsync(cancellationToken), cancellationToken);
+        if (await _account.ExistsAsync(cancellationToken))
+        {
+            await TryAsync("A voucher could not be deposited", () => _account.ResumeAsync(cancellationToken), cancellationToken);
+            await TryAsync("Tokens that were asked for did not arrive", () => _filler.ResumeAsync(cancellationToken), cancellationToken);
+            await TryAsync("The wallet could not be filled", () => FillAsync(cancellationToken), cancellationToken);
+        }
+        await TryAsync("Tokens could not be exchanged", () => _exchanger.RunAsync(cancellationToken), cancellationToken);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync();
+        await _loop;
+        _stop.Dispose();
+    }
+
+    private async Task LoopAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            DateTimeOffset next = await FirstAsync(cancellationToken);
+            while (true)
+            {
+                TimeSpan wait = next - _time.GetUtcNow();
+                if (wait > TimeSpan.Zero)
+                {
+                    await Task.Delay(wait, _time, cancellationToken);
+                }
+                // Drawn and stored before the look, so that a crash in it does not bring the next one forward.
+                next = _time.GetUtcNow() + Jittered(_options.Interval, _options.Jitter);
+                await _wallet.Journal.SetNextRefillAsync(next, cancellationToken);
+                await RunOnceAsync(cancellationToken);
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // Stopped.
+        }
+        catch (Exception e)
+        {
+            _notices.Post(NoticeKind.RefillFailed, "The wallet's schedule ended: " + e.Message);
+            LogEnded(e.GetType().Name);
+        }
+    }
+
+    private async Task<DateTimeOffset> FirstAsync(CancellationToken cancellationToken)
+    {
+        DateTimeOffset now = _time.GetUtcNow();
+        DateTimeOffset? stored = await _wallet.Journal.NextRefillAsync(cancellationToken);
+        DateTimeOffset first = stored is DateTimeOffset at && at > now && at - now <= _options.Interval * 2
+            ? at
+            : now + OverdueWait + (OverdueWait * 3 * Fraction());
+        await _wallet.Journal.SetNextRefillAsync(first, cancellationToken);
+        return first;
+    }
+
+    private async Task FillAsync(CancellationToken cancellationToken)
+    {
+        IssuerDirectory directory = await _directory.CurrentAsync(cancellationToken);
+        WalletStatus status = await _wallet.GetStatusAsync(cancellationToken);
+        foreach (string plan in _options.Plans ?? CheapestPlans(directory))
+        {
+            PlanHoldings? holdings = status.Plans.FirstOrDefault(entry => entry.Plan == plan);
+            if ((holdings?.Held ?? 0) < _options.LowWater)
+            {
+                FillResult result = await _filler.FillAsync(plan, _options.BatchSize, shrink: true, cancellationToken);
+                LogFilled(plan, result.Received);
+            }
+        }
+    }
+
+    /// <summary>For every model its cheapest plan, each once.</summary>
+    private static IEnumerable<string> CheapestPlans(IssuerDirectory directory) =>
+        directory.Plans.Where(entry => entry.Plan.Kind == PlanKind.Request)
+            .SelectMany(entry => entry.Plan.Models, (entry, model) => (entry.Plan, Model: model))
+            .GroupBy(pair => pair.Model, StringComparer.Ordinal)
+            .Select(pairs => pairs.OrderBy(pair => pair.Plan.Price).ThenBy(pair => pair.Plan.MaxInputBytes).First().Plan.Id)
+            .Distinct(StringComparer.Ordinal);
+
+    private async Task TryAsync(string what, Func<Task> part, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await part();
+        }
+        catch (Exception e) when (!cancellationToken.IsCancellationRequested && e is ClientException or Storage.StorageException or TransportException)
+        {
+            NoticeKind kind = e switch
+            {
+                ClientException { Error: ClientError.InsufficientCredits } => NoticeKind.LowCredits,
+                ClientException { Error: ClientError.DirectoryRefused } => NoticeKind.DirectoryRefused,
+                _ => NoticeKind.RefillFailed,
+            };
+            _notices.Post(kind, what + ". " + e.Message);
+            LogPartFailed(what, e.GetType().Name);
+        }
+    }
+
+    private static TimeSpan Jittered(TimeSpan mean, double jitter) => mean * (1 + (jitter * ((2 * Fraction()) - 1)));
+
+    /// <summary>Evenly from 0 to 1. From the system's generator: a guessable schedule could be recognised.</summary>
+    private static double Fraction() => RandomNumberGenerator.GetInt32(int.MaxValue) / (double)int.MaxValue;
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "The wallet bought {Count} tokens of plan {Plan}.")]
+    private partial void LogFilled(string plan, int count);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{What} ({Kind}); the wallet's status says more.")]
+    private partial void LogPartFailed(string what, string kind);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "The wallet's schedule ended unexpectedly ({Kind}).")]
+    private partial void LogEnded(string kind);
+}

@@ -1,0 +1,160 @@
+using System.Security.Cryptography;
+using Tacit.Client.Conversations;
+using Tacit.Storage;
+
+namespace Tacit.Client;
+
+/// <summary>A token on its way to be replaced by a fresh one.</summary>
+/// <param name="Successor">What asks for the fresh one.</param>
+/// <param name="SuccessorSeries">Its series.</param>
+internal sealed record TokenExchange(TokenSeries Series, long Index, byte[] Token, TokenSeries SuccessorSeries, ReservedToken Successor);
+
+internal sealed partial class WalletJournal
+{
+    /// <summary>
+    /// Tokens that should be exchanged: shown ones, except of conversations that still go on; held and restored ones whose deadline is near or over. Only
+    /// within the grace, and none that a successor was reserved for.
+    /// </summary>
+    public async Task<IReadOnlyList<(TokenSeries Series, long Index)>> ExchangeableAsync(Func<byte[], bool> isLive, CancellationToken cancellationToken)
+    {
+        IReadOnlyList<(TokenSeries Series, long Index, TokenState State, byte[]? Conversation)> rows = await _database.ReadAsync(
+            session => session.Query(
+                $"""
+                SELECT {TokenSeries.Columns}, t.idx, t.state, t.conversation FROM token t JOIN series s ON s.id = t.series
+                WHERE t.state IN (3, 6, 7) AND s.exchange_until > $1
+                AND NOT EXISTS (SELECT 1 FROM token n WHERE n.predecessor_series = t.series AND n.predecessor_idx = t.idx AND n.state <> 8)
+                """,
+                row => (TokenSeries.Read(row), row.Int64(12), (TokenState)row.Int32(13), row.NullableBlob(14)), Now),
+            cancellationToken);
+        DateTimeOffset now = _time.GetUtcNow();
+        return
+        [
+            .. rows.Where(row => now >= row.Series.Deadline - row.Series.ExchangeAhead || (row.Conversation is byte[] shownIn && !isLive(shownIn)))
+                .Select(row => (row.Series, row.Index)),
+        ];
+    }
+
+    /// <summary>Reserves the index of a successor. Nothing else changes: the token may still be shown in its conversation until the exchange is sent.</summary>
+    public Task<TokenExchange?> ReserveSuccessorAsync(
+        TokenSeries series, long index, TokenSeries successor, Func<byte[]>? freshRandomness, CancellationToken cancellationToken) =>
+        _database.WriteAsync(
+            session =>
+            {
+                if (session.QueryInt64("SELECT state FROM token WHERE series = $1 AND idx = $2", series.Id, index) is not (3 or 6 or 7))
+                {
+                    return null;
+                }
+                TokenSeries stored = Ensure(session, successor);
+                ReservedToken reserved = Insert(session, stored, NewBatchId(), freshRandomness, new TokenPlace(series.Id, index));
+                return FindExchange(session, stored.Id, reserved.Index);
+            },
+            cancellationToken);
+
+    /// <summary>The successor reserved → requested, and its predecessor → presented. False if the predecessor was taken for a request meanwhile.</summary>
+    public Task<bool> RequestExchangeAsync(TokenExchange exchange, byte[] hash, CancellationToken cancellationToken)
+    {
+        // A token that is shown in an exchange belongs to that exchange: from here on no prompt may use it (law 9).
+        byte[] shownIn = RandomNumberGenerator.GetBytes(ConversationId.SizeInBytes);
+        return _database.WriteAsync(
+            session =>
+            {
+                bool free = session.Execute(
+                    """
+                    UPDATE token SET state = 4, conversation = COALESCE(conversation, $3) WHERE series = $1 AND idx = $2 AND (state IN (3, 6, 7)
+                        OR (state = 4 AND NOT EXISTS (SELECT 1 FROM request r WHERE r.series = token.series AND r.idx = token.idx)))
+                    """,
+                    exchange.Series.Id, exchange.Index, shownIn) == 1;
+                if (free)
+                {
+                    Expect(
+                        session.Execute(
+                            """
+                            UPDATE token SET state = 2, request_hash = $3
+                            WHERE series = $1 AND idx = $2 AND state IN (1, 2) AND (request_hash IS NULL OR request_hash = $3)
+                            """,
+                            exchange.SuccessorSeries.Id, exchange.Successor.Index, hash),
+                        "reserved → requested");
+                }
+                return free;
+            },
+            cancellationToken);
+    }
+
+    /// <summary>Exchanges that began and have not ended; repeating them as they were is safe.</summary>
+    public Task<IReadOnlyList<TokenExchange>> OpenExchangesAsync(CancellationToken cancellationToken) =>
+        _database.ReadAsync(
+            session => session.Query(
+                $"""
+                {SelectExchange} WHERE t.state IN (1, 2) AND s.exchange_until > $1
+                AND NOT EXISTS (SELECT 1 FROM request r WHERE r.series = p.series AND r.idx = p.idx)
+                """,
+                ReadExchange, Now),
+            cancellationToken);
+
+    /// <summary>The successor requested → held, its predecessor presented → spent.</summary>
+    public Task CompleteExchangeAsync(TokenExchange exchange, byte[] token, CancellationToken cancellationToken)
+    {
+        byte[] box = _keys.Seal(token, PlaceOf("token"u8, new TokenPlace(exchange.SuccessorSeries.Id, exchange.Successor.Index)));
+        return _database.WriteAsync(
+            session =>
+            {
+                Expect(
+                    session.Execute(
+                        "UPDATE token SET state = 3, sealed_token = $3, sealed_randomness = NULL WHERE series = $1 AND idx = $2 AND state = 2",
+                        exchange.SuccessorSeries.Id, exchange.Successor.Index, box),
+                    "requested → held");
+                Expect(
+                    session.Execute(
+                        "UPDATE token SET state = 5, sealed_token = NULL WHERE series = $1 AND idx = $2 AND state = 4", exchange.Series.Id, exchange.Index),
+                    "presented → spent");
+                Note(session, HistoryKind.Exchanged, exchange.SuccessorSeries.Plan, 1);
+            },
+            cancellationToken);
+    }
+
+    /// <summary>The exchange will never be answered: the predecessor ends as <paramref name="state"/>, the successor's index is void.</summary>
+    public Task AbandonExchangeAsync(TokenExchange exchange, TokenState state, CancellationToken cancellationToken) =>
+        _database.WriteAsync(
+            session =>
+            {
+                session.Execute(
+                    "UPDATE token SET state = 8, sealed_randomness = NULL WHERE series = $1 AND idx = $2 AND state IN (1, 2)",
+                    exchange.SuccessorSeries.Id, exchange.Successor.Index);
+                int ended = session.Execute(
+                    """
+                    UPDATE token SET state = $3, sealed_token = CASE WHEN $3 IN (5, 8) THEN NULL ELSE sealed_token END
+                    WHERE series = $1 AND idx = $2 AND state IN (3, 4, 6, 7)
+                    AND NOT EXISTS (SELECT 1 FROM request r WHERE r.series = token.series AND r.idx = token.idx)
+                    """,
+                    exchange.Series.Id, exchange.Index, (int)state);
+                if (ended == 1 && state == TokenState.Spent)
+                {
+                    Note(session, HistoryKind.Spent, exchange.Series.Plan, 1);
+                }
+            },
+            cancellationToken);
+
+    private const string SelectExchange =
+        $"""
+        SELECT {TokenSeries.Columns}, t.idx, t.request_hash, t.sealed_randomness, p.series, p.idx, p.sealed_token,
+            ps.id, ps.issuer, ps.token_type, ps.key_id, ps.extensions, ps.challenge_digest, ps.namespace, ps.plan, ps.gateway, ps.public_key, ps.deadline, ps.exchange_until
+        FROM token t JOIN series s ON s.id = t.series
+        JOIN token p ON p.series = t.predecessor_series AND p.idx = t.predecessor_idx JOIN series ps ON ps.id = p.series
+        """;
+
+    private TokenExchange FindExchange(Session session, long series, long index) =>
+        session.QuerySingle($"{SelectExchange} WHERE t.series = $1 AND t.idx = $2", ReadExchange, series, index)!;
+
+    private TokenExchange ReadExchange(Row row)
+    {
+        TokenSeries successor = TokenSeries.Read(row);
+        TokenSeries series = TokenSeries.Read(row, 18);
+        long index = row.Int64(16);
+        return new TokenExchange(
+            series,
+            index,
+            _keys.Open(row.BlobSpan(17), PlaceOf("token"u8, new TokenPlace(series.Id, index))),
+            successor,
+            ReadReserved(row, successor.Id, 12));
+    }
+}

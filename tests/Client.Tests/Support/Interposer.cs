@@ -1,0 +1,176 @@
+using System.Collections.Concurrent;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging.Abstractions;
+using Tacit.Hosting;
+
+namespace Tacit.Client.Tests.Support;
+
+/// <summary>What happens to one request on its way.</summary>
+public enum Mishap
+{
+    None,
+
+    /// <summary>The connection breaks before the server sees the request.</summary>
+    LoseRequest,
+
+    /// <summary>The server does its work, and the connection breaks before the answer arrives.</summary>
+    LoseReply,
+
+    /// <summary>The answer begins and breaks off half way.</summary>
+    CutReply,
+
+    /// <summary>The server gets the request twice; the second answer arrives.</summary>
+    Twice,
+
+    /// <summary>Something in between answers 502 with a page of its own, the request having arrived.</summary>
+    ForeignError,
+}
+
+/// <summary>One request as it passed by.</summary>
+public sealed record Passing(string Method, string Path, IReadOnlyDictionary<string, string> Headers, byte[] Body, string Connection);
+
+/// <summary>Stands between a client and a server on real sockets, notes everything and lets go wrong what a test asks for.</summary>
+public sealed class Interposer : IAsyncDisposable
+{
+    private readonly HttpMessageInvoker _http = new(new SocketsHttpHandler { UseCookies = false, AllowAutoRedirect = false, ActivityHeadersPropagator = null });
+    private readonly ConcurrentQueue<Mishap> _mishaps = new();
+    private WebServer? _server;
+
+    public Uri Address => _server!.Address;
+
+    /// <summary>The server behind; may be changed, as after a restart.</summary>
+    public required Uri Target { get; set; }
+
+    public ConcurrentQueue<Passing> Seen { get; } = new();
+
+    /// <summary>Asked for each request once the queue of mishaps is empty.</summary>
+    public Func<Passing, Mishap> Decide { get; set; } = _ => Mishap.None;
+
+    /// <summary>Called before a request is passed on; may wait.</summary>
+    public Func<Passing, Task> Before { get; set; } = _ => Task.CompletedTask;
+
+    /// <summary>Bytes of an answer that still arrive when it is cut.</summary>
+    public int CutAfterBytes { get; set; } = 300;
+
+    /// <summary>Replaces the whole answer when set.</summary>
+    public Func<HttpContext, Passing, Task<bool>>? Impersonate { get; set; }
+
+    public static async Task<Interposer> StartAsync(Uri target)
+    {
+        var interposer = new Interposer { Target = target };
+        interposer._server = await WebServer.StartAsync(
+            new WebServerOptions { Role = "interposer", Listen = ListenAddress.Loopback(0), DrainTimeout = TimeSpan.Zero, MaxRequestBodyBytes = null },
+            routes => routes.MapFallback("{**path}", (RequestDelegate)interposer.HandleAsync),
+            TimeProvider.System,
+            NullLoggerFactory.Instance,
+            CancellationToken.None);
+        return interposer;
+    }
+
+    /// <summary>What will happen to the next requests, one each.</summary>
+    public void Next(params Mishap[] mishaps)
+    {
+        foreach (Mishap mishap in mishaps)
+        {
+            _mishaps.Enqueue(mishap);
+        }
+    }
+
+    public IReadOnlyList<Passing> SeenAt(string path) => [.. Seen.Where(passing => passing.Path == path)];
+
+    public async ValueTask DisposeAsync()
+    {
+        await _server!.DisposeAsync();
+        _http.Dispose();
+    }
+
+    private async Task HandleAsync(HttpContext context)
+    {
+        using var body = new MemoryStream();
+        await context.Request.Body.CopyToAsync(body, context.RequestAborted);
+        var passing = new Passing(
+            context.Request.Method, context.Request.Path, context.Request.Headers.ToDictionary(header => header.Key, header => header.Value.ToString()), body.ToArray(),
+            context.Connection.Id);
+        Seen.Enqueue(passing);
+        Mishap mishap = _mishaps.TryDequeue(out Mishap queued) ? queued : Decide(passing);
+        if (mishap == Mishap.LoseRequest)
+        {
+            context.Abort();
+            return;
+        }
+        if (Impersonate is not null && await Impersonate(context, passing))
+        {
+            return;
+        }
+        await Before(passing);
+        if (mishap == Mishap.Twice)
+        {
+            using HttpResponseMessage first = await ForwardAsync(passing);
+            await first.Content.ReadAsByteArrayAsync();
+        }
+        using HttpResponseMessage response = await ForwardAsync(passing);
+        if (mishap == Mishap.LoseReply)
+        {
+            await response.Content.ReadAsByteArrayAsync();
+            context.Abort();
+            return;
+        }
+        if (mishap == Mishap.ForeignError)
+        {
+            await response.Content.ReadAsByteArrayAsync();
+            context.Response.StatusCode = 502;
+            await context.Response.WriteAsync("<html>Bad Gateway</html>");
+            return;
+        }
+        await ReturnAsync(context, response, mishap == Mishap.CutReply ? CutAfterBytes : int.MaxValue);
+    }
+
+    private async Task<HttpResponseMessage> ForwardAsync(Passing passing)
+    {
+        // Not tied to the caller: what a client sent, the server has, whether or not the client waits.
+        var request = new HttpRequestMessage(new HttpMethod(passing.Method), new Uri(Target, passing.Path));
+        if (passing.Body.Length > 0 || passing.Method == "POST")
+        {
+            request.Content = new ByteArrayContent(passing.Body);
+        }
+        foreach ((string name, string value) in passing.Headers)
+        {
+            if (name is not ("Host" or "Content-Length" or "Transfer-Encoding" or "Connection"))
+            {
+                if (!request.Headers.TryAddWithoutValidation(name, value))
+                {
+                    request.Content?.Headers.TryAddWithoutValidation(name, value);
+                }
+            }
+        }
+        return await _http.SendAsync(request, CancellationToken.None);
+    }
+
+    private static async Task ReturnAsync(HttpContext context, HttpResponseMessage response, int bytes)
+    {
+        context.Response.StatusCode = (int)response.StatusCode;
+        foreach ((string name, IEnumerable<string> values) in response.Headers.Concat(response.Content.Headers))
+        {
+            if (name is not ("Transfer-Encoding" or "Content-Length" or "Connection"))
+            {
+                context.Response.Headers[name] = values.ToArray();
+            }
+        }
+        await using Stream stream = await response.Content.ReadAsStreamAsync();
+        byte[] block = new byte[4096];
+        int read;
+        while ((read = await stream.ReadAsync(block.AsMemory(0, Math.Min(block.Length, Math.Max(bytes, 1))), context.RequestAborted)) > 0)
+        {
+            int part = Math.Min(read, bytes);
+            await context.Response.Body.WriteAsync(block.AsMemory(0, part), context.RequestAborted);
+            await context.Response.Body.FlushAsync(context.RequestAborted);
+            bytes -= part;
+            if (bytes == 0)
+            {
+                context.Abort();
+                return;
+            }
+        }
+    }
+}
