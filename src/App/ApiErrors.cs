@@ -1,0 +1,101 @@
+using System.Buffers;
+using System.Text.Json;
+using Microsoft.AspNetCore.Http;
+using Tacit.Client;
+using Tacit.Storage;
+
+namespace Tacit.App;
+
+/// <summary>An error as OpenAI's API writes it, and whether an SDK should repeat the request by itself.</summary>
+/// <param name="Retry">True: a repetition is free and may help. False: it would cost a token or cannot help.</param>
+internal sealed record ApiFault(int Status, string Type, string Code, string Message, string? Param = null, bool Retry = false);
+
+/// <summary>
+/// The app's errors. OpenAI's SDKs repeat failed requests blindly; most of them honour <c>x-should-retry</c>, and for the one that does not (.NET) a
+/// repetition within a minute gets the same answer again (see the client's memory of errors), so that none costs a token unasked.
+/// </summary>
+internal static class ApiErrors
+{
+    public const string ShouldRetry = "x-should-retry";
+
+    public static ApiFault From(Exception e) => e switch
+    {
+        ClientException client => From(client),
+        StorageException storage => new ApiFault(500, "server_error", "wallet_unavailable", storage.Message),
+        _ => new ApiFault(500, "server_error", "internal_error", "The app failed; its log names the cause."),
+    };
+
+    public static async Task WriteAsync(HttpContext context, ApiFault fault)
+    {
+        if (context.Response.HasStarted)
+        {
+            context.Abort();
+            return;
+        }
+        var body = new ArrayBufferWriter<byte>(256);
+        WriteTo(body, fault);
+        context.Response.StatusCode = fault.Status;
+        context.Response.ContentType = "application/json";
+        context.Response.ContentLength = body.WrittenCount;
+        context.Response.Headers.CacheControl = "no-store";
+        context.Response.Headers[ShouldRetry] = fault.Retry ? "true" : "false";
+        await context.Response.BodyWriter.WriteAsync(body.WrittenMemory, context.RequestAborted);
+    }
+
+    /// <summary>The last event of a stream that cannot be finished. Begins with an empty line: the event before may be half there.</summary>
+    public static void WriteEventTo(IBufferWriter<byte> destination, ApiFault fault)
+    {
+        destination.Write("\n\nevent: error\ndata: "u8);
+        WriteTo(destination, fault);
+        destination.Write("\n\n"u8);
+    }
+
+    public static Task WriteFrameworkErrorAsync(HttpContext context, int status) => WriteAsync(
+        context,
+        status switch
+        {
+            StatusCodes.Status404NotFound => new ApiFault(404, "invalid_request_error", "not_found", "There is no such path here."),
+            StatusCodes.Status405MethodNotAllowed => new ApiFault(405, "invalid_request_error", "method_not_allowed", "This path does not take that method."),
+            StatusCodes.Status413PayloadTooLarge => new ApiFault(413, "invalid_request_error", "request_too_large", "The request is too large."),
+            >= 500 => new ApiFault(status, "server_error", "internal_error", "The app failed; its log names the cause."),
+            _ => new ApiFault(status, "invalid_request_error", "bad_request", "The request is malformed."),
+        });
+
+    private static ApiFault From(ClientException e)
+    {
+        (int status, string type, string code, bool retry) = e.Error switch
+        {
+            ClientError.InvalidRequest => (400, "invalid_request_error", "invalid_request", false),
+            ClientError.RequestTooLarge => (413, "invalid_request_error", "request_too_large", false),
+            ClientError.ModelNotFound => (404, "invalid_request_error", "model_not_found", false),
+            ClientError.WalletEmpty => (402, "insufficient_quota", "wallet_empty", false),
+            ClientError.AccountMissing => (402, "insufficient_quota", "account_missing", false),
+            ClientError.InsufficientCredits => (402, "insufficient_quota", "insufficient_credits", false),
+            ClientError.PlanUnavailable => (404, "invalid_request_error", "plan_unavailable", false),
+            ClientError.TokenSpent => (409, "invalid_request_error", "reply_lost", false),
+            ClientError.GatewayUnreachable => (503, "server_error", "gateway_unreachable", true),
+            ClientError.IssuerUnreachable => (503, "server_error", "issuer_unreachable", true),
+            ClientError.DirectoryUnavailable => (503, "server_error", "directory_unavailable", true),
+            ClientError.ShuttingDown => (503, "server_error", "shutting_down", true),
+            ClientError.ReplyInterrupted => (502, "server_error", "reply_interrupted", true),
+            ClientError.ChallengeRefused => (502, "server_error", "wrong_challenge", false),
+            ClientError.DirectoryRefused => (502, "server_error", "directory_refused", false),
+            ClientError.DirectoryNotPinned => (500, "server_error", "directory_not_pinned", false),
+            _ => (500, "server_error", "wallet_error", false),
+        };
+        return new ApiFault(status, type, e.Code ?? code, e.Message, e.Param, retry);
+    }
+
+    private static void WriteTo(IBufferWriter<byte> destination, ApiFault fault)
+    {
+        using var json = new Utf8JsonWriter(destination);
+        json.WriteStartObject();
+        json.WriteStartObject("error"u8);
+        json.WriteString("message"u8, fault.Message);
+        json.WriteString("type"u8, fault.Type);
+        json.WriteString("param"u8, fault.Param);
+        json.WriteString("code"u8, fault.Code);
+        json.WriteEndObject();
+        json.WriteEndObject();
+    }
+}

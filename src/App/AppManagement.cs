@@ -1,0 +1,121 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using System.Text.Json.Serialization.Metadata;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Tacit.Client;
+using Tacit.Hosting;
+using Tacit.Storage;
+
+namespace Tacit.App;
+
+/// <summary>What a running app says of itself. Calls nobody.</summary>
+/// <param name="Address">The base address of its API, without <c>/v1</c>.</param>
+/// <param name="Pending">Requests whose reply was not delivered.</param>
+public sealed record AppStatus(string Address, WalletStatus Wallet, IReadOnlyList<PendingPrompt> Pending, IReadOnlyList<Notice> Notices);
+
+/// <param name="Plan">The plan's id; null takes the cheapest.</param>
+/// <param name="Size">One of the standard sizes.</param>
+/// <param name="Shrink">Whether to take the next smaller standard size that the account can pay.</param>
+public sealed record FillCommand(string? Plan, int Size, bool Shrink = true);
+
+public sealed record RestoreResult(int Restored);
+
+/// <summary>A secret that is shown once.</summary>
+public sealed record AccountKeyShown(string AccountKey);
+
+public sealed record AccountKeyGiven(string AccountKey);
+
+public sealed record DepositCommand(string Code);
+
+/// <summary>
+/// The app's management socket, for the commands that need the wallet while the app has it: <c>GET /status</c>, <c>GET /history</c>, <c>GET /plans</c>,
+/// <c>POST /wallet/fill</c>, <c>/wallet/restore</c>, <c>/wallet/upkeep</c>, <c>GET /account</c>, <c>POST /account/create</c>, <c>/account/import</c>,
+/// <c>/account/reveal</c>, <c>/account/deposit</c>.
+/// </summary>
+internal sealed class AppManagement(TacitClient client, Uri address, TimeProvider time)
+{
+    public void Map(IEndpointRouteBuilder routes)
+    {
+        Get("/status", AppJson.Default.AppStatus, StatusAsync);
+        Get("/history", AppJson.Default.IReadOnlyListHistoryEntry, client.Wallet.GetHistoryAsync);
+        Get("/plans", AppJson.Default.DirectorySummary, client.Directory.GetAsync);
+        Post("/plans/refresh", AppJson.Default.DirectorySummary, client.Directory.RefreshAsync);
+        Get("/account", AppJson.Default.AccountSummary, client.Account.GetAsync);
+        Post("/account/create", AppJson.Default.AccountKeyShown, async token => new AccountKeyShown(await client.Account.CreateAsync(token)));
+        Post("/account/reveal", AppJson.Default.AccountKeyShown, async token => new AccountKeyShown(await client.Account.RevealKeyAsync(token)));
+        Post("/wallet/restore", AppJson.Default.RestoreResult, async token => new RestoreResult(await client.Filler.RestoreAsync(token)));
+        Post("/wallet/upkeep", AppJson.Default.AppStatus, async token =>
+        {
+            await client.Refills.RunOnceAsync(token);
+            return await StatusAsync(token);
+        });
+        PostWith("/wallet/fill", AppJson.Default.FillCommand, AppJson.Default.FillResult, (command, token) => client.Filler.FillAsync(command.Plan, command.Size, command.Shrink, token));
+        PostWith("/account/deposit", AppJson.Default.DepositCommand, AppJson.Default.DepositResult, (command, token) => client.Account.DepositAsync(command.Code, token));
+        PostWith("/account/import", AppJson.Default.AccountKeyGiven, AppJson.Default.AccountKeyShown, async (command, token) =>
+        {
+            await client.Account.ImportAsync(command.AccountKey, token);
+            return new AccountKeyShown(await client.Account.RevealKeyAsync(token));
+        });
+
+        void Get<T>(string path, JsonTypeInfo<T> form, Func<CancellationToken, Task<T>> work) =>
+            routes.MapGet(path, (RequestDelegate)(context => AnswerAsync(context, form, work)));
+        void Post<T>(string path, JsonTypeInfo<T> form, Func<CancellationToken, Task<T>> work) =>
+            routes.MapPost(path, (RequestDelegate)(context => AnswerAsync(context, form, work)));
+        void PostWith<TCommand, T>(string path, JsonTypeInfo<TCommand> command, JsonTypeInfo<T> form, Func<TCommand, CancellationToken, Task<T>> work) =>
+            routes.MapPost(path, (RequestDelegate)(context => AnswerAsync(context, form, async token =>
+            {
+                TCommand given = await JsonSerializer.DeserializeAsync(context.Request.Body, command, token) ?? throw new JsonException();
+                return await work(given, token);
+            })));
+    }
+
+    private async Task<AppStatus> StatusAsync(CancellationToken cancellationToken) => new(
+        address.GetLeftPart(UriPartial.Authority),
+        await client.Wallet.GetStatusAsync(cancellationToken),
+        await client.Redemption.GetPendingAsync(cancellationToken),
+        [.. client.Notices.Latest.Where(notice => notice.At > time.GetUtcNow().AddDays(-1))]);
+
+    private static async Task AnswerAsync<T>(HttpContext context, JsonTypeInfo<T> form, Func<CancellationToken, Task<T>> work)
+    {
+        T result;
+        try
+        {
+            result = await work(context.RequestAborted);
+        }
+        catch (ClientException e)
+        {
+            await ManagementSocket.RefuseAsync(context, StatusCodes.Status409Conflict, e.Message);
+            return;
+        }
+        catch (StorageException e)
+        {
+            await ManagementSocket.RefuseAsync(context, StatusCodes.Status503ServiceUnavailable, e.Message);
+            return;
+        }
+        catch (JsonException)
+        {
+            await ManagementSocket.RefuseAsync(context, StatusCodes.Status400BadRequest, "The command is malformed; it may be of another version.");
+            return;
+        }
+        context.Response.ContentType = "application/json";
+        await JsonSerializer.SerializeAsync(context.Response.Body, result, form, context.RequestAborted);
+    }
+}
+
+/// <summary>The JSON form of the management calls, for both ends.</summary>
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, UseStringEnumConverter = true, AllowDuplicateProperties = false)]
+[JsonSerializable(typeof(AppStatus))]
+[JsonSerializable(typeof(IReadOnlyList<HistoryEntry>))]
+[JsonSerializable(typeof(DirectorySummary))]
+[JsonSerializable(typeof(AccountSummary))]
+[JsonSerializable(typeof(AccountKeyShown))]
+[JsonSerializable(typeof(AccountKeyGiven))]
+[JsonSerializable(typeof(RestoreResult))]
+[JsonSerializable(typeof(FillCommand))]
+[JsonSerializable(typeof(FillResult))]
+[JsonSerializable(typeof(DepositCommand))]
+[JsonSerializable(typeof(DepositResult))]
+[JsonSerializable(typeof(JsonElement))]
+public sealed partial class AppJson : JsonSerializerContext;

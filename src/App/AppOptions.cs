@@ -1,0 +1,94 @@
+using Tacit.Client;
+using Tacit.Hosting;
+
+namespace Tacit.App;
+
+/// <summary>How the local app, and every command that uses the wallet, is set up. Checked at start; a wrong value names its key and the fix.</summary>
+public sealed record AppOptions : IValidatedSettings
+{
+    public const int DefaultPort = 8224;
+
+    /// <summary>Where to listen: this machine only. Default 127.0.0.1:8224; port 0 takes a free one.</summary>
+    public ListenAddress Listen { get; init; } = ListenAddress.Loopback(DefaultPort);
+
+    /// <summary>The folder with the wallet and the management socket.</summary>
+    public required string DataDirectory { get; init; }
+
+    /// <summary>The issuer's base address. Default http://127.0.0.1:8225.</summary>
+    public Uri IssuerUrl { get; init; } = new("http://127.0.0.1:8225");
+
+    /// <summary>The issuer's Ed25519 directory key, 32 bytes in base64url or hexadecimal. Needed at the first use; pinned in the wallet from then on.</summary>
+    public string? DirectoryKey { get; init; }
+
+    /// <summary>The gateway's name in the directory; null takes the directory's first.</summary>
+    public string? Gateway { get; init; }
+
+    /// <summary>Where to reach the gateway, if not at the address that the directory gives.</summary>
+    public Uri? GatewayUrl { get; init; }
+
+    /// <summary>Whether new wallets derive their randomness from the seed, so that tokens can be restored. Default true.</summary>
+    public bool Recoverable { get; init; } = true;
+
+    /// <summary>Whether the wallet fills itself on a schedule of its own. Default true.</summary>
+    public bool AutoFill { get; init; } = true;
+
+    /// <summary>Whether an empty wallet may be filled because a prompt needs a token, which links the two by time. Default true; the reply says so.</summary>
+    public bool FillAtPrompt { get; init; } = true;
+
+    /// <summary>A plan with fewer tokens than this is filled at the next look. Default 20.</summary>
+    public int LowWater { get; init; } = 20;
+
+    /// <summary>How many tokens one fill buys: 1, 2, 5, 10, 50, 100, 250 or 1000. Default 50.</summary>
+    public int BatchSize { get; init; } = 50;
+
+    /// <summary>The mean time between the wallet's looks at itself. Default 1 h.</summary>
+    public TimeSpan FillInterval { get; init; } = TimeSpan.FromHours(1);
+
+    /// <summary>The plans to keep filled; null keeps the cheapest plan of every model.</summary>
+    public IReadOnlyList<string>? FillPlans { get; init; }
+
+    /// <summary>Largest request body taken from a local program, in bytes; a plan's own limit is usually smaller. Default 16 MiB.</summary>
+    public int MaxRequestBytes { get; init; } = 16 << 20;
+
+    /// <summary>How long after its caller vanished a request goes on, waiting for a repetition. Default 15 s.</summary>
+    public TimeSpan CancelGrace { get; init; } = TimeSpan.FromSeconds(15);
+
+    /// <summary>How long replies under way may take to end once a stop began. Default 10 s.</summary>
+    public TimeSpan DrainTimeout { get; init; } = TimeSpan.FromSeconds(10);
+
+    public void Validate(SettingsValidation validation)
+    {
+        ArgumentNullException.ThrowIfNull(validation);
+        validation
+            .Require(
+                Listen is { IsUnixSocket: false, IsLoopback: true }, "Listen", "the app answers this machine only",
+                "Use 127.0.0.1:8224 or [::1]:8224: whoever reaches the app spends your tokens.")
+            .Require(!string.IsNullOrWhiteSpace(DataDirectory), "DataDirectory", "no data folder is named", "Name a folder.")
+            .Require(IsHttp(IssuerUrl), "IssuerUrl", "this is no http or https URL", "Use the issuer's base URL, such as https://issuer.example.")
+            .Require(GatewayUrl is null || IsHttp(GatewayUrl), "GatewayUrl", "this is no http or https URL", "Use the gateway's base URL, or leave it out.")
+            .Require(
+                DirectoryKey is null || DirectoryOptions.TryParseKey(DirectoryKey, out _), "DirectoryKey", "this is not a 32-byte key",
+                "Copy the directory key that the issuer's operator gives (base64url or hexadecimal).")
+            .Require(FillOptions.StandardSizes.Contains(BatchSize), "BatchSize", $"{BatchSize} is no standard size", $"Use one of {string.Join(", ", FillOptions.StandardSizes)}.")
+            .RequireRange(LowWater, 0, 1000, "LowWater")
+            .RequireRange(FillInterval, TimeSpan.FromMinutes(1), TimeSpan.FromDays(7), "FillInterval")
+            .RequireRange(MaxRequestBytes, 1024, 1 << 30, "MaxRequestBytes")
+            .RequireRange(CancelGrace, TimeSpan.Zero, TimeSpan.FromMinutes(10), "CancelGrace")
+            .RequireRange(DrainTimeout, TimeSpan.Zero, TimeSpan.FromHours(1), "DrainTimeout");
+    }
+
+    /// <summary>What the client needs of these settings.</summary>
+    public ClientOptions ToClientOptions() => new()
+    {
+        Wallet = new WalletOptions { DataDirectory = DataDirectory, Recoverable = Recoverable },
+        Directory = new DirectoryOptions
+        {
+            Issuer = IssuerUrl,
+            DirectoryKey = DirectoryOptions.TryParseKey(DirectoryKey, out ReadOnlyMemory<byte> key) ? key : null,
+        },
+        Redemption = new RedemptionOptions { Gateway = Gateway, GatewayAddress = GatewayUrl, FillAtPrompt = FillAtPrompt, CancelGrace = CancelGrace },
+        Fill = new FillOptions { Automatic = AutoFill, LowWater = LowWater, BatchSize = BatchSize, Interval = FillInterval, Plans = FillPlans },
+    };
+
+    private static bool IsHttp(Uri uri) => uri.IsAbsoluteUri && (uri.Scheme == Uri.UriSchemeHttp || uri.Scheme == Uri.UriSchemeHttps);
+}

@@ -1,0 +1,105 @@
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.Logging;
+using Tacit.Client;
+using Tacit.Hosting;
+
+namespace Tacit.App;
+
+/// <summary>
+/// The local app: an OpenAI-compatible API on this machine, whose every request is paid with a blind token. Does not own the client it is given, but runs the
+/// wallet's schedule while it is up.
+/// </summary>
+public sealed class AppServer : IAsyncDisposable
+{
+    public const string Role = "app";
+
+    private readonly WebServer _web;
+    private readonly WebServer _management;
+
+    private AppServer(WebServer web, WebServer management)
+    {
+        _web = web;
+        _management = management;
+    }
+
+    /// <summary>Where it listens, with the port it really got. The base URL for SDKs is this and <c>v1</c>.</summary>
+    public Uri Address => _web.Address;
+
+    /// <exception cref="SettingsException">A setting is wrong.</exception>
+    /// <exception cref="ListenException">The address cannot be listened on, or an app already runs on the data folder.</exception>
+    public static async Task<AppServer> StartAsync(
+        AppOptions options, TacitClient client, TimeProvider time, ILoggerFactory loggers, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(client);
+        var validation = new SettingsValidation();
+        options.Validate(validation);
+        validation.ThrowIfAny();
+
+        var drain = new DrainSignal();
+        int port = 0;
+        var guard = new LocalGuard(() => port);
+        WebServer web = await WebServer.StartAsync(
+            new WebServerOptions
+            {
+                Role = Role,
+                Listen = options.Listen,
+                MaxRequestBodyBytes = null,
+                DrainTimeout = options.DrainTimeout,
+                Drain = drain,
+                WriteError = ApiErrors.WriteFrameworkErrorAsync,
+            },
+            routes => Map(routes, guard, client.Redemption, options),
+            time,
+            loggers,
+            cancellationToken);
+        port = web.Address.Port;
+        try
+        {
+            var management = new AppManagement(client, web.Address, time);
+            WebServer socket = await ManagementSocket.StartAsync(
+                options.DataDirectory, Role, management.Map, new Health(drain), time, loggers, cancellationToken);
+            client.Refills.Start();
+            return new AppServer(web, socket);
+        }
+        catch
+        {
+            await web.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Lets replies under way end, up to the drain timeout.</summary>
+    public async Task StopAsync(CancellationToken cancellationToken = default)
+    {
+        await _web.StopAsync(cancellationToken);
+        await _management.StopAsync(cancellationToken);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _web.DisposeAsync();
+        await _management.DisposeAsync();
+    }
+
+    private static void Map(IEndpointRouteBuilder routes, LocalGuard guard, RedemptionClient redemption, AppOptions options)
+    {
+        var models = new ModelsEndpoint(redemption);
+        Post("/v1/chat/completions", PromptOperation.ChatCompletions);
+        Post("/v1/responses", PromptOperation.Responses);
+        Post("/v1/embeddings", PromptOperation.Embeddings);
+        routes.MapGet("/v1/models", guard.Wrap(models.ListAsync));
+        routes.MapGet("/v1/models/{**id}", guard.Wrap(models.GetAsync));
+        routes.MapGet("/", guard.Wrap(context =>
+        {
+            context.Response.ContentType = "text/plain; charset=utf-8";
+            return context.Response.WriteAsync(
+                $"Tacit runs here. Point any OpenAI client at {context.Request.Scheme}://{context.Request.Host}/v1 with any API key.\n", context.RequestAborted);
+        }));
+        routes.MapFallback("{**path}", guard.Wrap(context => ApiErrors.WriteFrameworkErrorAsync(context, StatusCodes.Status404NotFound)));
+
+        void Post(string path, PromptOperation operation) => routes.MapPost(path, guard.Wrap(new PromptEndpoint(operation, redemption, options).HandleAsync));
+    }
+}

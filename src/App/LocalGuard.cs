@@ -1,0 +1,54 @@
+using Microsoft.AspNetCore.Http;
+
+namespace Tacit.App;
+
+/// <summary>
+/// Lets in only what comes from this machine's own programs and the app's own pages. A web page elsewhere reaches 127.0.0.1 too, directly or by having its
+/// name resolve to it: the first shows in Origin and Sec-Fetch-Site, the second in Host. No CORS header is ever sent.
+/// </summary>
+internal sealed class LocalGuard(Func<int> port)
+{
+    public RequestDelegate Wrap(RequestDelegate next) => context => Refusal(context.Request) is string why
+        ? ApiErrors.WriteAsync(context, new ApiFault(StatusCodes.Status403Forbidden, "invalid_request_error", "foreign_origin", why))
+        : next(context);
+
+    private string? Refusal(HttpRequest request)
+    {
+        if (!IsOwnAuthority(request.Host.Value))
+        {
+            return "The app answers only to 127.0.0.1, localhost and [::1] at its own port.";
+        }
+        foreach (string? origin in request.Headers.Origin)
+        {
+            // "null" too: a sandboxed frame or a file has no origin to vouch for it.
+            if (origin is null || !origin.StartsWith("http://", StringComparison.OrdinalIgnoreCase) || !IsOwnAuthority(origin[7..]))
+            {
+                return "The app answers no web page but its own.";
+            }
+        }
+        // Browsers say this even where they leave Origin out, as for images and scripts. A person who follows a link to the page itself is welcome.
+        string? site = request.Headers["Sec-Fetch-Site"];
+        bool isNavigation = HttpMethods.IsGet(request.Method) && request.Headers["Sec-Fetch-Mode"] == "navigate" && request.Path == "/";
+        return site is null or "same-origin" or "none" || isNavigation ? null : "The app answers no web page but its own.";
+    }
+
+    private bool IsOwnAuthority(string? authority)
+    {
+        string suffix = ":" + port().ToString(System.Globalization.CultureInfo.InvariantCulture);
+        if (authority is null)
+        {
+            return false;
+        }
+        ReadOnlySpan<char> name = authority;
+        if (name.EndsWith(suffix, StringComparison.Ordinal))
+        {
+            name = name[..^suffix.Length];
+        }
+        else if (port() != 80)
+        {
+            return false;
+        }
+        return name.Equals("127.0.0.1", StringComparison.Ordinal) || name.Equals("localhost", StringComparison.OrdinalIgnoreCase)
+            || name.Equals("[::1]", StringComparison.Ordinal);
+    }
+}

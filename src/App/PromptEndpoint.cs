@@ -1,0 +1,125 @@
+using System.Buffers;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Net.Http.Headers;
+using Tacit.Client;
+using Tacit.Hosting;
+using Tacit.Storage;
+
+namespace Tacit.App;
+
+/// <summary>
+/// One operation of OpenAI's API: takes a local program's request, drops everything of it but the body, and streams the reply back. Whatever key the program
+/// sends is ignored; a token pays.
+/// </summary>
+internal sealed class PromptEndpoint(PromptOperation operation, RedemptionClient redemption, AppOptions options)
+{
+    private const string ConversationHeader = "Tacit-Conversation";
+    private const string PlanHeader = "Tacit-Plan";
+    private const string NoticeHeader = "Tacit-Notice";
+
+    public async Task HandleAsync(HttpContext context)
+    {
+        if (!MediaTypeHeaderValue.TryParse(context.Request.ContentType, out MediaTypeHeaderValue? type)
+            || !type.MediaType.Equals("application/json", StringComparison.OrdinalIgnoreCase))
+        {
+            await ApiErrors.WriteAsync(context, new ApiFault(415, "invalid_request_error", "unsupported_media_type", "Send the request as Content-Type: application/json."));
+            return;
+        }
+        using var body = new PromptBuffer();
+        switch (await RequestBody.ReadAsync(context, body, options.MaxRequestBytes))
+        {
+            case BodyReadResult.TooLarge:
+                await ApiErrors.WriteAsync(context, new ApiFault(413, "invalid_request_error", "request_too_large", $"The app takes requests of at most {options.MaxRequestBytes} bytes."));
+                return;
+            case BodyReadResult.Aborted:
+                context.Abort();
+                return;
+            default:
+                break;
+        }
+        try
+        {
+            await AnswerAsync(context, new PromptRequest(operation, body.Written, context.Request.Headers[ConversationHeader]));
+        }
+        catch (Exception e) when (e is ClientException or StorageException)
+        {
+            await ApiErrors.WriteAsync(context, ApiErrors.From(e));
+        }
+        catch (Exception e) when (e is OperationCanceledException or IOException)
+        {
+            // The program is gone; what it asked waits a moment for its repetition.
+            context.Abort();
+        }
+    }
+
+    private async Task AnswerAsync(HttpContext context, PromptRequest prompt)
+    {
+        await using PromptReply reply = await redemption.SendAsync(prompt, context.RequestAborted);
+        HttpResponse response = context.Response;
+        // The token is the wallet's business: a program that is told 401 would ask its user for another API key.
+        response.StatusCode = reply.Status == StatusCodes.Status401Unauthorized ? StatusCodes.Status502BadGateway : reply.Status;
+        response.ContentType = reply.ContentType;
+        response.Headers.CacheControl = "no-store";
+        response.Headers[PlanHeader] = reply.Plan;
+        if (reply.FilledAtPrompt)
+        {
+            response.Headers[NoticeHeader] = "filled-at-prompt";
+        }
+        if (reply.Status >= 400)
+        {
+            // A kept token is used again for the same body, so a repetition is free; it helps where the trouble was the provider's or passing.
+            response.Headers[ApiErrors.ShouldRetry] = reply.Token == TokenOutcome.Kept && reply.Status is 429 or >= 500 ? "true" : "false";
+            if (reply.RetryAfter is string after)
+            {
+                response.Headers.RetryAfter = after;
+            }
+        }
+        if (reply.IsEventStream)
+        {
+            await response.StartAsync(context.RequestAborted);
+            await response.BodyWriter.FlushAsync(context.RequestAborted);
+        }
+        if (await CopyAsync(context, reply))
+        {
+            await response.CompleteAsync();
+            await reply.CompleteAsync();
+        }
+    }
+
+    /// <summary>False if it broke off.</summary>
+    private static async Task<bool> CopyAsync(HttpContext context, PromptReply reply)
+    {
+        System.IO.Pipelines.PipeWriter writer = context.Response.BodyWriter;
+        while (true)
+        {
+            int read;
+            try
+            {
+                read = await reply.ReadAsync(writer.GetMemory(4096), context.RequestAborted);
+            }
+            catch (ClientException e) when (context.Response.HasStarted)
+            {
+                if (reply.IsEventStream)
+                {
+                    ApiErrors.WriteEventTo(writer, ApiErrors.From(e));
+                    await writer.FlushAsync(context.RequestAborted);
+                }
+                else
+                {
+                    // Half a reply must not look like a whole one.
+                    context.Abort();
+                }
+                return false;
+            }
+            if (read == 0)
+            {
+                return true;
+            }
+            writer.Advance(read);
+            if ((await writer.FlushAsync(context.RequestAborted)).IsCompleted)
+            {
+                context.RequestAborted.ThrowIfCancellationRequested();
+            }
+        }
+    }
+}
