@@ -3,7 +3,8 @@ namespace Tacit.Storage;
 /// <summary>
 /// What a unit of work sees of the database: a connection inside a transaction. Works are plain synchronous functions: SQLite's calls are, and a group of
 /// works shares one transaction on one connection anyway, so there is nothing to await. Not to be kept after the work has returned. Statements are prepared
-/// once per connection and found again by their text: keep it constant, pass values as <c>$1</c>, <c>$2</c>….
+/// once per connection and found again by their text: keep it constant, pass values as <c>$1</c>, <c>$2</c>…. An error of the session ends the work: do not
+/// catch it and go on, as PostgreSQL's transaction would be lost there. Use <c>ON CONFLICT</c> for what may clash.
 /// </summary>
 public abstract class Session
 {

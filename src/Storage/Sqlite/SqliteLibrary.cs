@@ -13,24 +13,22 @@ internal static class SqliteLibrary
     /// <summary>3.37: STRICT tables. RETURNING came with 3.35.</summary>
     private const int MinVersion = 3_037_000;
 
-    private static readonly Lazy<nint> s_handle = new(() => Load(Names));
-
-    internal static string[] Names { get; } =
+    private static readonly string[] s_names =
         OperatingSystem.IsMacOS() ? ["libsqlite3.dylib"] : OperatingSystem.IsWindows() ? ["winsqlite3.dll"] : ["libsqlite3.so.0"];
 
-    private static readonly Lazy<bool> s_loaded = new(() =>
+    private static readonly Lazy<nint> s_handle = new(() =>
     {
-        nint handle = s_handle.Value;
+        nint handle = Load(s_names);
         NativeLibrary.SetDllImportResolver(
             typeof(SQLite3Provider_e_sqlite3).Assembly,
             (name, _, _) => name == "e_sqlite3" ? handle : 0);
         raw.SetProvider(new SQLite3Provider_e_sqlite3());
         CheckVersion(raw.sqlite3_libversion_number(), raw.sqlite3_libversion().utf8_to_string());
-        return true;
+        return handle;
     });
 
     /// <summary>Loads the library once per process, or throws <see cref="StorageErrorKind.Unavailable"/> with what to install.</summary>
-    internal static void EnsureLoaded() => _ = s_loaded.Value;
+    internal static void EnsureLoaded() => _ = s_handle.Value;
 
     internal static nint Load(ReadOnlySpan<string> names)
     {
