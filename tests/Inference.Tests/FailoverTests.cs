@@ -66,7 +66,11 @@ public sealed class FailoverTests
     public async Task Server_without_tls_behind_an_https_address_is_unreachable()
     {
         await using ScriptedProvider provider = ScriptedProvider.Start(Ok);
-        await using var harness = new RouterHarness(new UriBuilder(provider.BaseUrl) { Scheme = "https" }.Uri);
+        await using var harness = new RouterHarness(new InferenceOptions
+        {
+            Backends = [RouterHarness.Backend(new UriBuilder(provider.BaseUrl) { Scheme = "https" }.Uri)],
+            Budgets = new ProviderBudgets { Connect = TimeSpan.FromMilliseconds(200) },
+        });
         (ProviderException failure, _) = await harness.FailAsync();
         Assert.Equal((ErrorCodes.ProviderUnreachable, false), (failure.Error.Code, failure.ClientProvoked));
         Assert.Empty(provider.Requests);

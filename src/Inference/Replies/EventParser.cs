@@ -22,7 +22,10 @@ internal sealed class EventParser(Shape shape)
     public bool IsBroken { get; private set; }
 
     /// <summary>Appends every whole event in <paramref name="received"/> to <paramref name="into"/> and removes it there.</summary>
-    public void TakeWhole(SensitiveBuffer received, SensitiveBuffer into)
+    /// <param name="received">What was received so far.</param>
+    /// <param name="into">Gets the events.</param>
+    /// <param name="isEnd">Whether nothing will follow.</param>
+    public void TakeWhole(SensitiveBuffer received, SensitiveBuffer into, bool isEnd)
     {
         ReadOnlySpan<byte> bytes = received.WrittenSpan;
         int taken = 0;
@@ -42,7 +45,7 @@ internal sealed class EventParser(Shape shape)
             }
         }
 
-        while (!IsDone && !IsBroken && TryEndLine(bytes, out int lineEnd, out int next))
+        while (!IsDone && !IsBroken && TryEndLine(bytes, isEnd, out int lineEnd, out int next))
         {
             if (lineEnd > _lineStart)
             {
@@ -67,7 +70,7 @@ internal sealed class EventParser(Shape shape)
     }
 
     /// <summary>Finds the end of the line that starts at <see cref="_lineStart"/>; each byte is looked at once, however they arrive.</summary>
-    private bool TryEndLine(ReadOnlySpan<byte> bytes, out int lineEnd, out int next)
+    private bool TryEndLine(ReadOnlySpan<byte> bytes, bool isEnd, out int lineEnd, out int next)
     {
         int found = bytes[_scanned..].IndexOfAny((byte)'\n', (byte)'\r');
         lineEnd = next = _scanned + found;
@@ -80,14 +83,14 @@ internal sealed class EventParser(Shape shape)
         next++;
         if (bytes[lineEnd] == '\r')
         {
-            if (next == bytes.Length)
+            if (next == bytes.Length && !isEnd)
             {
                 // The second half of this line end may still be on its way.
                 _scanned = lineEnd;
                 return false;
             }
 
-            if (bytes[next] == '\n')
+            if (next < bytes.Length && bytes[next] == '\n')
             {
                 next++;
             }

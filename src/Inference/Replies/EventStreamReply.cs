@@ -9,6 +9,7 @@ internal sealed class EventStreamReply : HttpReply
     private readonly EventParser _parser;
     private readonly int _maxEventBytes;
     private readonly bool _isFramed;
+    private bool _isEnd;
 
     public EventStreamReply(ProviderCall call, HttpResponseMessage response, Stream body, int maxEventBytes)
         : base(call, response, body, 4096)
@@ -26,7 +27,7 @@ internal sealed class EventStreamReply : HttpReply
         while (true)
         {
             int before = into.WrittenCount;
-            _parser.TakeWhole(Pending, into);
+            _parser.TakeWhole(Pending, into, _isEnd);
             if (into.WrittenCount > before)
             {
                 IsBegun = true;
@@ -38,9 +39,16 @@ internal sealed class EventStreamReply : HttpReply
                 return false;
             }
 
-            if (_parser.IsBroken)
+            // An event begun must end. And where only the connection's end marks the reply's, a lost connection looks the same:
+            // there the last event has to say so.
+            if (_parser.IsBroken || (_isEnd && (Pending.WrittenCount > 0 || !IsBegun || !_isFramed)))
             {
                 throw Failures.Broken(IsBegun);
+            }
+
+            if (_isEnd)
+            {
+                return false;
             }
 
             if (Pending.WrittenCount > _maxEventBytes)
@@ -48,17 +56,7 @@ internal sealed class EventStreamReply : HttpReply
                 throw Failures.TooLarge(_maxEventBytes);
             }
 
-            if (!await ReceiveAsync(IsBegun ? CallPhase.Idle : CallPhase.FirstByte, cancellationToken))
-            {
-                // An event begun must end. And where only the connection's end marks the reply's, a lost connection looks the same:
-                // there the last event has to say so.
-                if (Pending.WrittenCount > 0 || !IsBegun || !_isFramed)
-                {
-                    throw Failures.Broken(IsBegun);
-                }
-
-                return false;
-            }
+            _isEnd = !await ReceiveAsync(IsBegun ? CallPhase.Idle : CallPhase.FirstByte, cancellationToken);
         }
     }
 }

@@ -25,12 +25,12 @@ internal sealed record Refusal(string Code, string Message, string? Param)
     /// <summary>The same refusal, seen from the member or element around it.</summary>
     public Refusal Under(string member) => this with
     {
-        Param = Param is null ? member : Param[0] == '[' ? member + Param : $"{member}.{Param}",
+        Param = Param is null ? member : Param.StartsWith('[') ? member + Param : $"{member}.{Param}",
     };
 
     public Refusal Under(int index) => this with
     {
-        Param = Param is null ? $"[{index}]" : Param[0] == '[' ? $"[{index}]{Param}" : $"[{index}].{Param}",
+        Param = Param is null ? $"[{index}]" : Param.StartsWith('[') ? $"[{index}]{Param}" : $"[{index}].{Param}",
     };
 
     private static string Printable(ReadOnlySpan<byte> name) => string.Create(Math.Min(name.Length, LongestName), name, static (text, bytes) =>

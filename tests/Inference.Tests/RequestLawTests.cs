@@ -1,0 +1,281 @@
+using System.Text;
+using System.Text.Json;
+using FsCheck;
+using FsCheck.Fluent;
+using Tacit.Fuzz;
+using Tacit.Protocol;
+
+namespace Tacit.Inference.Tests;
+
+/// <summary>
+/// Law 5 for whatever JSON comes: a request is refused by name, or what goes on has listed members only, with the values they came with.
+/// The lists here are written down a second time, and read by another parser than the filter's.
+/// </summary>
+public sealed class RequestLawTests
+{
+    private const int Limit = 1000;
+
+    private static readonly string[] s_removed =
+        ["user", "metadata", "safety_identifier", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention", "service_tier", "store", "max_tool_calls"];
+
+    private static readonly string[] s_stateful =
+        ["background", "conversation", "previous_response_id", "prompt", "web_search_options"];
+
+    /// <summary>Every member that may go on, with a value that is fine in it.</summary>
+    private static readonly Dictionary<Operation, Dictionary<string, string[]>> s_listed = new()
+    {
+        [Operation.ChatCompletions] = new()
+        {
+            ["model"] = ["\"m\"", "\"org/model-1:latest\""],
+            ["messages"] =
+            [
+                "[]", """[{"role":"user","content":"x"}]""", """[ {"role":"user","content":[{"type":"text","text":"\u00e9"},{"type":"image_url","image_url":{"url":"https://a/b"}}]} ]""",
+                """[{"role":"assistant","content":null,"tool_calls":[{"id":"1","type":"custom","custom":{"name":"n","input":"i"}}]},{"role":"tool","tool_call_id":"1","content":[{"type":"text","text":"t"}]}]""",
+            ],
+            ["stream"] = ["true", "false", "null"],
+            ["max_completion_tokens"] = ["1", "500", "null", "1000"],
+            ["n"] = ["1", "null", "2"],
+            ["audio"] = ["null", """{"format":"wav","voice":"alloy"}"""],
+            ["frequency_penalty"] = ["0.50"],
+            ["function_call"] = ["\"auto\"", """{"name":"f"}"""],
+            ["functions"] = ["""[{"name":"f","parameters":{"file_id":1}}]"""],
+            ["logit_bias"] = ["""{"50256":-100}"""],
+            ["logprobs"] = ["true"],
+            ["modalities"] = ["""["text","audio"]"""],
+            ["moderation"] = ["""{"model":"m","policy":{"input":{"mode":"score"}}}"""],
+            ["parallel_tool_calls"] = ["false"],
+            ["prediction"] = ["""{"type":"content","content":"x"}"""],
+            ["presence_penalty"] = ["-2"],
+            ["reasoning_effort"] = ["\"low\""],
+            ["response_format"] = ["""{"type":"json_object"}""", """{"type":"json_schema","json_schema":{"name":"n","schema":{"user":"u"}}}"""],
+            ["seed"] = ["7", "1E400"],
+            ["stop"] = ["\"\\n\"", """["a","b"]"""],
+            ["stream_options"] = ["""{"include_usage":true}""", "null"],
+            ["temperature"] = ["0", "1.0"],
+            ["tool_choice"] = ["\"none\"", """{"type":"function","function":{"name":"f"}}"""],
+            ["tools"] = ["[]", """[{"type":"function","function":{"name":"f","parameters":{"type":"object","metadata":{}}}}]"""],
+            ["top_logprobs"] = ["3"],
+            ["top_p"] = ["0.1"],
+            ["verbosity"] = ["\"low\""],
+        },
+        [Operation.Responses] = new()
+        {
+            ["model"] = ["\"m\""],
+            ["input"] = ["\"x\"", """[{"role":"user","content":"x"}]""", """[{"type":"function_call_output","call_id":"c","output":"o"}]"""],
+            ["stream"] = ["true", "false"],
+            ["max_output_tokens"] = ["16", "null"],
+            ["context_management"] = ["""[{"type":"compaction","compact_threshold":1000}]"""],
+            ["include"] = ["""["reasoning.encrypted_content"]"""],
+            ["instructions"] = ["\"i\"", "null"],
+            ["moderation"] = ["null"],
+            ["parallel_tool_calls"] = ["true"],
+            ["reasoning"] = ["""{"effort":"low","summary":"auto"}"""],
+            ["stream_options"] = ["""{"include_obfuscation":false}"""],
+            ["temperature"] = ["1.0"],
+            ["text"] = ["""{"format":{"type":"text"},"verbosity":"low"}"""],
+            ["tool_choice"] = ["\"auto\"", """{"type":"custom","name":"c"}"""],
+            ["tools"] = ["""[{"type":"custom","name":"c"}]"""],
+            ["top_logprobs"] = ["3"],
+            ["top_p"] = ["0.1"],
+            ["truncation"] = ["\"auto\""],
+        },
+        [Operation.Embeddings] = new()
+        {
+            ["model"] = ["\"m\""],
+            ["input"] = ["\"x\"", """["a","b"]""", "[1,2]", "[[1,2],[3]]"],
+            ["dimensions"] = ["64"],
+            ["encoding_format"] = ["\"base64\""],
+        },
+    };
+
+    /// <summary>Names that mean trouble somewhere: none may be in anything that goes on, unless its value asks for nothing.</summary>
+    private static readonly string[] s_neverInside = ["file_id", "container_id", "prompt_cache_breakpoint"];
+
+    private static readonly Gen<Operation> s_operations = Gen.Elements(Enum.GetValues<Operation>());
+
+    [Fact]
+    public void Any_object_is_refused_by_name_or_goes_on_with_listed_members_and_its_own_values() =>
+        Property.Holds(
+            s_operations.SelectMany(operation => Objects(operation, faults: true).Select(body => (operation, body))),
+            sample => Check(sample.operation, sample.body));
+
+    [Fact]
+    public void Any_mix_of_listed_members_goes_on() =>
+        Property.Holds(
+            s_operations.SelectMany(operation => Objects(operation, faults: false).Select(body => (operation, body))),
+            sample => Assert.True(Check(sample.operation, sample.body), sample.body));
+
+    [Fact]
+    public void Filter_changes_nothing_in_what_it_wrote() =>
+        Property.Holds(
+            s_operations.SelectMany(operation => Objects(operation, faults: false).Select(body => (operation, body))),
+            sample =>
+            {
+                Assert.Null(Run(sample.operation, Encoding.UTF8.GetBytes(sample.body), out byte[] once));
+                Assert.Null(Run(sample.operation, once, out byte[] twice));
+                Assert.Equal(once, twice);
+            });
+
+    [Theory]
+    [InlineData(Operation.ChatCompletions)]
+    [InlineData(Operation.Responses)]
+    [InlineData(Operation.Embeddings)]
+    public void Mutated_requests_end_in_a_refusal_or_hold_the_law(Operation operation)
+    {
+        byte[][] corpus = [.. Gen.Sample(Objects(operation, faults: false), 40).Concat(Gen.Sample(Objects(operation, faults: true), 40)).Select(Encoding.UTF8.GetBytes)];
+        long count = Environment.GetEnvironmentVariable("TACIT_SOAK") == "1" ? 2_000_000 : 20_000;
+        var target = new FuzzTarget("request-filter", corpus, bytes => Check(operation, bytes));
+        Assert.True(target.RunMany(1, count, limit: null, TimeProvider.System).Taken > 0);
+    }
+
+    private static Gen<string> Objects(Operation operation, bool faults)
+    {
+        Dictionary<string, string[]> listed = s_listed[operation];
+        string[] needed = operation == Operation.ChatCompletions ? ["model", "messages"] : ["model", "input"];
+        string[] removed = operation == Operation.Embeddings
+            ? ["user", "metadata", "safety_identifier", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention", "service_tier"]
+            : operation == Operation.Responses ? s_removed : [.. s_removed.Except(["max_tool_calls"])];
+        Gen<(string, string)> good =
+            from name in Gen.Elements(listed.Keys.ToArray())
+            from value in Gen.Elements(listed[name])
+            select (name, value);
+        Gen<(string, string)> dropped =
+            from name in Gen.Elements(removed)
+            from value in Values(3)
+            select (name, value);
+        Gen<(string, string)> odd =
+            from name in Names
+            from value in Values(3)
+            select (name, value);
+        Gen<(string, string)> wrong =
+            from name in Gen.Elements(listed.Keys.ToArray())
+            from value in Values(4)
+            select (name, value);
+        Gen<(string, string)> member = faults
+            ? Gen.Frequency((6, good), (2, dropped), (1, odd), (2, wrong))
+            : Gen.Frequency((6, good), (2, dropped));
+        return
+            from some in Gen.ArrayOf(member)
+            from values in Gen.CollectToArray(needed, name => Gen.Elements(listed[name]))
+            from order in Gen.Shuffle(Enumerable.Range(0, some.Length + needed.Length).ToArray())
+            from space in Gen.Elements("", " ", "\n  ")
+            let all = some.Concat(needed.Zip(values)).ToArray()
+            let members = order.Select(i => all[i]).DistinctBy(one => faults && some.Length % 7 == 0 ? one.ToString() : one.Item1)
+            let caps = members.Where(one => one.Item1 == "n" && one.Item2 == "2").Any() ? members.Where(one => one.Item1 != "max_completion_tokens") : members
+            select "{" + space + string.Join("," + space, caps.Select(one => $"{JsonSerializer.Serialize(one.Item1)}:{space}{one.Item2}")) + space + "}";
+    }
+
+    private static Gen<string> Names { get; } = Gen.Frequency(
+        (3, Gen.Elements(s_stateful)),
+        (3, Gen.Elements("file_id", "container", "file_ids", "vector_store_ids", "id", "type", "text", "content", "role", "file", "tools", "max_tokens", "seed", "input", "messages")),
+        (1, Gen.Elements("", "Model", "model ", "mod\u0065l", "é", "\"", "a.b[0]", new string('x', 300))));
+
+    private static Gen<string> Values(int depth)
+    {
+        Gen<string> scalar = Gen.Elements(
+            "null", "true", "false", "0", "-1", "1.50", "1e9", "99999999999999999999", "\"\"", "\"x\"", "\"\\u00e9\\\"\"", "\"function\"", "\"web_search\"", "\"item_reference\"", "\"message\"",
+            "\"file:///etc\"", "\"data:,x\"");
+        if (depth == 0)
+        {
+            return scalar;
+        }
+
+        Gen<string> inner = Values(depth - 1);
+        return Gen.Frequency(
+            (4, scalar),
+            (2, Gen.Choose(0, 3).SelectMany(count => Gen.ArrayOf(inner, count)).Select(items => $"[{string.Join(", ", items)}]")),
+            (3, Gen.Choose(0, 4).SelectMany(count => Gen.ArrayOf(from name in Names from value in inner select $"{JsonSerializer.Serialize(name)}: {value}", count)).Select(members => $"{{{string.Join(",", members)}}}")));
+    }
+
+    private static ApiError? Run(Operation operation, byte[] body, out byte[] output)
+    {
+        using var buffer = new SensitiveBuffer();
+        ApiError? error = RequestFilter.Filter(operation, body, new RequestLimits(Limit), buffer, out _);
+        output = buffer.WrittenSpan.ToArray();
+        return error;
+    }
+
+    private static bool Check(Operation operation, string body) => Check(operation, Encoding.UTF8.GetBytes(body));
+
+    /// <returns>Whether the request goes on.</returns>
+    private static bool Check(Operation operation, byte[] body)
+    {
+        ApiError? error = Run(operation, body, out byte[] output);
+        if (error is not null)
+        {
+            Assert.Empty(output);
+            Assert.Equal(400, error.Status);
+            Assert.Contains(error.Code, new[] { ErrorCodes.InvalidJson, ErrorCodes.InvalidValue, ErrorCodes.UnknownMember, ErrorCodes.StatefulMemberRefused, ErrorCodes.OutputCapExceeded });
+            Assert.True(error.Param is not null || error.Code == ErrorCodes.InvalidJson);
+            return false;
+        }
+
+        using JsonDocument before = JsonDocument.Parse(body);
+        using JsonDocument after = JsonDocument.Parse(output);
+        Dictionary<string, string[]> listed = s_listed[operation];
+
+        // ToDictionary also finds a name that is there twice.
+        var expected = before.RootElement.EnumerateObject()
+            .Where(member => !s_removed.Contains(member.Name) && !s_stateful.Contains(member.Name))
+            .ToDictionary(member => member.Name, member => member.Value.GetRawText());
+        foreach (JsonProperty member in before.RootElement.EnumerateObject().Where(member => s_stateful.Contains(member.Name)))
+        {
+            Assert.True(member.Value.ValueKind is JsonValueKind.Null or JsonValueKind.False, member.Name);
+        }
+
+        long choices = expected.TryGetValue("n", out string? n) && n != "null" ? long.Parse(n, System.Globalization.CultureInfo.InvariantCulture) : 1;
+        string[] caps = operation switch
+        {
+            Operation.ChatCompletions => ["max_completion_tokens", "max_tokens"],
+            Operation.Responses => ["max_output_tokens"],
+            _ => [],
+        };
+        foreach (string cap in caps.Where(cap => expected.TryGetValue(cap, out string? value) && value == "null"))
+        {
+            expected.Remove(cap);
+        }
+
+        if (caps.Length > 0)
+        {
+            expected["store"] = "false";
+            string given = Assert.Single(caps.Where(expected.ContainsKey).DefaultIfEmpty(caps[0]));
+            expected.TryAdd(given, (Limit / choices).ToString(System.Globalization.CultureInfo.InvariantCulture));
+            Assert.InRange(long.Parse(expected[given], System.Globalization.CultureInfo.InvariantCulture) * choices, 1, Limit);
+        }
+
+        Assert.Equal(
+            expected.OrderBy(member => member.Key, StringComparer.Ordinal),
+            after.RootElement.EnumerateObject().Select(member => KeyValuePair.Create(member.Name, member.Value.GetRawText())).OrderBy(member => member.Key, StringComparer.Ordinal));
+        Assert.All(expected.Keys, name => Assert.True(listed.ContainsKey(name) || name is "store" or "max_tokens", name));
+        NothingStateful(after.RootElement);
+        return true;
+    }
+
+    private static void NothingStateful(JsonElement value)
+    {
+        switch (value.ValueKind)
+        {
+            case JsonValueKind.Object:
+                foreach (JsonProperty member in value.EnumerateObject())
+                {
+                    // A schema is data for the model: its property names mean nothing to the provider.
+                    if (member.Name is "parameters" or "schema" or "output_schema" or "logit_bias" or "logprobs")
+                    {
+                        continue;
+                    }
+
+                    Assert.False(s_neverInside.Contains(member.Name) && member.Value.ValueKind is not (JsonValueKind.Null or JsonValueKind.False), member.Name);
+                    NothingStateful(member.Value);
+                }
+
+                break;
+            case JsonValueKind.Array:
+                foreach (JsonElement element in value.EnumerateArray())
+                {
+                    NothingStateful(element);
+                }
+
+                break;
+        }
+    }
+}
