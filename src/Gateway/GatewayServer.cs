@@ -213,7 +213,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
             StatusCodes.Status404NotFound => ApiError.Create(ErrorCodes.NotFound, "There is nothing at this path."),
             StatusCodes.Status405MethodNotAllowed => ApiError.Create(ErrorCodes.MethodNotAllowed, "This path does not take this method."),
             StatusCodes.Status413PayloadTooLarge => ApiError.Create(ErrorCodes.RequestTooLarge, "The request is too large."),
-            >= 400 and < 500 => new ApiError("bad_request", status, "invalid_request_error", "The request is not well-formed HTTP."),
+            >= 400 and < 500 => ApiError.Create(ErrorCodes.BadRequest, "The request is not well-formed HTTP.") with { Status = status },
             _ => ApiError.Create(ErrorCodes.InternalError, "The gateway failed."),
         });
 

@@ -97,7 +97,7 @@ internal sealed partial class InstanceLease : IAsyncDisposable
         }
         catch (Exception e) when (e is StorageException or ObjectDisposedException)
         {
-            LogFailed(_log, (e as StorageException)?.Kind);
+            LogFailed(_log, (e as StorageException)?.Kind ?? StorageErrorKind.Unavailable);
         }
     }
 
@@ -113,5 +113,5 @@ internal sealed partial class InstanceLease : IAsyncDisposable
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The heartbeat of this instance was not written ({Kind}).")]
-    private static partial void LogFailed(ILogger log, StorageErrorKind? kind);
+    private static partial void LogFailed(ILogger log, StorageErrorKind kind);
 }

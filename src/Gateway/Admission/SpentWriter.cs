@@ -80,11 +80,11 @@ internal sealed partial class SpentWriter : IAsyncDisposable
         }
         catch (Exception e) when (e is StorageException or ObjectDisposedException)
         {
-            LogFailed(_log, (e as StorageException)?.Kind);
+            LogFailed(_log, (e as StorageException)?.Kind ?? StorageErrorKind.Unavailable);
             return false;
         }
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Ended requests could not be recorded as such ({Kind}); trying again.")]
-    private static partial void LogFailed(ILogger log, StorageErrorKind? kind);
+    private static partial void LogFailed(ILogger log, StorageErrorKind kind);
 }

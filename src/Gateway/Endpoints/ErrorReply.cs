@@ -7,6 +7,21 @@ namespace Tacit.Gateway.Endpoints;
 /// <summary>Writes an <see cref="ApiError"/> as a response, in OpenAI's shape.</summary>
 internal static class ErrorReply
 {
+    /// <summary>
+    /// Answers a request whose body did not come: too slow or cut short. Whoever is still there learns that nothing was spent; the connection is of no more use.
+    /// </summary>
+    public static async Task WriteIncompleteAsync(HttpContext context)
+    {
+        if (context.RequestAborted.IsCancellationRequested)
+        {
+            return;
+        }
+
+        context.Response.Headers.Connection = "close";
+        await WriteAsync(
+            context, ApiError.Create(ErrorCodes.RequestIncomplete, "The request's body ended early or came too slowly; nothing was spent."), Routes.TokenUnspent);
+    }
+
     /// <param name="context">Nothing of the response has been sent.</param>
     /// <param name="error">What happened.</param>
     /// <param name="tokenState">The <c>Tacit-Token</c> header, null if the request carried no token.</param>

@@ -40,7 +40,7 @@ internal sealed class ExchangeEndpoint(GatewayParts parts)
                 await ErrorReply.WriteAsync(context, ApiError.Create(ErrorCodes.RequestTooLarge, $"An exchange has at most {MaxBodyBytes} bytes."), Routes.TokenUnspent);
                 return;
             case BodyReadResult.Aborted:
-                context.Abort();
+                await ErrorReply.WriteIncompleteAsync(context);
                 return;
             default:
                 break;

@@ -82,7 +82,7 @@ internal sealed partial class GatewayParts
 
     public ApiError StorageFailed(Exception exception)
     {
-        LogStorage(Log, (exception as StorageException)?.Kind);
+        LogStorage(Log, (exception as StorageException)?.Kind ?? StorageErrorKind.Unavailable);
         return ApiError.Create(ErrorCodes.Unavailable, "The gateway cannot record spends right now; nothing was spent. Try again later.");
     }
 
@@ -90,5 +90,5 @@ internal sealed partial class GatewayParts
     public void Produce(Reply reply, SpendClaim claim, Prompt prompt) => _ = Producer.RunAsync(reply, claim, prompt);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Spends cannot be recorded ({Kind}): requests are refused until the database is well again.")]
-    private static partial void LogStorage(ILogger log, StorageErrorKind? kind);
+    private static partial void LogStorage(ILogger log, StorageErrorKind kind);
 }

@@ -67,7 +67,7 @@ internal sealed class RedemptionEndpoint
                 await RefuseAsync(context, catalog, ApiError.Create(ErrorCodes.RequestTooLarge, $"The token's plan pays for requests of at most {plan.MaxInputBytes} bytes."));
                 return;
             case BodyReadResult.Aborted:
-                context.Abort();
+                await ErrorReply.WriteIncompleteAsync(context);
                 return;
             default:
                 break;

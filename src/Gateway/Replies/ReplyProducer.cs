@@ -137,7 +137,7 @@ internal sealed partial class ReplyProducer
         }
         catch (Exception e) when (e is StorageException or ObjectDisposedException)
         {
-            LogNotReturned(_log, (e as StorageException)?.Kind);
+            LogNotReturned(_log, (e as StorageException)?.Kind ?? StorageErrorKind.Unavailable);
             outcome = ReturnOutcome.LeftInFlight;
         }
 
@@ -157,7 +157,7 @@ internal sealed partial class ReplyProducer
     private static partial void LogUnforeseen(ILogger log, string exceptionType);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "A token could not be recorded as returned ({Kind}); its request can be repeated.")]
-    private static partial void LogNotReturned(ILogger log, StorageErrorKind? kind);
+    private static partial void LogNotReturned(ILogger log, StorageErrorKind kind);
 }
 
 /// <summary>An admitted request on its way to the provider. Wiped once no backend can need it any more.</summary>

@@ -60,6 +60,12 @@ public static class ErrorCodes
     /// <summary>405: the path exists, the method does not.</summary>
     public const string MethodNotAllowed = "method_not_allowed";
 
+    /// <summary>400, or the status that the server gives it: what came is not well-formed HTTP.</summary>
+    public const string BadRequest = "bad_request";
+
+    /// <summary>408: the body ended early or came too slowly.</summary>
+    public const string RequestIncomplete = "request_incomplete";
+
     /// <summary>415: the body's media type is not the one this path takes.</summary>
     public const string UnsupportedMediaType = "unsupported_media_type";
 
@@ -108,7 +114,8 @@ public static class ErrorCodes
         TokenRequired or TokenMalformed or TokenInvalid or TokenExpired or TokenUnknownKey or WrongChallenge or PlanMismatch => 401,
         TokenSpent or SuccessorMismatch => 409,
         LinkedCredentials or UnknownMember or InvalidValue or InvalidJson or OutputCapExceeded or StatefulMemberRefused
-            or SuccessorInvalid => 400,
+            or SuccessorInvalid or BadRequest => 400,
+        RequestIncomplete => 408,
         RequestTooLarge => 413,
         ModelNotFound or NotFound => 404,
         MethodNotAllowed => 405,

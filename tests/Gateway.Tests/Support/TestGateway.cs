@@ -35,6 +35,9 @@ public sealed class TestGateway : IAsyncDisposable
 
     public string Folder => _folder;
 
+    /// <summary>Another provider than the stub.</summary>
+    public Uri? ProviderUrl { get; set; }
+
     public Uri Address => Server.Address;
 
     public Func<GatewayOptions, GatewayOptions> Configure { get; set; } = options => options;
@@ -50,12 +53,19 @@ public sealed class TestGateway : IAsyncDisposable
 
     public static async Task<TestGateway> CreateAsync(Action<TestGateway>? prepare = null)
     {
+        TestGateway gateway = await PrepareAsync(prepare);
+        await gateway.StartAsync();
+        return gateway;
+    }
+
+    /// <summary>Everything but the start.</summary>
+    public static async Task<TestGateway> PrepareAsync(Action<TestGateway>? prepare = null)
+    {
         var gateway = new TestGateway(await StubProvider.StartAsync());
         gateway.Issuer.AddPlan(ChatPlan, March);
         prepare?.Invoke(gateway);
         byte[] directory = gateway.Issuer.Publish();
         gateway.Fetch = _ => ValueTask.FromResult<ReadOnlyMemory<byte>>(directory);
-        await gateway.StartAsync();
         return gateway;
     }
 
@@ -65,7 +75,7 @@ public sealed class TestGateway : IAsyncDisposable
         _router = new InferenceRouter(
             new InferenceOptions
             {
-                Backends = [new BackendOptions { Name = "stub", BaseUrl = Provider.BaseUrl, Models = new Dictionary<string, string> { [Model] = "m" } }],
+                Backends = [new BackendOptions { Name = "stub", BaseUrl = ProviderUrl ?? Provider.BaseUrl, Models = new Dictionary<string, string> { [Model] = "m" } }],
                 Budgets = Budgets,
                 MaxAttempts = 1,
             },
@@ -90,7 +100,11 @@ public sealed class TestGateway : IAsyncDisposable
 
     public async Task StopAsync()
     {
-        await Server.DisposeAsync();
+        if (Server is not null)
+        {
+            await Server.DisposeAsync();
+        }
+
         if (_router is not null)
         {
             await _router.DisposeAsync();
