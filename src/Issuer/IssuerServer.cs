@@ -27,6 +27,9 @@ public sealed class IssuerServer : IAsyncDisposable
     private const double RestoresPerSecond = 0.5;
     private const double VoucherFailuresPerSecond = 1;
 
+    // A full batch at this rate takes a minute and a half: slow enough for Tor, too fast to hold memory for long.
+    private const double LeastBodyBytesPerSecond = 4096;
+
     private readonly Database _database;
     private readonly DirectoryKey _key;
     private readonly DirectoryPublisher _directory;
@@ -89,10 +92,12 @@ public sealed class IssuerServer : IAsyncDisposable
                 options,
                 routes =>
                 {
-                    new AccountEndpoints(new AccountBook(database), time).Map(routes);
+                    var accounts = new AccountBook(database);
+                    new AccountEndpoints(accounts, time).Map(routes);
                     new VoucherEndpoints(vouchers, new RateLimiter(options.VoucherFailureBurst, VoucherFailuresPerSecond, time), time).Map(routes);
                     new IssuanceEndpoints(
-                        new IssuanceService(publisher, book, signer, time), new RateLimiter(options.RestoreBurst, RestoresPerSecond, time)).Map(routes);
+                        new IssuanceService(publisher, book, signer, time), accounts, new RateLimiter(options.RestoreBurst, RestoresPerSecond, time),
+                        options.MaxBodyBytes, options.Plans.Any(plan => plan.Price.Value == 0)).Map(routes);
                     new DirectoryEndpoints(publisher, directoryStore, options.DirectoryMaxAge, time).Map(routes);
                 },
                 time, loggers, cancellationToken);
@@ -182,6 +187,7 @@ public sealed class IssuerServer : IAsyncDisposable
                 Listen = options.Listen,
                 MaxConnections = options.MaxConnections,
                 MaxRequestBodyBytes = GenericBatchRequest.MaxSizeInBytes,
+                MinRequestBodyBytesPerSecond = LeastBodyBytesPerSecond,
                 Drain = _drain,
                 WriteError = Problems.WriteStatusAsync,
             },

@@ -29,6 +29,7 @@ internal sealed partial class KeyRotation : IAsyncDisposable
     private volatile KeyRing _ring = KeyRing.Empty;
     private volatile string? _fault;
     private volatile StrongBox<KeyGenerationProgress>? _generating;
+    private bool _isLoaded;
     private Task _generation = Task.CompletedTask;
     private Task _loop = Task.CompletedTask;
 
@@ -59,12 +60,6 @@ internal sealed partial class KeyRotation : IAsyncDisposable
         var rotation = new KeyRotation(store, plans, time, log, progress);
         try
         {
-            foreach (StoredKey stored in await store.LoadKeysAsync(cancellationToken))
-            {
-                rotation._keys.Add(stored.KeyId, SigningKey.Load(stored, store.Unseal(stored)));
-            }
-
-            rotation._uses.AddRange(await store.LoadUsesAsync(cancellationToken));
             await rotation.RunAsync(cancellationToken);
             rotation._loop = Task.Run(rotation.LoopAsync, CancellationToken.None);
             return rotation;
@@ -82,9 +77,14 @@ internal sealed partial class KeyRotation : IAsyncDisposable
         await _gate.WaitAsync(cancellationToken);
         try
         {
+            // From here on a pass goes to its end: giving up between the disk and the picture in memory would leave the two apart.
+            await LoadAsync();
+            _isLoaded = false;
             DateTimeOffset now = _time.GetUtcNow();
-            bool complete = await MakeBlindRsaKeysAsync(now, cancellationToken) & await UsePartiallyBlindRsaKeysAsync(now, cancellationToken);
-            List<SigningKey> removed = await RemoveRetiredAsync(now, cancellationToken);
+            await MakeBlindRsaKeysAsync(now);
+            bool complete = await UsePartiallyBlindRsaKeysAsync(now);
+            List<SigningKey> removed = await RemoveRetiredAsync(now);
+            _isLoaded = true;
             _ring = BuildRing();
             foreach (SigningKey key in removed)
             {
@@ -145,7 +145,28 @@ internal sealed partial class KeyRotation : IAsyncDisposable
         }
     }
 
-    private async Task<bool> MakeBlindRsaKeysAsync(DateTimeOffset now, CancellationToken cancellationToken)
+    /// <summary>Reads the keys from the disk at the start, and again after a pass that failed: what of it got there is not known.</summary>
+    private async Task LoadAsync()
+    {
+        if (_isLoaded)
+        {
+            return;
+        }
+
+        foreach (StoredKey stored in await _store.LoadKeysAsync(CancellationToken.None))
+        {
+            if (!_keys.ContainsKey(stored.KeyId))
+            {
+                _keys.Add(stored.KeyId, SigningKey.Load(stored, _store.Unseal(stored)));
+            }
+        }
+
+        _uses.Clear();
+        _uses.AddRange(await _store.LoadUsesAsync(CancellationToken.None));
+        _isLoaded = true;
+    }
+
+    private async Task MakeBlindRsaKeysAsync(DateTimeOffset now)
     {
         foreach (Plan plan in _plans.Where(plan => plan.TokenType == TokenType.BlindRsa))
         {
@@ -156,17 +177,15 @@ internal sealed partial class KeyRotation : IAsyncDisposable
                     continue;
                 }
 
-                SigningKey key = await Task.Run(() => MakeBlindRsaKey(period), cancellationToken);
-                await AddAsync(key, cancellationToken);
-                await AddUseAsync(plan, period, key, cancellationToken);
+                SigningKey key = await Task.Run(() => MakeBlindRsaKey(period));
+                await AddAsync(key);
+                await AddUseAsync(plan, period, key);
             }
         }
-
-        return true;
     }
 
     /// <summary>False if a key is missing; its search is under way then.</summary>
-    private async Task<bool> UsePartiallyBlindRsaKeysAsync(DateTimeOffset now, CancellationToken cancellationToken)
+    private async Task<bool> UsePartiallyBlindRsaKeysAsync(DateTimeOffset now)
     {
         (DateTimeOffset From, DateTimeOffset Until)? missing = null;
         foreach (Plan plan in _plans.Where(plan => plan.TokenType == TokenType.PartiallyBlindRsa))
@@ -182,7 +201,7 @@ internal sealed partial class KeyRotation : IAsyncDisposable
                     && key.Stored.ServesFrom <= period.Start && period.Start < key.Stored.ServesUntil);
                 if (key is not null)
                 {
-                    await AddUseAsync(plan, period, key, cancellationToken);
+                    await AddUseAsync(plan, period, key);
                 }
                 else if (missing is null || KeySchedule.ServiceOf(TokenType.PartiallyBlindRsa, period).From < missing.Value.From)
                 {
@@ -238,13 +257,14 @@ internal sealed partial class KeyRotation : IAsyncDisposable
         await _gate.WaitAsync(_stop.Token);
         try
         {
+            await LoadAsync();
             if (IsTruncatedIdTaken(key.Stored.KeyId))
             {
                 key.Dispose();
                 return false;
             }
 
-            await AddAsync(key, _stop.Token);
+            await AddAsync(key);
             return true;
         }
         finally
@@ -276,25 +296,25 @@ internal sealed partial class KeyRotation : IAsyncDisposable
     /// <summary>A request names its key by one byte (RFC 9578 §5.1, §6.1): no two keys that are kept share it, whatever their type.</summary>
     private bool IsTruncatedIdTaken(byte[] keyId) => _keys.Keys.Any(other => other[^1] == keyId[^1]);
 
-    private async Task AddAsync(SigningKey key, CancellationToken cancellationToken)
+    private async Task AddAsync(SigningKey key)
     {
-        await _store.AddKeyAsync(key.Stored, cancellationToken);
+        await _store.AddKeyAsync(key.Stored);
         _keys.Add(key.Stored.KeyId, key);
     }
 
-    private async Task AddUseAsync(Plan plan, Period period, SigningKey key, CancellationToken cancellationToken)
+    private async Task AddUseAsync(Plan plan, Period period, SigningKey key)
     {
         var use = new KeyUse(plan.Id, plan.TokenType, period, key.Stored.KeyId);
-        await _store.AddUseAsync(use, cancellationToken);
+        await _store.AddUseAsync(use);
         _uses.Add(use);
         LogNewUse(_log, plan.Id, period.Start, period.Deadline);
     }
 
-    private async Task<List<SigningKey>> RemoveRetiredAsync(DateTimeOffset now, CancellationToken cancellationToken)
+    private async Task<List<SigningKey>> RemoveRetiredAsync(DateTimeOffset now)
     {
         foreach (KeyUse use in _uses.Where(use => use.Period.ExchangeUntil + KeySchedule.RemovalDelay <= now).ToList())
         {
-            await _store.RemoveUseAsync(use, cancellationToken);
+            await _store.RemoveUseAsync(use);
             _uses.Remove(use);
         }
 
@@ -304,7 +324,7 @@ internal sealed partial class KeyRotation : IAsyncDisposable
             bool isUsed = _uses.Exists(use => use.KeyId.AsSpan().SequenceEqual(key.Stored.KeyId));
             if (!isUsed && key.Stored.ServesUntil + KeySchedule.RemovalDelay <= now)
             {
-                await _store.RemoveKeyAsync(key.Stored.KeyId, cancellationToken);
+                await _store.RemoveKeyAsync(key.Stored.KeyId);
                 _keys.Remove(key.Stored.KeyId);
                 removed.Add(key);
             }

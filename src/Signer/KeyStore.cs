@@ -82,7 +82,7 @@ internal sealed class KeyStore : IAsyncDisposable
     public byte[] Unseal(StoredKey key) => _protector.Unseal(key.SealedKey, [.. s_sealLabel, .. key.KeyId]);
 
     /// <summary>Keeps a new key, and that it is used, in one transaction; nothing of the key goes out before this completed.</summary>
-    public Task AddKeyAsync(StoredKey key, CancellationToken cancellationToken) =>
+    public Task AddKeyAsync(StoredKey key) =>
         _database.WriteAsync(
             session =>
             {
@@ -90,32 +90,29 @@ internal sealed class KeyStore : IAsyncDisposable
                     "INSERT INTO signing_key (key_id, token_type, spki, sealed_key, serves_from, serves_until) VALUES ($1, $2, $3, $4, $5, $6)",
                     key.KeyId, (int)key.TokenType, key.SubjectPublicKeyInfo, key.SealedKey,
                     key.ServesFrom.ToUnixTimeSeconds(), key.ServesUntil.ToUnixTimeSeconds());
-            },
-            cancellationToken);
+            });
 
-    public Task AddUseAsync(KeyUse use, CancellationToken cancellationToken) =>
+    public Task AddUseAsync(KeyUse use) =>
         _database.WriteAsync(
             session =>
             {
                 session.Execute(
                     "INSERT INTO key_use (plan, token_type, period_kind, period_start, key_id) VALUES ($1, $2, $3, $4, $5)",
                     use.PlanId, (int)use.TokenType, use.Period.Kind.ToName(), use.Period.Start.ToUnixTimeSeconds(), use.KeyId);
-            },
-            cancellationToken);
+            });
 
-    public Task RemoveUseAsync(KeyUse use, CancellationToken cancellationToken) =>
+    public Task RemoveUseAsync(KeyUse use) =>
         _database.WriteAsync(
             session =>
             {
                 session.Execute(
                     "DELETE FROM key_use WHERE plan = $1 AND token_type = $2 AND period_kind = $3 AND period_start = $4",
                     use.PlanId, (int)use.TokenType, use.Period.Kind.ToName(), use.Period.Start.ToUnixTimeSeconds());
-            },
-            cancellationToken);
+            });
 
-    public Task RemoveKeyAsync(byte[] keyId, CancellationToken cancellationToken) =>
+    public Task RemoveKeyAsync(byte[] keyId) =>
         _database.WriteAsync(
-            session => { session.Execute("DELETE FROM signing_key WHERE key_id = $1", keyId); }, cancellationToken);
+            session => { session.Execute("DELETE FROM signing_key WHERE key_id = $1", keyId); });
 
     public async ValueTask DisposeAsync()
     {

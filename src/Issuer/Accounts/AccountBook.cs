@@ -29,6 +29,10 @@ internal sealed class AccountBook
         _database = database;
     }
 
+    /// <summary>Whether the account was ever credited.</summary>
+    public Task<bool> ExistsAsync(ReadOnlyMemory<byte> keyHash, CancellationToken cancellationToken) =>
+        _database.ReadAsync(session => FindId(session, keyHash) is not null, cancellationToken);
+
     public Task<AccountView> ViewAsync(ReadOnlyMemory<byte> keyHash, CancellationToken cancellationToken) =>
         _database.ReadAsync(
             session =>
@@ -81,11 +85,7 @@ internal sealed class AccountBook
     public static long? FindId(Session session, ReadOnlyMemory<byte> keyHash) =>
         session.QueryInt64("SELECT id FROM account WHERE key_hash = $1", keyHash);
 
-    /// <summary>The account's id; the account comes to exist if it did not.</summary>
-    public static long FindOrOpen(Session session, ReadOnlyMemory<byte> keyHash)
-    {
-        session.Execute(
-            "INSERT INTO account (id, key_hash, balance) VALUES ($1, $2, 0) ON CONFLICT (key_hash) DO NOTHING", LedgerTransaction.NewId(), keyHash);
-        return FindId(session, keyHash) ?? throw new InvalidOperationException("An account just opened is not there.");
-    }
+    /// <summary>The account comes to exist, without credits.</summary>
+    public static void Open(Session session, long id, ReadOnlyMemory<byte> keyHash) =>
+        session.Execute("INSERT INTO account (id, key_hash, balance) VALUES ($1, $2, 0)", id, keyHash);
 }

@@ -33,6 +33,7 @@ internal sealed partial class DirectoryPublisher : IAsyncDisposable
     private volatile PublishedDirectory? _current;
     private volatile string? _fault;
     private StoredDirectory? _last;
+    private bool _isLastKnown;
     private IReadOnlyList<SignerKey>? _signerKeys;
     private Task _loop = Task.CompletedTask;
 
@@ -53,7 +54,6 @@ internal sealed partial class DirectoryPublisher : IAsyncDisposable
 
     public async Task StartAsync(CancellationToken cancellationToken)
     {
-        _last = await _store.LoadLastAsync(cancellationToken);
         await RefreshAsync(cancellationToken);
         _loop = Task.Run(LoopAsync, CancellationToken.None);
     }
@@ -131,10 +131,10 @@ internal sealed partial class DirectoryPublisher : IAsyncDisposable
             IssuanceCatalog catalog = IssuanceCatalog.Create(keys, _options.Plans);
             if (_current is null || !_current.Catalog.All.Select(key => key.KeyRef).SequenceEqual(catalog.All.Select(key => key.KeyRef)))
             {
-                await _book.RegisterKeysAsync(catalog.All, cancellationToken);
+                await _book.RegisterKeysAsync(catalog.All);
             }
 
-            StoredDirectory stored = await PublishAsync(DirectoryContent.Build(_options, keys, now), cancellationToken);
+            StoredDirectory stored = await PublishAsync(DirectoryContent.Build(_options, keys, now));
             string etag = $"\"{stored.Sequence.ToString(CultureInfo.InvariantCulture)}-{Convert.ToHexStringLower(stored.ContentHash.AsSpan(0, 8))}\"";
             _current = new PublishedDirectory(stored.Sequence, stored.Body, etag, catalog, now, DirectoryContent.NextChange(keys, now));
             _fault = null;
@@ -151,8 +151,15 @@ internal sealed partial class DirectoryPublisher : IAsyncDisposable
         }
     }
 
-    private async Task<StoredDirectory> PublishAsync(IssuerDirectory content, CancellationToken cancellationToken)
+    /// <summary>Runs to its end whoever asked for it: the number that a directory takes must be the one that is remembered.</summary>
+    private async Task<StoredDirectory> PublishAsync(IssuerDirectory content)
     {
+        if (!_isLastKnown)
+        {
+            _last = await _store.LoadLastAsync(CancellationToken.None);
+            _isLastKnown = true;
+        }
+
         // Number and chain aside, two directories say the same if their canonical forms are the same.
         byte[] contentHash = SHA256.HashData(content.SignAndEncode(static _ => new byte[IssuerDirectory.SignatureSizeInBytes]));
         if (_last is not null && _last.ContentHash.AsSpan().SequenceEqual(contentHash))
@@ -172,8 +179,12 @@ internal sealed partial class DirectoryPublisher : IAsyncDisposable
         }
 
         var stored = new StoredDirectory(numbered.Sequence, contentHash, numbered.SignAndEncode(_key.Sign));
-        await _store.AddAsync(stored, cancellationToken);
+
+        // If this fails nobody knows whether the number is taken, until it is read again.
+        _isLastKnown = false;
+        await _store.AddAsync(stored);
         _last = stored;
+        _isLastKnown = true;
         LogPublished(_log, stored.Sequence);
         return stored;
     }

@@ -27,12 +27,11 @@ internal sealed class DirectoryStore
             session => session.QuerySingle("SELECT body FROM directory WHERE sequence = $1", static row => row.Blob(0), sequence), cancellationToken);
 
     /// <summary>Keeps a directory before anyone sees it; fails if its number was used.</summary>
-    public Task AddAsync(StoredDirectory directory, CancellationToken cancellationToken) =>
+    public Task AddAsync(StoredDirectory directory) =>
         _database.WriteAsync(
             session =>
             {
                 session.Execute(
                     "INSERT INTO directory (sequence, content_hash, body) VALUES ($1, $2, $3)", directory.Sequence, directory.ContentHash, directory.Body);
-            },
-            cancellationToken);
+            });
 }

@@ -35,7 +35,7 @@ internal sealed class IssuanceBook
     }
 
     /// <summary>Notes keys before anything is issued under them, so that their rows can be dropped when they retire.</summary>
-    public Task RegisterKeysAsync(IReadOnlyList<IssuanceKey> keys, CancellationToken cancellationToken) =>
+    public Task RegisterKeysAsync(IReadOnlyList<IssuanceKey> keys) =>
         _database.WriteAsync(
             session =>
             {
@@ -45,8 +45,7 @@ internal sealed class IssuanceBook
                         "INSERT INTO issuing_key (key_ref, plan, retires_at) VALUES ($1, $2, $3) ON CONFLICT (key_ref) DO NOTHING",
                         key.KeyRef, key.PlanId, key.ExchangeUntil.ToUnixTimeSeconds());
                 }
-            },
-            cancellationToken);
+            });
 
     /// <summary>Debits what of <paramref name="items"/> this account has not paid for yet, all or nothing; durable when it completes.</summary>
     public async Task<ChargeResult> ChargeAsync(
@@ -94,7 +93,7 @@ internal sealed class IssuanceBook
     /// <summary>
     /// Gives back what was paid for an element that turned out impossible to sign, and forgets it. The row goes with the refund, so that it is given once.
     /// </summary>
-    public Task RefundAsync(ReadOnlyMemory<byte> accountHash, IssuanceItem item, long day, CancellationToken cancellationToken) =>
+    public Task RefundAsync(ReadOnlyMemory<byte> accountHash, IssuanceItem item, long day) =>
         _database.WriteAsync(
             session =>
             {
@@ -111,8 +110,7 @@ internal sealed class IssuanceBook
                 {
                     LedgerBook.Post(session, LedgerTransaction.Refund(account, item.Key.PlanId, 1, price, day));
                 }
-            },
-            cancellationToken);
+            });
 
     /// <summary>Drops up to <paramref name="limit"/> rows of keys that retired; returns how many, so that the writer is held up for a moment only.</summary>
     public Task<int> DropRetiredAsync(DateTimeOffset retiredBefore, int limit, CancellationToken cancellationToken) =>

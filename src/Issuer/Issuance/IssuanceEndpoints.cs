@@ -14,13 +14,31 @@ namespace Tacit.Issuer.Issuance;
 /// </summary>
 internal sealed class IssuanceEndpoints
 {
-    private readonly IssuanceService _issuance;
-    private readonly RateLimiter _restores;
+    // The largest body: requests whose extensions are as long as a plan's can be. Longer ones name no plan.
+    private const int MaxBatchBytes = 4 + (GenericBatchRequest.MaxRequests * (TokenRequest.SizeInBytes + MaxExtensionsBytes));
+    private const int MaxExtensionsBytes = 96;
 
-    public IssuanceEndpoints(IssuanceService issuance, RateLimiter restores)
+    // Up to this size a body is read from anyone.
+    private const int SmallBodyBytes = 16 * 1024;
+
+    private readonly IssuanceService _issuance;
+    private readonly AccountBook _accounts;
+    private readonly RateLimiter _restores;
+    private readonly bool _hasFreePlan;
+    private long _room;
+
+    /// <param name="issuance">Does the work.</param>
+    /// <param name="accounts">Tells who may send a large body.</param>
+    /// <param name="restores">Bounds restores by account.</param>
+    /// <param name="maxBodyBytes">Memory for large bodies, of all requests together.</param>
+    /// <param name="hasFreePlan">Whether accounts without credits have something to ask for.</param>
+    public IssuanceEndpoints(IssuanceService issuance, AccountBook accounts, RateLimiter restores, long maxBodyBytes, bool hasFreePlan)
     {
         _issuance = issuance;
+        _accounts = accounts;
         _restores = restores;
+        _room = maxBodyBytes;
+        _hasFreePlan = hasFreePlan;
     }
 
     public void Map(IEndpointRouteBuilder routes)
@@ -31,14 +49,12 @@ internal sealed class IssuanceEndpoints
 
     private async Task IssueAsync(HttpContext context)
     {
-        if (await BearerAccount.RequireAsync(context) is not byte[] account
-            || await ReadAsync(context) is not (IReadOnlyList<TokenRequest> requests, bool isBatch))
+        if (await BearerAccount.RequireAsync(context) is not byte[] account)
         {
             return;
         }
 
-        // The work is the account's once it is paid for: that the client is gone does not stop it, but nobody waits for the signatures.
-        await AnswerAsync(context, requests, isBatch, await _issuance.IssueAsync(account, requests, context.RequestAborted));
+        await AnswerAsync(context, account, _hasFreePlan ? null : ProblemTypes.InsufficientCredit, _issuance.IssueAsync);
     }
 
     private async Task RestoreAsync(HttpContext context)
@@ -54,26 +70,77 @@ internal sealed class IssuanceEndpoints
             return;
         }
 
-        if (await ReadAsync(context) is not (IReadOnlyList<TokenRequest> requests, bool isBatch))
-        {
-            return;
-        }
-
-        await AnswerAsync(context, requests, isBatch, await _issuance.RestoreAsync(account, requests, context.RequestAborted));
+        await AnswerAsync(context, account, ProblemTypes.NothingToRestore, _issuance.RestoreAsync);
     }
 
-    /// <summary>The requests in the body; or null, and the problem was written.</summary>
-    private static async ValueTask<(IReadOnlyList<TokenRequest> Requests, bool IsBatch)?> ReadAsync(HttpContext context)
+    /// <param name="context">The request.</param>
+    /// <param name="account">Hash of its account key.</param>
+    /// <param name="strangerProblem">What a large body earns from an account that was never credited: keys are free, memory is not.</param>
+    /// <param name="work">Issues or restores.</param>
+    private async Task AnswerAsync(
+        HttpContext context, byte[] account, string? strangerProblem,
+        Func<ReadOnlyMemory<byte>, IReadOnlyList<TokenRequest>, CancellationToken, Task<IssuanceOutcome>> work)
     {
         bool isBatch = MediaTypeMatch.Is(context.Request, MediaTypes.GenericBatchRequest);
         if (!isBatch && !MediaTypeMatch.Is(context.Request, MediaTypes.TokenRequest))
         {
             await Problems.WriteAsync(context, ProblemTypes.UnsupportedMediaType, $"Send {MediaTypes.TokenRequest} or {MediaTypes.GenericBatchRequest}.");
-            return null;
+            return;
         }
 
-        var body = new ArrayBufferWriter<byte>();
-        switch (await RequestBody.ReadAsync(context, body, isBatch ? GenericBatchRequest.MaxSizeInBytes : TokenRequest.MaxSizeInBytes))
+        int most = isBatch ? MaxBatchBytes : TokenRequest.MaxSizeInBytes;
+        long size = context.Request.ContentLength ?? most;
+        if (size > most)
+        {
+            await Problems.WriteAsync(context, ProblemTypes.RequestTooLarge);
+            return;
+        }
+
+        if (size <= SmallBodyBytes)
+        {
+            await AnswerCoreAsync(context, account, isBatch, most, work);
+            return;
+        }
+
+        if (strangerProblem is not null && !await _accounts.ExistsAsync(account, context.RequestAborted))
+        {
+            await Problems.WriteAsync(context, strangerProblem);
+            return;
+        }
+
+        if (Interlocked.Add(ref _room, -size) >= 0)
+        {
+            try
+            {
+                await AnswerCoreAsync(context, account, isBatch, most, work);
+            }
+            finally
+            {
+                Interlocked.Add(ref _room, size);
+            }
+
+            return;
+        }
+
+        Interlocked.Add(ref _room, size);
+        await Problems.WriteAsync(context, ProblemTypes.Busy);
+    }
+
+    private static async Task AnswerCoreAsync(
+        HttpContext context, byte[] account, bool isBatch, int most,
+        Func<ReadOnlyMemory<byte>, IReadOnlyList<TokenRequest>, CancellationToken, Task<IssuanceOutcome>> work)
+    {
+        if (await ReadAsync(context, isBatch, most) is IReadOnlyList<TokenRequest> requests)
+        {
+            await WriteAsync(context, requests, isBatch, await work(account, requests, context.RequestAborted));
+        }
+    }
+
+    /// <summary>The requests in the body; or null, and the problem was written.</summary>
+    private static async ValueTask<IReadOnlyList<TokenRequest>?> ReadAsync(HttpContext context, bool isBatch, int most)
+    {
+        var body = new ArrayBufferWriter<byte>((int)(context.Request.ContentLength ?? 4096) + 1);
+        switch (await RequestBody.ReadAsync(context, body, most))
         {
             case BodyReadResult.TooLarge:
                 await Problems.WriteAsync(context, ProblemTypes.RequestTooLarge);
@@ -88,7 +155,7 @@ internal sealed class IssuanceEndpoints
         {
             if (GenericBatchRequest.TryParse(body.WrittenSpan, out GenericBatchRequest? batch, out BatchFault fault))
             {
-                return (batch.Requests, true);
+                return batch.Requests;
             }
 
             await Problems.WriteAsync(context, ProblemOf(fault));
@@ -97,7 +164,7 @@ internal sealed class IssuanceEndpoints
 
         if (TokenRequest.TryParse(body.WrittenSpan, out TokenRequest? request))
         {
-            return ([request], false);
+            return [request];
         }
 
         bool isUnknownType = body.WrittenCount >= 2 && !TokenTypes.IsKnown((TokenType)((body.WrittenSpan[0] << 8) | body.WrittenSpan[1]));
@@ -113,7 +180,7 @@ internal sealed class IssuanceEndpoints
         _ => ProblemTypes.RequestMalformed,
     };
 
-    private static Task AnswerAsync(HttpContext context, IReadOnlyList<TokenRequest> requests, bool isBatch, IssuanceOutcome outcome)
+    private static Task WriteAsync(HttpContext context, IReadOnlyList<TokenRequest> requests, bool isBatch, IssuanceOutcome outcome)
     {
         if (outcome.Problem is not null)
         {

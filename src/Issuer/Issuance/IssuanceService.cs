@@ -131,7 +131,7 @@ internal sealed class IssuanceService
                 case SignStatus.InvalidBlindedMessage when response.FailedIndex >= 0:
                     // Nobody can sign it, ever; whoever paid for it gets that back.
                     IssuanceItem invalid = ofKey[response.FailedIndex];
-                    await _book.RefundAsync(account, invalid, day, CancellationToken.None);
+                    await _book.RefundAsync(account, invalid, day);
                     return IssuanceOutcome.Refused(ProblemTypes.BlindedMessageInvalid, At(invalid.Index));
                 case SignStatus.Busy:
                     return IssuanceOutcome.Refused(ProblemTypes.Busy, "Nothing is lost: repeat the request.");

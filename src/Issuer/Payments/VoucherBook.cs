@@ -54,10 +54,10 @@ internal sealed class VoucherBook
         ReadOnlyMemory<byte> keyHash, ReadOnlyMemory<byte> codeHash, long today, CancellationToken cancellationToken)
     {
         // Guesses are answered by a read, so that they never hold up the writer.
-        RedemptionResult? known = await _database.ReadAsync(session => Judge(session, keyHash, codeHash, today), cancellationToken);
-        if (known is not null)
+        RedemptionResult? answer = await _database.ReadAsync(session => Judge(session, keyHash, codeHash, today), cancellationToken);
+        if (answer is not null)
         {
-            return known.Value;
+            return answer.Value;
         }
 
         return await _database.WriteAsync(
@@ -69,11 +69,17 @@ internal sealed class VoucherBook
                     return meanwhile;
                 }
 
-                long account = AccountBook.FindOrOpen(session, keyHash);
+                long? known = AccountBook.FindId(session, keyHash);
+                long account = known ?? LedgerTransaction.NewId();
                 int taken = session.Execute("UPDATE voucher SET redeemed_by = $1 WHERE code_hash = $2 AND redeemed_by IS NULL", account, codeHash);
                 if (taken == 0)
                 {
                     return new RedemptionResult(RedemptionStatus.Spent, 0, 0);
+                }
+
+                if (known is null)
+                {
+                    AccountBook.Open(session, account, keyHash);
                 }
 
                 long credits = session.QueryInt64("SELECT credits FROM voucher WHERE code_hash = $1", codeHash) ?? 0;
