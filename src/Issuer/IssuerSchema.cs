@@ -40,10 +40,12 @@ internal static class IssuerSchema
               redeemed_by {int}
             ) {without_rowid};
 
+            -- Times in seconds of UNIX time. over_since: when the key was first found to have retired, while it still has.
             CREATE TABLE issuing_key (
               key_ref {int} NOT NULL PRIMARY KEY,
               plan {text} NOT NULL,
-              retires_at {int} NOT NULL
+              retires_at {int} NOT NULL,
+              over_since {int}
             ) {without_rowid};
 
             -- What was paid for: the hash of a blinded element, never the element, until its key retires. The key comes first so that

@@ -312,17 +312,27 @@ internal sealed partial class KeyRotation : IAsyncDisposable
 
     private async Task<List<SigningKey>> RemoveRetiredAsync(DateTimeOffset now)
     {
-        foreach (KeyUse use in _uses.Where(use => use.Period.ExchangeUntil + KeySchedule.RemovalDelay <= now).ToList())
+        foreach (KeyUse use in _uses.ToList())
         {
-            await _store.RemoveUseAsync(use);
-            _uses.Remove(use);
+            bool isOver = use.Period.ExchangeUntil <= now;
+            if (isOver && use.OverSince is DateTimeOffset since && since + KeySchedule.RemovalDelay <= now)
+            {
+                await _store.RemoveUseAsync(use);
+                _uses.Remove(use);
+            }
+            else if (isOver != use.OverSince is not null)
+            {
+                KeyUse noted = use with { OverSince = isOver ? now : null };
+                await _store.SetOverSinceAsync(noted);
+                _uses[_uses.IndexOf(use)] = noted;
+            }
         }
 
         var removed = new List<SigningKey>();
         foreach (SigningKey key in _keys.Values.ToList())
         {
             bool isUsed = _uses.Exists(use => use.KeyId.AsSpan().SequenceEqual(key.Stored.KeyId));
-            if (!isUsed && key.Stored.ServesUntil + KeySchedule.RemovalDelay <= now)
+            if (!isUsed && key.Stored.ServesUntil <= now)
             {
                 await _store.RemoveKeyAsync(key.Stored.KeyId);
                 _keys.Remove(key.Stored.KeyId);

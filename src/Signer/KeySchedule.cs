@@ -12,8 +12,8 @@ internal static class KeySchedule
     public static readonly TimeSpan PartiallyBlindRsaAhead = TimeSpan.FromDays(2);
 
     /// <summary>
-    /// How long a key stays on the disk, unused, after nothing signed under it is worth anything: a clock that jumped ahead and was put right must not
-    /// have cost a key whose tokens are still out.
+    /// How long a key stays on the disk, unused, after it was first found to be past its grace: a clock that jumped ahead, however far, and was put right
+    /// within this time must not have cost a key whose tokens are still out.
     /// </summary>
     public static readonly TimeSpan RemovalDelay = TimeSpan.FromDays(1);
 
@@ -62,10 +62,7 @@ internal static class KeySchedule
             TimeSpan ahead = plan.TokenType == TokenType.PartiallyBlindRsa ? PartiallyBlindRsaAhead : BlindRsaAhead;
             Period current = Period.Containing(plan.Period, time);
             ReadOnlySpan<DateTimeOffset> edges =
-            [
-                current.Next.IssueFrom - ahead, current.Next.IssueFrom, current.Deadline,
-                current.Previous.ExchangeUntil, current.Previous.ExchangeUntil + RemovalDelay,
-            ];
+                [current.Next.IssueFrom - ahead, current.Next.IssueFrom, current.Deadline, current.Previous.ExchangeUntil];
             foreach (DateTimeOffset edge in edges)
             {
                 if (edge > time && edge < next)

@@ -11,7 +11,12 @@ internal sealed record StoredKey(
     TokenType TokenType, byte[] KeyId, byte[] SubjectPublicKeyInfo, byte[] SealedKey, DateTimeOffset ServesFrom, DateTimeOffset ServesUntil);
 
 /// <summary>That a plan uses a key in one period.</summary>
-internal sealed record KeyUse(string PlanId, TokenType TokenType, Period Period, byte[] KeyId);
+/// <param name="PlanId">The plan.</param>
+/// <param name="TokenType">Of the key.</param>
+/// <param name="Period">The plan's period.</param>
+/// <param name="KeyId">The key.</param>
+/// <param name="OverSince">When the use was first found to be past its grace, while it still is.</param>
+internal sealed record KeyUse(string PlanId, TokenType TokenType, Period Period, byte[] KeyId, DateTimeOffset? OverSince = null);
 
 /// <summary>The signer's keys in its database, each encrypted with its id as associated data.</summary>
 internal sealed class KeyStore : IAsyncDisposable
@@ -67,10 +72,12 @@ internal sealed class KeyStore : IAsyncDisposable
     public Task<IReadOnlyList<KeyUse>> LoadUsesAsync(CancellationToken cancellationToken) =>
         _database.ReadAsync(
             static session => session.Query(
-                "SELECT plan, token_type, period_kind, period_start, key_id FROM key_use",
+                "SELECT plan, token_type, period_kind, period_start, key_id, over_since FROM key_use",
                 static row => PeriodKinds.TryParse(row.Text(2), out PeriodKind kind)
                     && Period.TryStartingAt(kind, DateTimeOffset.FromUnixTimeSeconds(row.Int64(3)), out Period period)
-                        ? new KeyUse(row.Text(0), (TokenType)row.Int64(1), period, row.Blob(4))
+                        ? new KeyUse(
+                            row.Text(0), (TokenType)row.Int64(1), period, row.Blob(4),
+                            row.NullableInt64(5) is long seconds ? DateTimeOffset.FromUnixTimeSeconds(seconds) : null)
                         : throw new InvalidDataException("The signer's database names a period that there is not. Restore it from a backup.")),
             cancellationToken);
 
@@ -99,6 +106,15 @@ internal sealed class KeyStore : IAsyncDisposable
                 session.Execute(
                     "INSERT INTO key_use (plan, token_type, period_kind, period_start, key_id) VALUES ($1, $2, $3, $4, $5)",
                     use.PlanId, (int)use.TokenType, use.Period.Kind.ToName(), use.Period.Start.ToUnixTimeSeconds(), use.KeyId);
+            });
+
+    public Task SetOverSinceAsync(KeyUse use) =>
+        _database.WriteAsync(
+            session =>
+            {
+                session.Execute(
+                    "UPDATE key_use SET over_since = $1 WHERE plan = $2 AND token_type = $3 AND period_kind = $4 AND period_start = $5",
+                    use.OverSince?.ToUnixTimeSeconds(), use.PlanId, (int)use.TokenType, use.Period.Kind.ToName(), use.Period.Start.ToUnixTimeSeconds());
             });
 
     public Task RemoveUseAsync(KeyUse use) =>

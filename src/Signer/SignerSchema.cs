@@ -24,12 +24,14 @@ internal static class SignerSchema
               serves_until {int} NOT NULL
             ) {without_rowid};
 
+            -- over_since: when the use was first found to be past its grace, while it still is.
             CREATE TABLE key_use (
               plan {text} NOT NULL,
               token_type {int} NOT NULL,
               period_kind {text} NOT NULL,
               period_start {int} NOT NULL,
               key_id {blob} NOT NULL REFERENCES signing_key (key_id),
+              over_since {int},
               PRIMARY KEY (plan, token_type, period_kind, period_start)
             ) {without_rowid};
             """),

@@ -112,14 +112,20 @@ internal sealed class IssuanceBook
                 }
             });
 
-    /// <summary>Drops up to <paramref name="limit"/> rows of keys that retired; returns how many, so that the writer is held up for a moment only.</summary>
-    public Task<int> DropRetiredAsync(DateTimeOffset retiredBefore, int limit, CancellationToken cancellationToken) =>
+    /// <summary>
+    /// Drops up to <paramref name="limit"/> rows of keys that were found to have retired <paramref name="delay"/> ago; returns how many, so that the writer is
+    /// held up for a moment only.
+    /// </summary>
+    public Task<int> DropRetiredAsync(DateTimeOffset now, TimeSpan delay, int limit, CancellationToken cancellationToken) =>
         _database.WriteAsync(
             session =>
             {
+                long seconds = now.ToUnixTimeSeconds();
+                session.Execute("UPDATE issuing_key SET over_since = $1 WHERE retires_at <= $1 AND over_since IS NULL", seconds);
+                session.Execute("UPDATE issuing_key SET over_since = NULL WHERE retires_at > $1 AND over_since IS NOT NULL", seconds);
                 int dropped = 0;
                 foreach (long keyRef in session.Query(
-                    "SELECT key_ref FROM issuing_key WHERE retires_at <= $1", static row => row.Int64(0), retiredBefore.ToUnixTimeSeconds()))
+                    "SELECT key_ref FROM issuing_key WHERE over_since <= $1", static row => row.Int64(0), (now - delay).ToUnixTimeSeconds()))
                 {
                     dropped += session.Execute(
                         """

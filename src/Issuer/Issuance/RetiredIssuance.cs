@@ -41,7 +41,7 @@ internal sealed partial class RetiredIssuance : IAsyncDisposable
         {
             try
             {
-                while (await _book.DropRetiredAsync(_time.GetUtcNow() - s_delay, RowsAtOnce, _stop.Token) == RowsAtOnce)
+                while (await _book.DropRetiredAsync(_time.GetUtcNow(), s_delay, RowsAtOnce, _stop.Token) == RowsAtOnce)
                 {
                     // Each piece is a transaction of its own, with room for others between.
                 }

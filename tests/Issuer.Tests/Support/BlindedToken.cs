@@ -27,7 +27,7 @@ internal sealed class BlindedToken : IDisposable
         byte[] keyId = SHA256.HashData(spki);
         byte[] input = new byte[98];
         RandomNumberGenerator.Fill(input);
-        (input[0], input[1]) = ((byte)((ushort)type >> 8), (byte)type);
+        (input[0], input[1]) = ((byte)((ushort)type >> 8), (byte)((ushort)type & 0xff));
         keyId.CopyTo(input, 66);
         byte[] blinded = new byte[256];
         BlindingState state = key.Blind(BlindRsaVariant.DeterministicPss, input, blinded);
