@@ -92,6 +92,8 @@ public sealed class TransportPool : IDisposable
         ConnectTimeout = _options.ConnectTimeout,
         PooledConnectionIdleTimeout = _options.IdleTimeout,
         MaxResponseHeadersLength = 64,
+        // A reply that nobody wants is not read to its end first: the connection goes, and with it the unit's trace.
+        MaxResponseDrainSize = 0,
         SslOptions = new SslClientAuthenticationOptions
         {
             EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13,

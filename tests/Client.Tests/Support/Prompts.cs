@@ -32,6 +32,17 @@ public static class Prompts
         return Encoding.UTF8.GetString(body.ToArray());
     }
 
+    /// <summary>What is held once no request is open any more: a reply settles its token just after its last byte.</summary>
+    public static async Task<PlanHoldings> SettledAsync(this TacitClient client, string plan = "chat")
+    {
+        PlanHoldings holdings;
+        for (int i = 0; (holdings = await client.HoldingsAsync(plan)).Presented > 0 && i < 500; i++)
+        {
+            await Task.Delay(10);
+        }
+        return holdings;
+    }
+
     public static async Task<PlanHoldings> HoldingsAsync(this TacitClient client, string plan = "chat") =>
         (await client.Wallet.GetStatusAsync()).Plans.First(entry => entry.Plan == plan);
 }
