@@ -48,7 +48,7 @@ try {
   seen.unknownModel = { status: error.status, code: error.code };
 }
 try {
-  await client.chat.completions.create({ model, messages, previous_response_id: 'resp_1' });
+  await client.responses.create({ model, input: 'Go on.', previous_response_id: 'resp_1' });
 } catch (error) {
   seen.stateful = { status: error.status, code: error.code };
 }

@@ -23,7 +23,7 @@ if (refused.status !== 401 || !challenge) throw new Error(`no challenge of type 
 
 // 2. The issuer's directory names the request URI and, for 0xDA7A, the live metadata.
 const directory = await (await fetch(new URL('/.well-known/private-token-issuer-directory', issuer))).json();
-const plan = directory.plans.find((p) => p.models.includes(model) && Number(p['token-type']) === tokenType);
+const plan = directory.plans.find((p) => p.models.includes(model) && p.tokenType === tokenType);
 const requestUri = new URL(directory['issuer-request-uri'], issuer);
 const extensions = tokenType === TOKEN_TYPES.PARTIALLY_BLIND_RSA.value
   ? Extensions.deserialize(Uint8Array.from(Buffer.from(plan.keys[0].extensions, 'base64url')))
@@ -39,9 +39,12 @@ const response = await sendTokenRequest(
 const token = await client.finalize(client.deserializeTokenResponse(response));
 
 // 4. Redeem it, twice with the same body (the same answer), once with another (refused).
-const authorization = new AuthorizationHeader(token, extensions).toString();
+// This version of the library keeps the extensions in the header object and does not print them.
+const authorization = new AuthorizationHeader(token, extensions).toString()
+  + (extensions ? `, extensions="${Buffer.from(extensions.serialize()).toString('base64url')}"` : '');
 const answer = await ask(authorization);
 const text = await answer.text();
+if (answer.status !== 200) throw new Error(`refused: ${answer.status} ${text} ${authorization}`);
 const again = await ask(authorization);
 const other = await fetch(completions, {
   method: 'POST', headers: { 'content-type': 'application/json', authorization },

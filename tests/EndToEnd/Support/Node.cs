@@ -1,0 +1,64 @@
+using System.Diagnostics;
+using System.Text.Json;
+
+namespace Tacit.EndToEnd.Support;
+
+/// <summary>Runs the clients under <c>npm/</c>, which nobody here wrote. Skips the test where Node 20 or npm is missing.</summary>
+internal static class Node
+{
+    private static readonly string s_folder = Path.Combine(RepositoryRoot(), "tests", "EndToEnd", "npm");
+    private static readonly Lazy<Task> s_installed = new(InstallAsync);
+
+    public static async Task<JsonElement> RunAsync(string script, params string[] arguments)
+    {
+        await s_installed.Value;
+        (int code, string output, string errors) = await ExecuteAsync("node", [script, .. arguments]);
+        Assert.True(code == 0, $"{script} failed: {errors}");
+        return JsonDocument.Parse(output).RootElement;
+    }
+
+    private static async Task InstallAsync()
+    {
+        try
+        {
+            (int code, string version, _) = await ExecuteAsync("node", ["--version"]);
+            if (code != 0 || !int.TryParse(version.TrimStart('v').Split('.')[0], out int major) || major < 20)
+            {
+                Assert.Skip("Node 20 or later is not on this machine; `make setup` installs it.");
+            }
+        }
+        catch (System.ComponentModel.Win32Exception)
+        {
+            Assert.Skip("Node is not on this machine; `make setup` installs it.");
+        }
+
+        if (!Directory.Exists(Path.Combine(s_folder, "node_modules")))
+        {
+            (int code, _, string errors) = await ExecuteAsync("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund"]);
+            Assert.True(code == 0, $"npm ci failed: {errors}");
+        }
+    }
+
+    private static async Task<(int Code, string Output, string Errors)> ExecuteAsync(string program, IEnumerable<string> arguments)
+    {
+        var start = new ProcessStartInfo(program, arguments) { WorkingDirectory = s_folder, RedirectStandardOutput = true, RedirectStandardError = true };
+        using Process process = Process.Start(start)!;
+        Task<string> output = process.StandardOutput.ReadToEndAsync();
+        Task<string> errors = process.StandardError.ReadToEndAsync();
+        await process.WaitForExitAsync(TestContext.Current.CancellationToken);
+        return (process.ExitCode, (await output).Trim(), await errors);
+    }
+
+    private static string RepositoryRoot()
+    {
+        for (DirectoryInfo? folder = new(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
+        {
+            if (File.Exists(Path.Combine(folder.FullName, "Tacit.slnx")))
+            {
+                return folder.FullName;
+            }
+        }
+
+        throw new DirectoryNotFoundException("Tacit.slnx is in no folder above the tests.");
+    }
+}

@@ -1,0 +1,178 @@
+using System.Collections.Concurrent;
+using Microsoft.Extensions.Logging;
+using Tacit.App;
+using Tacit.Client;
+using Tacit.Client.Tests.Support;
+using Tacit.Gateway;
+using Tacit.Hosting;
+using Tacit.Inference;
+using Tacit.Issuer;
+using Tacit.Protocol;
+using Tacit.Signer;
+
+namespace Tacit.EndToEnd.Support;
+
+/// <summary>Signer, issuer and gateway as they are run, on ports of their own and in folders of their own, in this process.</summary>
+public sealed class WholeSystem : IAsyncDisposable
+{
+    public const string GatewayName = "gateway.test";
+    public const string Model = "tacit-demo";
+
+    private readonly TestFolder _folder = new();
+    private readonly TimeProvider _time;
+    private readonly IReadOnlyList<Plan> _plans;
+    private readonly InferenceOptions _inference;
+    private InferenceRouter? _router;
+
+    private WholeSystem(IReadOnlyList<Plan> plans, InferenceOptions inference, TimeProvider time)
+    {
+        _plans = plans;
+        _inference = inference;
+        _time = time;
+    }
+
+    public static Plan Chat { get; } = new()
+    {
+        Id = "chat", Models = [Model], MaxInputBytes = 64 * 1024, MaxOutputTokens = 4096, Price = new Credits(1), Period = PeriodKind.Month,
+    };
+
+    public static Plan ChatLarge { get; } = new()
+    {
+        Id = "chat-large", Models = [Model], MaxInputBytes = 1 << 20, MaxOutputTokens = 32768, Price = new Credits(4), Period = PeriodKind.Month,
+        TokenType = TokenType.PartiallyBlindRsa,
+    };
+
+    /// <summary>Everything that every part logged, down to the finest level.</summary>
+    public CapturedLog Log { get; } = new();
+
+    public SignerService Signer { get; private set; } = null!;
+
+    public IssuerServer Issuer { get; private set; } = null!;
+
+    public GatewayServer Gateway { get; private set; } = null!;
+
+    /// <summary>The folder of a part: <c>signer</c>, <c>issuer</c>, <c>gateway</c>, or a client's.</summary>
+    public string this[string part] => _folder[part];
+
+    /// <param name="plans">Default: <see cref="Chat"/> alone. A plan of type 0xDA7A waits for the search for its safe primes.</param>
+    /// <param name="inference">Default: the demo model.</param>
+    /// <param name="time">Default: the system's clock.</param>
+    public static async Task<WholeSystem> StartAsync(
+        IReadOnlyList<Plan>? plans = null, InferenceOptions? inference = null, TimeProvider? time = null)
+    {
+        var system = new WholeSystem(plans ?? [Chat], inference ?? new InferenceOptions { DemoModel = true }, time ?? TimeProvider.System);
+        await File.WriteAllBytesAsync(system["key"], System.Security.Cryptography.RandomNumberGenerator.GetBytes(64));
+        if (system._plans.Any(plan => plan.TokenType == TokenType.PartiallyBlindRsa))
+        {
+            await SafePrimeKeys.ProvideAsync(system["signer"], system["key"]);
+        }
+
+        system.Signer = await SignerService.OpenAsync(
+            new SignerOptions { DataDirectory = system["signer"], Plans = system._plans, KeyFile = SecretReference.FromFile(system["key"]) },
+            system._time, system.Log, CancellationToken.None);
+        await system.Signer.AllKeysReady;
+        await system.StartIssuerAsync();
+        await system.StartGatewayAsync();
+        return system;
+    }
+
+    public async Task StartIssuerAsync() => Issuer = await IssuerServer.StartAsync(
+        new IssuerOptions
+        {
+            DataDirectory = this["issuer"],
+            Listen = ListenAddress.Loopback(0),
+            IssuerName = "issuer.test",
+            Plans = _plans,
+            KeyFile = SecretReference.FromFile(this["key"]),
+            Gateways = [new DirectoryGateway(GatewayName, ["http://127.0.0.1:1"])],
+        },
+        Signer, _time, Log, CancellationToken.None);
+
+    public async Task StartGatewayAsync()
+    {
+        _router = new InferenceRouter(_inference, TimeProvider.System, Log);
+        Gateway = await GatewayServer.StartAsync(
+            new GatewayOptions
+            {
+                Name = GatewayName,
+                Listen = ListenAddress.Loopback(0),
+                IssuerUrl = Issuer.Address,
+                DirectoryKey = Convert.ToHexString(Issuer.DirectoryKey.Span),
+                DataDirectory = this["gateway"],
+                ReplyMemoryBytes = 512 << 20,
+            },
+            null, _router, Signer, _time, Log, CancellationToken.None);
+    }
+
+    public async Task StopGatewayAsync()
+    {
+        await Gateway.DisposeAsync();
+        await _router!.DisposeAsync();
+    }
+
+    public ClientOptions ClientOptions(string name, Uri? issuer = null, Uri? gateway = null) => new()
+    {
+        Wallet = new WalletOptions { DataDirectory = this[name] },
+        Directory = new DirectoryOptions { Issuer = issuer ?? Issuer.Address, DirectoryKey = Issuer.DirectoryKey },
+        Redemption = new RedemptionOptions { GatewayAddress = gateway ?? Gateway.Address, FillAtPrompt = false },
+        Fill = new FillOptions { Automatic = false },
+    };
+
+    public async Task<string> VoucherAsync(long credits) =>
+        (await Issuer.CreateVouchersAsync(credits, 1, DateOnly.FromDateTime(_time.GetUtcNow().UtcDateTime).AddDays(30), CancellationToken.None)).Codes[0];
+
+    /// <summary>A new wallet with an account of so many credits.</summary>
+    public async Task<TacitClient> ClientAsync(string name, long credits, Uri? issuer = null, Uri? gateway = null)
+    {
+        TacitClient client = await TacitClient.CreateAsync(ClientOptions(name, issuer, gateway), null, _time, Log);
+        await client.Account.CreateAsync();
+        await client.Account.DepositAsync(await VoucherAsync(credits));
+        return client;
+    }
+
+    /// <summary>The local app over a client of this system.</summary>
+    public Task<AppServer> AppAsync(string name, TacitClient client) => AppServer.StartAsync(
+        new AppOptions { DataDirectory = this[name], Listen = ListenAddress.Loopback(0), IssuerUrl = Issuer.Address, GatewayUrl = Gateway.Address, AutoFill = false },
+        client, _time, Log);
+
+    public async ValueTask DisposeAsync()
+    {
+        await StopGatewayAsync();
+        await Issuer.DisposeAsync();
+        await Signer.DisposeAsync();
+        _folder.Dispose();
+    }
+}
+
+/// <summary>Keeps every log line, formatted, with the exception's text.</summary>
+public sealed class CapturedLog : ILoggerFactory
+{
+    public ConcurrentQueue<string> Lines { get; } = new();
+
+    public ILogger CreateLogger(string categoryName) => new Logger(categoryName, Lines);
+
+    public void AddProvider(ILoggerProvider provider)
+    {
+        // There is one place to write to.
+    }
+
+    public void Dispose()
+    {
+        // Nothing is held.
+    }
+
+    private sealed class Logger(string category, ConcurrentQueue<string> lines) : ILogger
+    {
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull
+        {
+            lines.Enqueue($"{category} scope {state}");
+            return null;
+        }
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+            lines.Enqueue($"{logLevel} {category} {formatter(state, exception)} {exception}");
+    }
+}
