@@ -1,4 +1,6 @@
 using System.Text;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
 using Tacit.Protocol;
 
 namespace Tacit.Fuzz;
@@ -17,6 +19,15 @@ internal static class Documents
             """{"b":[1,-2,true,false,null,"x\u20ac\"\\\u0000\n"],"a":{"\ud83d\ude00":0},"\r":""}""",
             "[]", "\"\"", "9007199254740991", "{}",
         }.Select(Samples.Utf8)];
+
+    public static IReadOnlyList<byte[]> Messages { get; } =
+    [
+        JsonSerializer.SerializeToUtf8Bytes(Exchange(Samples.Metadata), GatewayJson.Default.ExchangeRequest),
+        JsonSerializer.SerializeToUtf8Bytes(Exchange([]), GatewayJson.Default.ExchangeRequest),
+        Samples.Utf8("""{"code":"4EVW-Y1PY-MG29-25BA-MSZW-0C1Z-ZEM"}"""),
+        Samples.Utf8("""{"signature":"AAAA"}"""),
+        Samples.Utf8("""{"credits":3,"history":[{"day":"2026-11-20","kind":"tokens","count":2,"credits":-8,"plan":"chat"}]}"""),
+    ];
 
     public static bool RunDirectory(byte[] input)
     {
@@ -47,5 +58,43 @@ internal static class Documents
             CanonicalJson.TryCanonicalize(canonical, null, out byte[]? again) && again.AsSpan().SequenceEqual(canonical),
             "the canonical form is not its own canonical form");
         return true;
+    }
+
+    public static bool RunMessages(byte[] input)
+    {
+        bool taken = false;
+        if (Read(input, GatewayJson.Default.ExchangeRequest) is ExchangeRequest exchange
+            && exchange.TryDecode(out byte[]? token, out byte[] extensions, out byte[]? successor))
+        {
+            taken = true;
+            FuzzTarget.Require(
+                token.Length <= Token.SizeInBytes && extensions.Length <= TokenExtensions.MaxSizeInBytes && successor.Length <= TokenRequest.MaxSizeInBytes,
+                "an exchange decodes to more than it may hold");
+        }
+
+        taken |= Read(input, GatewayJson.Default.ExchangeResponse)?.TryDecode(out _) is true;
+        taken |= Read(input, AccountJson.Default.VoucherRedemptionRequest) is VoucherRedemptionRequest voucher && VoucherCode.TryParse(voucher.Code, out _);
+        return taken | Read(input, AccountJson.Default.AccountStatement) is not null;
+    }
+
+    // What a server or wallet does with such a body: JsonException is the serializer's way to say no, anything else is a fault.
+    private static T? Read<T>(byte[] input, JsonTypeInfo<T> type)
+        where T : class
+    {
+        try
+        {
+            return JsonSerializer.Deserialize(input, type);
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+
+    private static ExchangeRequest Exchange(byte[] extensions)
+    {
+        TokenType type = extensions.Length == 0 ? TokenType.BlindRsa : TokenType.PartiallyBlindRsa;
+        using Token token = Token.TryParse(Samples.TokenBytes(type), out Token? parsed) ? parsed : throw new InvalidOperationException();
+        return ExchangeRequest.Create(token, extensions, Samples.Request(type, 1));
     }
 }

@@ -54,6 +54,7 @@ public static class Targets
         new("www-authenticate", Headers.Challenges, Headers.RunChallenges),
         new("directory", [Samples.DirectoryDocument, .. Documents.Directories], Documents.RunDirectory),
         new("canonical-json", [Samples.DirectoryDocument, .. Documents.Json], Documents.RunJson),
+        new("json-messages", Documents.Messages, Documents.RunMessages),
         new("signer-request", SignerMessages.Requests, SignerMessages.RunRequest),
         new("signer-response", SignerMessages.Responses, SignerMessages.RunResponse),
         new("signer-keys", SignerMessages.KeyLists, SignerMessages.RunKeys),

@@ -58,6 +58,20 @@ public sealed class ErrorTests
     }
 
     [Fact]
+    public void Every_code_and_problem_type_is_in_the_description_of_the_wire()
+    {
+        string description = File.ReadAllText(Path.Combine(RepositoryRoot(), "docs", "protocol.md"));
+
+        string[] names =
+        [
+            .. Constants(typeof(ErrorCodes)),
+            .. Constants(typeof(ProblemTypes)).Select(type => type["urn:tacit:problem:".Length..]),
+            .. Constants(typeof(MediaTypes)).Where(type => type.Contains("private-token", StringComparison.Ordinal)),
+        ];
+        Assert.All(names, name => Assert.Contains($"`{name}`", description, StringComparison.Ordinal));
+    }
+
+    [Fact]
     public void Problem_has_the_members_of_RFC_9457()
     {
         Problem problem = ProblemTypes.Create(ProblemTypes.InsufficientCredit, "4 credits short");
@@ -69,4 +83,15 @@ public sealed class ErrorTests
 
     private static string[] Constants(Type type) =>
         [.. type.GetFields(BindingFlags.Public | BindingFlags.Static).Where(field => field.IsLiteral).Select(field => (string)field.GetRawConstantValue()!)];
+
+    private static string RepositoryRoot()
+    {
+        DirectoryInfo? folder = new(AppContext.BaseDirectory);
+        while (!File.Exists(Path.Combine(folder!.FullName, "Tacit.slnx")))
+        {
+            folder = folder.Parent;
+        }
+
+        return folder.FullName;
+    }
 }

@@ -62,6 +62,26 @@ public sealed class IssuanceTests
         Assert.Equal(token.Encode(), same.Encode());
     }
 
+    // Computed apart from this code from the description in docs/protocol.md: what an independent client has to arrive at.
+    [Fact]
+    public void Request_of_a_wallet_index_has_the_documented_bytes()
+    {
+        JsonElement vector = Vectors.Read("rfc9578_type_0002_blind_rsa.json")[0];
+        Assert.True(TokenPublicKey.TryImport(TokenType.BlindRsa, vector.Hex("pkS"), [], out TokenPublicKey? key));
+        byte[] seed = Convert.FromHexString("000102030405060708090a0b0c0d0e0f");
+        byte[] digest = TokenChallenge.ForGateway(TokenType.BlindRsa, "issuer.example", "gateway.example").Digest();
+
+        using (key)
+        using (TokenIssuance issuance = TokenIssuance.Begin(key, "issuer.example", digest, seed, TokenNamespace.AccountIssued, 7))
+        {
+            Assert.Equal("4b8e38d34270da3e38f6a3a5c55d29f643283063f70b9f805bf97c29fbd07a4b", Convert.ToHexStringLower(digest));
+            Assert.Equal("5e1d1f1735c5d1a9c2e2044ba226f1596e04a9180c8a1ba88753b493febe4e3d", Convert.ToHexStringLower(issuance.TokenInput[2..34]));
+            Assert.Equal(
+                "76008b47a9ddbc6d173e5940e854bc17d5731c62bc63e19a18c5611b83848fae",
+                Convert.ToHexStringLower(SHA256.HashData(issuance.Request.Encode())));
+        }
+    }
+
     [Fact]
     public void Answer_to_another_request_gives_no_token()
     {

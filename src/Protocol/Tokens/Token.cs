@@ -93,14 +93,20 @@ public sealed class Token : IDisposable
     /// The name under which this token is spent: SHA-256(token input ‖ extensions). Without the authenticator, so that two signatures on one
     /// input are one token (law 2).
     /// </summary>
-    /// <param name="extensions">The encoded Extensions; empty for 0x0002.</param>
+    /// <param name="extensions">The encoded Extensions, at most <see cref="TokenExtensions.MaxSizeInBytes"/>; empty for 0x0002.</param>
     /// <param name="spendId">32 bytes.</param>
     public void SpendId(ReadOnlySpan<byte> extensions, Span<byte> spendId)
     {
-        using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        hash.AppendData(TokenInput);
-        hash.AppendData(extensions);
-        hash.GetHashAndReset(spendId);
+        if (extensions.Length > TokenExtensions.MaxSizeInBytes)
+        {
+            throw new ArgumentException($"Extensions have at most {TokenExtensions.MaxSizeInBytes} bytes.", nameof(extensions));
+        }
+
+        // In one call: a hash object costs more than this hash.
+        Span<byte> input = stackalloc byte[InputSizeInBytes + extensions.Length];
+        TokenInput.CopyTo(input);
+        extensions.CopyTo(input[InputSizeInBytes..]);
+        SHA256.HashData(input, spendId);
     }
 
     public void Dispose() => CryptographicOperations.ZeroMemory(_bytes);
