@@ -1,13 +1,26 @@
 using System.Text.Json.Serialization;
+using Tacit.Cli.Commands;
+using Tacit.Cli.Demo;
 using Tacit.Cli.Doctor;
 using Tacit.Cli.Roles;
+using Tacit.Client;
 using Tacit.Issuer;
 
 namespace Tacit.Cli;
 
 /// <summary>The forms of <c>--json</c>. Members are only ever added.</summary>
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, WriteIndented = true, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, WriteIndented = true, UseStringEnumConverter = true, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(DoctorReport))]
 [JsonSerializable(typeof(RoleReady))]
 [JsonSerializable(typeof(VoucherBatch))]
+[JsonSerializable(typeof(AccountCreated))]
+[JsonSerializable(typeof(AccountSummary))]
+[JsonSerializable(typeof(DepositResult))]
+[JsonSerializable(typeof(WalletStatus))]
+[JsonSerializable(typeof(WalletRestored))]
+[JsonSerializable(typeof(FillResult))]
+[JsonSerializable(typeof(IReadOnlyList<HistoryEntry>))]
+[JsonSerializable(typeof(DirectorySummary))]
+[JsonSerializable(typeof(Answer))]
+[JsonSerializable(typeof(DemoResult))]
 internal sealed partial class CliJson : JsonSerializerContext;

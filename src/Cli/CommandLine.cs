@@ -46,6 +46,13 @@ internal static class CommandLine
         RootCommand root = new("Use language models without anyone being able to link who you are to what you ask.");
         Flags flags = new();
         root.Add(flags.Data);
+        root.Add(DemoCommand.Create(terminal, flags));
+        root.Add(AskCommand.Create(terminal, flags));
+        root.Add(AccountCommands.Create(terminal, flags));
+        root.Add(WalletCommands.Create(terminal, flags));
+        root.Add(DirectoryCommands.Plans(terminal, flags));
+        root.Add(DirectoryCommands.Keys(terminal, flags));
+        root.Add(AppRole.Create(terminal, flags));
         root.Add(ServerRoles.Issuer(terminal, flags));
         root.Add(ServerRoles.Signer(terminal, flags));
         root.Add(ServerRoles.Gateway(terminal, flags));

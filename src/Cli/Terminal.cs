@@ -1,5 +1,7 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Encodings.Web;
 using System.Text.Json;
-using System.Text.Json.Nodes;
 using System.Text.Json.Serialization.Metadata;
 using Spectre.Console;
 
@@ -41,12 +43,19 @@ internal sealed class Terminal : IDisposable
     public Func<Stream> OpenLog { get; init; } = () => Stream.Null;
 
 #pragma warning disable RS0030 // The command line is the one that writes to the console, and this is where.
+    /// <remarks>
+    /// Over plain streams: the console's own writers switch a terminal to another keypad mode, which shows, and take longer to come up.
+    /// </remarks>
     public static Terminal OfProcess()
     {
         bool dumb = Environment.GetEnvironmentVariable("TERM") is "dumb";
         bool plain = dumb || !string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR"));
         bool outputIsTerminal = !Console.IsOutputRedirected;
-        return new Terminal(Console.Out, Console.Error, Console.In)
+        UTF8Encoding utf8 = new(encoderShouldEmitUTF8Identifier: false);
+        return new Terminal(
+            TextWriter.Synchronized(new StreamWriter(Console.OpenStandardOutput(), utf8) { AutoFlush = true }),
+            TextWriter.Synchronized(new StreamWriter(Console.OpenStandardError(), utf8) { AutoFlush = true }),
+            new StreamReader(Console.OpenStandardInput(), utf8))
         {
             IsInteractive = outputIsTerminal,
             ErrorIsTerminal = !Console.IsErrorRedirected && !dumb,
@@ -54,6 +63,23 @@ internal sealed class Terminal : IDisposable
             UseColor = outputIsTerminal && !plain,
             OpenLog = Console.OpenStandardError,
         };
+    }
+
+    private int Width()
+    {
+        // As the shell says, else as the terminal says.
+        if (int.TryParse(Environment.GetEnvironmentVariable("COLUMNS"), NumberStyles.None, CultureInfo.InvariantCulture, out int columns) && columns > 0)
+        {
+            return columns;
+        }
+        try
+        {
+            return IsInteractive && Console.WindowWidth > 0 ? Console.WindowWidth : 120;
+        }
+        catch (IOException)
+        {
+            return 120;
+        }
     }
 #pragma warning restore RS0030
 
@@ -72,7 +98,19 @@ internal sealed class Terminal : IDisposable
         }
     }
 
-    public void Fail(string text) => Note("tacit: " + text);
+    public void Fail(string text) => Note("tacit: " + Harmless(text));
+
+    /// <summary>Writes text that a model or a server made up: it may break lines and no more. An escape sequence could rewrite what stands above.</summary>
+    public void Untrusted(string text)
+    {
+        Out.Write(Harmless(text));
+        Out.Flush();
+    }
+
+    private static string Harmless(string text) =>
+        text.Any(IsHarmful) ? string.Concat(text.Select(c => IsHarmful(c) ? '\uFFFD' : c)) : text;
+
+    private static bool IsHarmful(char c) => char.IsControl(c) && c is not ('\n' or '\t');
 
     /// <summary>What is being done: on a terminal one line that the next replaces, elsewhere one line each.</summary>
     public void Progress(string text)
@@ -106,11 +144,21 @@ internal sealed class Terminal : IDisposable
         }
     }
 
-    public void Json<T>(T value, JsonTypeInfo<T> type) => Out.WriteLine(JsonSerializer.Serialize(value, type));
+    public void Json<T>(T value, JsonTypeInfo<T> type) => WriteJson(value, type, indented: true);
 
     /// <summary>The same on one line, where more may follow.</summary>
-    public void JsonLine<T>(T value, JsonTypeInfo<T> type) =>
-        Out.WriteLine(JsonNode.Parse(JsonSerializer.SerializeToUtf8Bytes(value, type))!.ToJsonString());
+    public void JsonLine<T>(T value, JsonTypeInfo<T> type) => WriteJson(value, type, indented: false);
+
+    private void WriteJson<T>(T value, JsonTypeInfo<T> type, bool indented)
+    {
+        using MemoryStream text = new();
+        // Read by people and programs, embedded in no page: only what JSON itself demands is escaped.
+        using (Utf8JsonWriter json = new(text, new JsonWriterOptions { Indented = indented, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
+        {
+            JsonSerializer.Serialize(json, value, type);
+        }
+        Out.WriteLine(Encoding.UTF8.GetString(text.GetBuffer(), 0, (int)text.Length));
+    }
 
     public string Bold(string text) => Paint(text, "1");
 
@@ -142,7 +190,7 @@ internal sealed class Terminal : IDisposable
         {
             table.AddRow(row.Select(cell => new Text(cell)));
         }
-        AnsiConsole.Create(new AnsiConsoleSettings { Ansi = AnsiSupport.Yes, Out = new AnsiConsoleOutput(Out) }).Write(table);
+        AnsiConsole.Create(new AnsiConsoleSettings { Ansi = AnsiSupport.Yes, ColorSystem = ColorSystemSupport.Standard, Interactive = InteractionSupport.No, Out = new Screen(Out, Width()) }).Write(table);
     }
 
     private void Plain(IReadOnlyList<string> headers, IReadOnlyList<IReadOnlyList<string>> rows)
@@ -169,5 +217,21 @@ internal sealed class Terminal : IDisposable
         EndProgress();
         Out.Flush();
         Error.Flush();
+    }
+
+    /// <summary>Tells the table how wide the screen is, instead of letting it ask the console.</summary>
+    private sealed class Screen(TextWriter writer, int width) : IAnsiConsoleOutput
+    {
+        public TextWriter Writer => writer;
+
+        public bool IsTerminal => true;
+
+        public int Width => width;
+
+        public int Height => 50;
+
+        public void SetEncoding(Encoding encoding)
+        {
+        }
     }
 }

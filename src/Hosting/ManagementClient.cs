@@ -42,6 +42,11 @@ public sealed class ManagementClient : IDisposable
         string path, TRequest body, JsonTypeInfo<TRequest> request, JsonTypeInfo<TReply> reply, CancellationToken cancellationToken) =>
         SendAsync(HttpMethod.Post, path, JsonSerializer.SerializeToUtf8Bytes(body, request), reply, cancellationToken);
 
+    /// <summary>A call without a body.</summary>
+    /// <inheritdoc cref="GetAsync"/>
+    public Task<TReply> PostAsync<TReply>(string path, JsonTypeInfo<TReply> reply, CancellationToken cancellationToken) =>
+        SendAsync(HttpMethod.Post, path, null, reply, cancellationToken);
+
     /// <summary>A call with neither body nor reply.</summary>
     /// <inheritdoc cref="GetAsync"/>
     public async Task PostAsync(string path, CancellationToken cancellationToken) => await SendAsync(HttpMethod.Post, path, null, cancellationToken);

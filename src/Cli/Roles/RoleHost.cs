@@ -23,8 +23,10 @@ internal static class RoleHost
     /// <param name="section">The role's section in the environment: <c>Issuer</c>.</param>
     /// <param name="check">Loads and checks the settings, secrets included, without starting anything.</param>
     /// <param name="start">Starts the role.</param>
+    /// <param name="rememberedConfig">A file in the data folder that stands for --config if that is not given and the file is there.</param>
     public static Command CreateCommand(
-        Terminal terminal, Flags flags, string section, string description, Action<RoleContext> check, Func<RoleContext, CancellationToken, Task<RunningRole>> start)
+        Terminal terminal, Flags flags, string section, string description, Action<RoleContext> check, Func<RoleContext, CancellationToken, Task<RunningRole>> start,
+        string? rememberedConfig = null)
     {
         string role = section.ToLowerInvariant();
         Option<string?> config = new("--config") { Description = "JSON file with the role's settings.", HelpName = "FILE" };
@@ -43,11 +45,13 @@ internal static class RoleHost
         command.SetAction(async (parsed, stop) =>
         {
             using LineLog log = new(terminal.OpenLog(), parsed.GetValue(level), TimeProvider.System);
+            string data = flags.DataFolderOf(parsed);
+            string? remembered = rememberedConfig is null ? null : Path.Combine(data, rememberedConfig);
             SettingsLoader settings = new SettingsLoader()
-                .AddFlag("DataDirectory", DataFolder.Resolve(null), "the default")
-                .AddFile(parsed.GetValue(config))
+                .AddFlag("DataDirectory", data, "--data")
+                .AddFile(parsed.GetValue(config) ?? (File.Exists(remembered) ? remembered : null))
                 .AddEnvironment(section)
-                .AddFlag("DataDirectory", parsed.GetValue(flags.Data) is string data ? DataFolder.Resolve(data) : null, "--data")
+                .AddFlag("DataDirectory", parsed.GetValue(flags.Data) is null ? null : data, "--data")
                 .AddFlag("Listen", parsed.GetValue(listen), "--listen");
             RoleContext context = new(settings, TimeProvider.System, log, terminal.Progress);
             if (parsed.GetValue(onlyCheck))

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Tacit.App;
 using Tacit.Gateway;
 using Tacit.Issuer;
 using Tacit.Protocol;
@@ -15,6 +16,7 @@ namespace Tacit.Cli.Settings;
 [JsonSerializable(typeof(SignerOptions))]
 [JsonSerializable(typeof(IssuerOptions))]
 [JsonSerializable(typeof(GatewayOptions))]
+[JsonSerializable(typeof(AppOptions))]
 [JsonSerializable(typeof(SignerLink))]
 [JsonSerializable(typeof(InferenceSettings))]
 internal sealed partial class SettingsJson : JsonSerializerContext;

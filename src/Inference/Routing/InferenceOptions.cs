@@ -24,6 +24,12 @@ public sealed record InferenceOptions
     /// <summary>How many provider calls one request may cause, the first included. Default: 3.</summary>
     public int MaxAttempts { get; init; } = 3;
 
+    /// <summary>
+    /// Called with each body as it goes to a provider, before it goes. For the demo, which shows its user what is passed on of theirs; no setting leads here.
+    /// The memory is only valid during the call.
+    /// </summary>
+    public Action<Operation, string, ReadOnlyMemory<byte>>? Observer { get; init; }
+
     /// <exception cref="ArgumentException">A setting is wrong; the message names it and the fix.</exception>
     public void Validate()
     {

@@ -106,6 +106,7 @@ public sealed partial class InferenceRouter : IAsyncDisposable
             throw new ProviderException(ApiError.Create(ErrorCodes.ModelNotFound, "This gateway does not offer that model. GET /v1/models lists those it does.", "model"), clientProvoked: true);
         }
 
+        _options.Observer?.Invoke(operation, model, body);
         var clock = new CallClock(_time, _options.Budgets, stream);
         var call = new ProviderCall
         {

@@ -1,0 +1,82 @@
+using System.CommandLine;
+using System.Text;
+using Tacit.App;
+using Tacit.Cli.Wallets;
+using Tacit.Client;
+
+namespace Tacit.Cli.Commands;
+
+/// <summary>The answer with <c>--json</c>.</summary>
+internal sealed record Answer(string Model, string? Plan, string Text);
+
+internal static class AskCommand
+{
+    public static Command Create(Terminal terminal, Flags flags)
+    {
+        ClientFlags client = new(flags);
+        Argument<string?> text = new("TEXT") { Description = "The question. Without it, standard input is the question.", Arity = ArgumentArity.ZeroOrOne };
+        Option<bool> stdin = new("--stdin") { Description = "Read standard input too and put it after TEXT." };
+        Option<string?> model = new("--model") { Description = "The model to ask. Default: the cheapest plan's first.", HelpName = "M" };
+        Option<bool> json = Flags.Json();
+        Command command = new("ask", "Ask one question, paid with one token, and print the answer as it comes.") { text, stdin, model, json };
+        client.AddTo(command);
+        command.SetAction(async (parsed, cancellationToken) =>
+        {
+            string question = await QuestionAsync(terminal, parsed.GetValue(text), parsed.GetValue(stdin), cancellationToken);
+            AppOptions options = client.Load(parsed);
+            await using IWalletAccess wallet = await WalletAccess.OpenAsync(options, cancellationToken);
+            string chosen = parsed.GetValue(model) ?? await DefaultModelAsync(wallet, cancellationToken);
+            AskReply reply = await wallet.AskAsync(ChatReply.Question(chosen, question), cancellationToken);
+            if (reply.Note is not null)
+            {
+                terminal.Note(reply.Note);
+            }
+            StringBuilder whole = new();
+            bool asJson = parsed.GetValue(json);
+            await foreach (string piece in ChatReply.ReadAsync(reply, cancellationToken))
+            {
+                whole.Append(piece);
+                if (!asJson)
+                {
+                    terminal.Untrusted(piece);
+                }
+            }
+            if (asJson)
+            {
+                terminal.Json(new Answer(chosen, reply.Plan, whole.ToString()), CliJson.Default.Answer);
+            }
+            else
+            {
+                terminal.Line();
+            }
+            return ExitCode.Fine;
+        });
+        return command.WithExamples(
+            "tacit ask \"Why is the sky blue?\"",
+            "tacit ask --model gpt-large < question.txt",
+            "git diff | tacit ask --stdin \"Review this change:\"");
+    }
+
+    private static async Task<string> QuestionAsync(Terminal terminal, string? text, bool stdin, CancellationToken cancellationToken)
+    {
+        // Standard input is read only where it is asked for: a script's own may never end.
+        if (text is not null && text != "-" && !stdin)
+        {
+            return text;
+        }
+        if (!terminal.InputIsRedirected && text is null)
+        {
+            throw new CommandException("Ask something: tacit ask \"TEXT\", or give the question on standard input.", ExitCode.Usage);
+        }
+        string input = (await terminal.In.ReadToEndAsync(cancellationToken)).TrimEnd();
+        string question = text is null or "-" ? input : $"{text}\n\n{input}";
+        return string.IsNullOrWhiteSpace(question) ? throw new CommandException("The question is empty.", ExitCode.Usage) : question;
+    }
+
+    private static async Task<string> DefaultModelAsync(IWalletAccess wallet, CancellationToken cancellationToken)
+    {
+        DirectorySummary directory = await wallet.GetDirectoryAsync(cancellationToken);
+        return directory.Plans.Where(plan => plan.Kind == "request" && plan.LiveKeys.Count > 0).OrderBy(plan => plan.Price).SelectMany(plan => plan.Models).FirstOrDefault()
+            ?? throw new CommandException("The issuer offers no plan that can be used now. `tacit plans` shows them.");
+    }
+}

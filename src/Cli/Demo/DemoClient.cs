@@ -1,0 +1,93 @@
+using System.Globalization;
+using Microsoft.Extensions.Logging;
+using Tacit.App;
+using Tacit.Cli.Wallets;
+using Tacit.Client;
+using Tacit.Hosting;
+using Tacit.Issuer;
+
+namespace Tacit.Cli.Demo;
+
+/// <summary>What the demo's user did with the issuer.</summary>
+internal sealed record Purchase(bool NewAccount, long Deposited, FillResult Fill);
+
+/// <summary>The user's side of the demo: wallet and app, as they run on a user's machine.</summary>
+internal sealed class DemoClient : IAsyncDisposable
+{
+    private const long VoucherCredits = 100;
+    private const int BatchSize = 10;
+
+    private readonly TacitClient _client;
+    private readonly AppServer _app;
+
+    private DemoClient(TacitClient client, AppServer app)
+    {
+        _client = client;
+        _app = app;
+    }
+
+    public Uri Address => _app.Address;
+
+    public TacitClient Client => _client;
+
+    public static AppOptions Options(DemoOptions options, ReadOnlyMemory<byte> directoryKey) => new()
+    {
+        DataDirectory = options.DataDirectory,
+        Listen = ListenAddress.Loopback(options.PortBase),
+        IssuerUrl = options.IssuerUrl,
+        DirectoryKey = Convert.ToHexStringLower(directoryKey.Span),
+        BatchSize = BatchSize,
+        LowWater = 5,
+        // Commands that the user tries meanwhile cause the account calls here; a schedule would only confuse what is shown.
+        AutoFill = false,
+    };
+
+    public static async Task<DemoClient> StartAsync(AppOptions options, StartTimes times, TimeProvider time, ILoggerFactory loggers, CancellationToken cancellationToken)
+    {
+        TacitClient client = await times.MeasureAsync("wallet: open", () => Wallet.Exists(options.DataDirectory)
+            ? TacitClient.OpenAsync(options.ToClientOptions(), time, loggers, cancellationToken)
+            : TacitClient.CreateAsync(options.ToClientOptions(), null, time, loggers, cancellationToken));
+        try
+        {
+            AppServer app = await times.MeasureAsync("app: start", () => AppServer.StartAsync(options, client, time, loggers, cancellationToken));
+            ClientFlags.Remember(options);
+            return new DemoClient(client, app);
+        }
+        catch
+        {
+            await client.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>A voucher from the issuer's operator, an account, its credits, and tokens for them.</summary>
+    public async Task<Purchase> BuyAsync(IssuerServer issuer, StartTimes times, TimeProvider time, CancellationToken cancellationToken)
+    {
+        double begin = times.Now;
+        bool isNew = !await _client.Account.ExistsAsync(cancellationToken);
+        if (isNew)
+        {
+            await _client.Account.CreateAsync(cancellationToken);
+        }
+        long deposited = 0;
+        WalletStatus status = await _client.Wallet.GetStatusAsync(cancellationToken);
+        if (isNew || (status.LastKnownCredits ?? 0) < 4 * BatchSize)
+        {
+            DateOnly expires = DateOnly.FromDateTime(time.GetUtcNow().UtcDateTime).AddDays(1);
+            VoucherBatch voucher = await issuer.CreateVouchersAsync(VoucherCredits, 1, expires, cancellationToken);
+            deposited = (await _client.Account.DepositAsync(voucher.Codes[0], cancellationToken)).Worth;
+        }
+        times.Add("account and voucher", begin);
+        begin = times.Now;
+        FillResult fill = await _client.Filler.FillAsync("chat", BatchSize, shrink: true, cancellationToken);
+        times.Add(string.Create(CultureInfo.InvariantCulture, $"{fill.Received} tokens: blind, sign, finalize"), begin);
+        return new Purchase(isNew, deposited, fill);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _app.StopAsync();
+        await _app.DisposeAsync();
+        await _client.DisposeAsync();
+    }
+}

@@ -1,0 +1,45 @@
+using System.CommandLine;
+using Tacit.App;
+using Tacit.Cli.Settings;
+using Tacit.Cli.Wallets;
+using Tacit.Client;
+using Tacit.Hosting;
+
+namespace Tacit.Cli.Roles;
+
+/// <summary>The user's role as a command.</summary>
+internal static class AppRole
+{
+    public static Command Create(Terminal terminal, Flags flags) => RoleHost.CreateCommand(
+        terminal, flags, "App", "Run the local app: an OpenAI-compatible API on this machine that pays with your tokens.",
+        context => context.Settings.Load(SettingsJson.Default.AppOptions),
+        async (context, stop) =>
+        {
+            AppOptions options = context.Settings.Load(SettingsJson.Default.AppOptions);
+            if (!Wallet.Exists(options.DataDirectory))
+            {
+                throw new CommandException($"There is no wallet in {options.DataDirectory} yet. Make one with `tacit account create`, or name its folder with --data.");
+            }
+            TacitClient client = await TacitClient.OpenAsync(options.ToClientOptions(), context.Time, context.Loggers, stop);
+            AppServer server;
+            try
+            {
+                server = await AppServer.StartAsync(options, client, context.Time, context.Loggers, stop);
+            }
+            catch
+            {
+                await client.DisposeAsync();
+                throw;
+            }
+            string address = server.Address.GetLeftPart(UriPartial.Authority);
+            return new RunningRole("app", address, new Dictionary<string, string> { ["OPENAI_BASE_URL"] = address + "/v1" }, async () =>
+            {
+                await server.StopAsync();
+                await server.DisposeAsync();
+                await client.DisposeAsync();
+            });
+        },
+        rememberedConfig: ClientFlags.RememberedFile).WithExamples(
+            "tacit app",
+            "OPENAI_BASE_URL=http://127.0.0.1:8224/v1 OPENAI_API_KEY=any some-program");
+}

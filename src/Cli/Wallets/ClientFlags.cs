@@ -1,0 +1,85 @@
+using System.CommandLine;
+using System.Text.Json;
+using Tacit.App;
+using Tacit.Cli.Settings;
+using Tacit.Client;
+using Tacit.Hosting;
+
+namespace Tacit.Cli.Wallets;
+
+/// <summary>
+/// The flags of every command that uses a wallet, and the settings that come of them: <c>app.json</c> in the data folder, <c>TACIT__App__…</c>, flags.
+/// </summary>
+internal sealed class ClientFlags(Flags flags)
+{
+    /// <summary>What <c>account create</c> was told stays here, so that it need not be told again.</summary>
+    public const string RememberedFile = "app.json";
+
+    private readonly Option<string?> _config = new("--config") { Description = $"JSON file with the app's settings. Default: {RememberedFile} in the data folder.", HelpName = "FILE" };
+    private readonly Option<Uri?> _issuer = Flags.Url("--issuer", "The issuer's address.");
+    private readonly Option<string?> _directoryKey = DirectoryKeyOption();
+
+    public void AddTo(Command command)
+    {
+        command.Add(_issuer);
+        command.Add(_directoryKey);
+        command.Add(_config);
+    }
+
+    public AppOptions Load(ParseResult parsed) => Load(parsed, new SettingsLoader());
+
+    /// <param name="settings">May hold defaults of the caller's.</param>
+    public AppOptions Load(ParseResult parsed, SettingsLoader settings)
+    {
+        string data = flags.DataFolderOf(parsed);
+        string remembered = Path.Combine(data, RememberedFile);
+        return settings
+            .AddFlag(nameof(AppOptions.DataDirectory), data, "--data")
+            .AddFile(parsed.GetValue(_config) ?? (File.Exists(remembered) ? remembered : null))
+            .AddEnvironment("App")
+            .AddFlag(nameof(AppOptions.DataDirectory), parsed.GetValue(flags.Data) is null ? null : data, "--data")
+            .AddFlag(nameof(AppOptions.IssuerUrl), parsed.GetValue(_issuer)?.ToString(), "--issuer")
+            .AddFlag(nameof(AppOptions.DirectoryKey), parsed.GetValue(_directoryKey), "--directory-key")
+            .Load(SettingsJson.Default.AppOptions);
+    }
+
+    /// <summary>Writes down which issuer the wallet belongs to.</summary>
+    public static void Remember(AppOptions options)
+    {
+        using MemoryStream text = new();
+        using (Utf8JsonWriter json = new(text, new JsonWriterOptions { Indented = true }))
+        {
+            json.WriteStartObject();
+            json.WriteString(nameof(AppOptions.IssuerUrl), options.IssuerUrl.ToString());
+            if (options.DirectoryKey is not null)
+            {
+                json.WriteString(nameof(AppOptions.DirectoryKey), options.DirectoryKey);
+            }
+            if (options.Listen != ListenAddress.Loopback(AppOptions.DefaultPort))
+            {
+                json.WriteString(nameof(AppOptions.Listen), options.Listen.ToString());
+            }
+            json.WriteEndObject();
+        }
+        string path = Path.Combine(options.DataDirectory, RememberedFile);
+        string temporary = path + ".new";
+        File.WriteAllBytes(temporary, text.ToArray());
+        File.Move(temporary, path, overwrite: true);
+    }
+
+    private static Option<string?> DirectoryKeyOption()
+    {
+        Option<string?> option = new("--directory-key")
+        {
+            Description = "The issuer's directory key (base64url or hex), from its operator. Needed at the first use; kept from then on.", HelpName = "KEY",
+        };
+        option.Validators.Add(result =>
+        {
+            if (result.Tokens.Count == 1 && !DirectoryOptions.TryParseKey(result.Tokens[0].Value, out _))
+            {
+                result.AddError("--directory-key takes 32 bytes in base64url or hexadecimal.");
+            }
+        });
+        return option;
+    }
+}

@@ -1,0 +1,83 @@
+using Tacit.Client;
+
+namespace Tacit.Cli.Wallets;
+
+/// <summary>The wallet opened by the command itself, for as long as it runs.</summary>
+internal sealed class OwnWallet(TacitClient client) : IWalletAccess
+{
+    public Task<WalletStatus> GetStatusAsync(CancellationToken cancellationToken) => client.Wallet.GetStatusAsync(cancellationToken);
+
+    public Task<IReadOnlyList<HistoryEntry>> GetHistoryAsync(CancellationToken cancellationToken) => client.Wallet.GetHistoryAsync(cancellationToken);
+
+    public Task<DirectorySummary> GetDirectoryAsync(CancellationToken cancellationToken) => client.Directory.GetAsync(cancellationToken);
+
+    public Task<AccountSummary> GetAccountAsync(CancellationToken cancellationToken) => client.Account.GetAsync(cancellationToken);
+
+    public Task<string> CreateAccountAsync(CancellationToken cancellationToken) => client.Account.CreateAsync(cancellationToken);
+
+    public Task<string> RevealAccountAsync(CancellationToken cancellationToken) => client.Account.RevealKeyAsync(cancellationToken);
+
+    public Task ImportAccountAsync(string accountKey, CancellationToken cancellationToken) => client.Account.ImportAsync(accountKey, cancellationToken);
+
+    public Task<DepositResult> DepositAsync(string code, CancellationToken cancellationToken) => client.Account.DepositAsync(code, cancellationToken);
+
+    public Task<FillResult> FillAsync(string? plan, int size, bool shrink, CancellationToken cancellationToken) =>
+        client.Filler.FillAsync(plan, size, shrink, cancellationToken);
+
+    public Task<int> RestoreAsync(CancellationToken cancellationToken) => client.Filler.RestoreAsync(cancellationToken);
+
+    public async Task<AskReply> AskAsync(ReadOnlyMemory<byte> body, CancellationToken cancellationToken)
+    {
+        PromptReply reply = await client.Redemption.SendAsync(new PromptRequest(PromptOperation.ChatCompletions, body), cancellationToken);
+        return new AskReply(reply.Status, reply.IsEventStream, new ReplyStream(reply), reply.Plan, reply.FilledAtPrompt ? AskReply.FilledAtPrompt : null);
+    }
+
+    public ValueTask DisposeAsync() => client.DisposeAsync();
+
+    /// <summary>A reply as a stream. Read to its end it is completed; left before, cancelled.</summary>
+    private sealed class ReplyStream(PromptReply reply) : Stream
+    {
+        public override bool CanRead => true;
+
+        public override bool CanSeek => false;
+
+        public override bool CanWrite => false;
+
+        public override long Length => throw new NotSupportedException();
+
+        public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
+
+        public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            int read = await reply.ReadAsync(buffer, cancellationToken);
+            if (read == 0)
+            {
+                await reply.CompleteAsync(cancellationToken);
+            }
+            return read;
+        }
+
+        public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
+            ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
+
+        public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+        public override async ValueTask DisposeAsync()
+        {
+            // Nothing happens if it was completed. Someone who leaves early wants no more of it.
+            await reply.CancelAsync();
+            await reply.DisposeAsync();
+            await base.DisposeAsync();
+        }
+
+        public override void Flush()
+        {
+        }
+
+        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+        public override void SetLength(long value) => throw new NotSupportedException();
+
+        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+    }
+}

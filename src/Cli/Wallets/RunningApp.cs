@@ -1,0 +1,90 @@
+using System.Net.Http.Headers;
+using Tacit.App;
+using Tacit.Client;
+using Tacit.Hosting;
+
+namespace Tacit.Cli.Wallets;
+
+/// <summary>The wallet of an app that runs: commands go through its management socket, questions through its API, as any program's do.</summary>
+internal sealed class RunningApp(string dataFolder) : IWalletAccess
+{
+    private readonly ManagementClient _app = new(dataFolder, AppServer.Role);
+
+    public async Task<bool> AnswersAsync(CancellationToken cancellationToken)
+    {
+        if (!File.Exists(ManagementSocket.PathFor(dataFolder, AppServer.Role)))
+        {
+            return false;
+        }
+        try
+        {
+            await GetAppStatusAsync(cancellationToken);
+            return true;
+        }
+        catch (ManagementException e) when (e.IsNotRunning)
+        {
+            return false;
+        }
+    }
+
+    public Task<AppStatus> GetAppStatusAsync(CancellationToken cancellationToken) => _app.GetAsync("/status", AppJson.Default.AppStatus, cancellationToken);
+
+    public async Task<WalletStatus> GetStatusAsync(CancellationToken cancellationToken) => (await GetAppStatusAsync(cancellationToken)).Wallet;
+
+    public Task<IReadOnlyList<HistoryEntry>> GetHistoryAsync(CancellationToken cancellationToken) =>
+        _app.GetAsync("/history", AppJson.Default.IReadOnlyListHistoryEntry, cancellationToken);
+
+    public Task<DirectorySummary> GetDirectoryAsync(CancellationToken cancellationToken) => _app.GetAsync("/plans", AppJson.Default.DirectorySummary, cancellationToken);
+
+    public Task<AccountSummary> GetAccountAsync(CancellationToken cancellationToken) => _app.GetAsync("/account", AppJson.Default.AccountSummary, cancellationToken);
+
+    public async Task<string> CreateAccountAsync(CancellationToken cancellationToken) =>
+        (await _app.PostAsync("/account/create", AppJson.Default.AccountKeyShown, cancellationToken)).AccountKey;
+
+    public async Task<string> RevealAccountAsync(CancellationToken cancellationToken) =>
+        (await _app.PostAsync("/account/reveal", AppJson.Default.AccountKeyShown, cancellationToken)).AccountKey;
+
+    public async Task ImportAccountAsync(string accountKey, CancellationToken cancellationToken) =>
+        await _app.PostAsync("/account/import", new AccountKeyGiven(accountKey), AppJson.Default.AccountKeyGiven, AppJson.Default.AccountKeyShown, cancellationToken);
+
+    public Task<DepositResult> DepositAsync(string code, CancellationToken cancellationToken) =>
+        _app.PostAsync("/account/deposit", new DepositCommand(code), AppJson.Default.DepositCommand, AppJson.Default.DepositResult, cancellationToken);
+
+    public Task<FillResult> FillAsync(string? plan, int size, bool shrink, CancellationToken cancellationToken) =>
+        _app.PostAsync("/wallet/fill", new FillCommand(plan, size, shrink), AppJson.Default.FillCommand, AppJson.Default.FillResult, cancellationToken);
+
+    public async Task<int> RestoreAsync(CancellationToken cancellationToken) =>
+        (await _app.PostAsync("/wallet/restore", AppJson.Default.RestoreResult, cancellationToken)).Restored;
+
+    public async Task<AskReply> AskAsync(ReadOnlyMemory<byte> body, CancellationToken cancellationToken)
+    {
+        Uri address = new((await GetAppStatusAsync(cancellationToken)).Address);
+        return await AskAsync(address, body, cancellationToken);
+    }
+
+    /// <summary>Asks the app at this address over HTTP.</summary>
+    public static async Task<AskReply> AskAsync(Uri app, ReadOnlyMemory<byte> body, CancellationToken cancellationToken)
+    {
+        HttpMessageInvoker http = new(new SocketsHttpHandler { UseProxy = false, UseCookies = false, AllowAutoRedirect = false, ActivityHeadersPropagator = null });
+        HttpRequestMessage request = new(HttpMethod.Post, new Uri(app, "/v1/chat/completions"))
+        {
+            Content = new ReadOnlyMemoryContent(body) { Headers = { ContentType = new MediaTypeHeaderValue("application/json") } },
+        };
+        HttpResponseMessage response = await http.SendAsync(request, cancellationToken);
+        return new AskReply(
+            (int)response.StatusCode,
+            response.Content.Headers.ContentType?.MediaType == "text/event-stream",
+            await response.Content.ReadAsStreamAsync(cancellationToken),
+            Header(response, "Tacit-Plan"),
+            Header(response, "Tacit-Notice") == "filled-at-prompt" ? AskReply.FilledAtPrompt : null);
+    }
+
+    private static string? Header(HttpResponseMessage response, string name) =>
+        response.Headers.TryGetValues(name, out IEnumerable<string>? values) ? string.Join(' ', values) : null;
+
+    public ValueTask DisposeAsync()
+    {
+        _app.Dispose();
+        return ValueTask.CompletedTask;
+    }
+}

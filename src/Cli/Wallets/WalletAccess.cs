@@ -1,0 +1,72 @@
+using Microsoft.Extensions.Logging.Abstractions;
+using Tacit.App;
+using Tacit.Client;
+using Tacit.Hosting;
+
+namespace Tacit.Cli.Wallets;
+
+/// <summary>A reply as it comes, whichever way it came.</summary>
+internal sealed record AskReply(int Status, bool IsEventStream, Stream Body, string? Plan, string? Note)
+{
+    public const string FilledAtPrompt =
+        "The wallet was empty and was filled for this question: for whoever sees both issuer and gateway, the two are linked by time. `tacit wallet fill` ahead of time avoids that.";
+}
+
+/// <summary>
+/// What commands do with a wallet. One process at a time owns its file, so a command asks the running app if there is one, and opens the wallet itself if not.
+/// </summary>
+internal interface IWalletAccess : IAsyncDisposable
+{
+    Task<WalletStatus> GetStatusAsync(CancellationToken cancellationToken);
+
+    Task<IReadOnlyList<HistoryEntry>> GetHistoryAsync(CancellationToken cancellationToken);
+
+    Task<DirectorySummary> GetDirectoryAsync(CancellationToken cancellationToken);
+
+    Task<AccountSummary> GetAccountAsync(CancellationToken cancellationToken);
+
+    /// <returns>The account key, to be shown once.</returns>
+    Task<string> CreateAccountAsync(CancellationToken cancellationToken);
+
+    Task<string> RevealAccountAsync(CancellationToken cancellationToken);
+
+    Task ImportAccountAsync(string accountKey, CancellationToken cancellationToken);
+
+    Task<DepositResult> DepositAsync(string code, CancellationToken cancellationToken);
+
+    Task<FillResult> FillAsync(string? plan, int size, bool shrink, CancellationToken cancellationToken);
+
+    /// <returns>How many tokens came back.</returns>
+    Task<int> RestoreAsync(CancellationToken cancellationToken);
+
+    /// <summary>Sends a chat completion and returns once the reply begins.</summary>
+    Task<AskReply> AskAsync(ReadOnlyMemory<byte> body, CancellationToken cancellationToken);
+}
+
+internal static class WalletAccess
+{
+    /// <exception cref="ClientException">There is no wallet yet.</exception>
+    public static async Task<IWalletAccess> OpenAsync(AppOptions options, CancellationToken cancellationToken)
+    {
+        RunningApp app = new(options.DataDirectory);
+        if (await app.AnswersAsync(cancellationToken))
+        {
+            return app;
+        }
+        await app.DisposeAsync();
+        if (!Wallet.Exists(options.DataDirectory))
+        {
+            throw new CommandException($"There is no wallet in {options.DataDirectory} yet. Make one with `tacit account create`, or name its folder with --data.");
+        }
+        return new OwnWallet(await TacitClient.OpenAsync(options.ToClientOptions(), TimeProvider.System, NullLoggerFactory.Instance, cancellationToken));
+    }
+
+    /// <summary>Makes a wallet, from a seed that was written down or a new one.</summary>
+    /// <returns>The wallet, and the seed to show if it is new.</returns>
+    public static async Task<(IWalletAccess Access, string? NewSeed)> CreateAsync(AppOptions options, string? seed, CancellationToken cancellationToken)
+    {
+        DataFolder.Create(options.DataDirectory);
+        TacitClient client = await TacitClient.CreateAsync(options.ToClientOptions(), seed, TimeProvider.System, NullLoggerFactory.Instance, cancellationToken);
+        return (new OwnWallet(client), seed is null ? client.Wallet.RevealSeed() : null);
+    }
+}
