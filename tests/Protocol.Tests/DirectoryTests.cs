@@ -70,6 +70,19 @@ public sealed class DirectoryTests
     }
 
     [Fact]
+    public void Changed_copy_of_a_signed_directory_is_unsigned()
+    {
+        IssuerDirectory signed = Read(Samples.DirectoryDocument);
+
+        IssuerDirectory changed = signed with { IssuerRequestUri = "https://evil.example/" };
+
+        Assert.True(signed.Verify((_, _) => true));
+        Assert.False(changed.Verify((_, _) => true));
+        Assert.Null(changed.Signature);
+        Assert.Throws<InvalidOperationException>(() => changed.Hash());
+    }
+
+    [Fact]
     public void Directories_make_a_chain()
     {
         IssuerDirectory first = Read((Samples.Directory() with { Sequence = 1, Previous = null }).SignAndEncode(_ => new byte[64]));

@@ -33,20 +33,9 @@ internal static class DirectoryJson
 
         DirectoryReader reader = new();
         IssuerDirectory? read = reader.Read(document.RootElement);
-        if (read is null)
-        {
-            error = reader.Fault;
-            return false;
-        }
-
-        error = DirectoryRules.FindFault(read);
-        if (error is not null)
-        {
-            return false;
-        }
-
-        directory = read with { SignedBytes = CanonicalJson.Canonicalize(document.RootElement, SignatureMember) };
-        return true;
+        error = read is null ? reader.Fault : DirectoryRules.FindFault(read);
+        directory = error is null ? read : null;
+        return directory is not null;
     }
 
     public static byte[] Write(IssuerDirectory directory, Func<ReadOnlyMemory<byte>, byte[]> sign)
@@ -209,6 +198,7 @@ internal static class DirectoryJson
                 Sequence = sequence,
                 Previous = previous,
                 Signature = signature,
+                SignedBytes = CanonicalJson.Canonicalize(root, SignatureMember),
             };
         }
 

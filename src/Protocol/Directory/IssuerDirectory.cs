@@ -34,6 +34,22 @@ public sealed record DirectoryGateway(string Name, IReadOnlyList<string> Urls);
 /// </summary>
 public sealed record IssuerDirectory
 {
+    public IssuerDirectory()
+    {
+    }
+
+    // A changed copy is another document: it must not carry the signature, or pass for what the signature covers.
+    private IssuerDirectory(IssuerDirectory original)
+    {
+        IssuerName = original.IssuerName;
+        IssuerRequestUri = original.IssuerRequestUri;
+        TokenKeys = original.TokenKeys;
+        Plans = original.Plans;
+        Gateways = original.Gateways;
+        Sequence = original.Sequence;
+        Previous = original.Previous;
+    }
+
     /// <summary>1 MiB: the largest document that is read.</summary>
     public const int MaxSizeInBytes = 1 << 20;
 
