@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using FsCheck;
 using FsCheck.Fluent;
 using Tacit.Fuzz;
@@ -30,6 +31,7 @@ public sealed class RequestLawTests
             ["messages"] =
             [
                 "[]", """[{"role":"user","content":"x"}]""", """[ {"role":"user","content":[{"type":"text","text":"\u00e9"},{"type":"image_url","image_url":{"url":"https://a/b"}}]} ]""",
+                """[{"role":"user","content":[{"type":"file","file":{"filename":"f","file_data":"data:,x"}},{"type":"input_audio","input_audio":{"data":"","format":"wav"}}]}]""",
                 """[{"role":"assistant","content":null,"tool_calls":[{"id":"1","type":"custom","custom":{"name":"n","input":"i"}}]},{"role":"tool","tool_call_id":"1","content":[{"type":"text","text":"t"}]}]""",
             ],
             ["stream"] = ["true", "false", "null"],
@@ -61,7 +63,12 @@ public sealed class RequestLawTests
         [Operation.Responses] = new()
         {
             ["model"] = ["\"m\""],
-            ["input"] = ["\"x\"", """[{"role":"user","content":"x"}]""", """[{"type":"function_call_output","call_id":"c","output":"o"}]"""],
+            ["input"] =
+            [
+                "\"x\"", """[{"role":"user","content":"x"}]""", """[{"role":"user","content":[{"type":"input_image","image_url":"data:,x"},{"type":"input_file","file_data":"data:,x"}]}]""",
+                """[{"type":"reasoning","id":"r","summary":[{"type":"summary_text","text":"t"}],"encrypted_content":"e"},{"type":"message","id":"m","role":"assistant","content":[{"type":"output_text","text":"t","annotations":[{"type":"url_citation","url":"u"}]}]}]""",
+                 """[{"type":"function_call_output","call_id":"c","output":[{"type":"input_text","text":"t"}]}]""",
+            ],
             ["stream"] = ["true", "false"],
             ["max_output_tokens"] = ["16", "null"],
             ["context_management"] = ["""[{"type":"compaction","compact_threshold":1000}]"""],
@@ -74,7 +81,7 @@ public sealed class RequestLawTests
             ["temperature"] = ["1.0"],
             ["text"] = ["""{"format":{"type":"text"},"verbosity":"low"}"""],
             ["tool_choice"] = ["\"auto\"", """{"type":"custom","name":"c"}"""],
-            ["tools"] = ["""[{"type":"custom","name":"c"}]"""],
+            ["tools"] = ["""[{"type":"custom","name":"c","format":{"type":"text"}},{"type":"function","name":"f","parameters":{}}]"""],
             ["top_logprobs"] = ["3"],
             ["top_p"] = ["0.1"],
             ["truncation"] = ["\"auto\""],
@@ -90,6 +97,9 @@ public sealed class RequestLawTests
 
     /// <summary>Names that mean trouble somewhere: none may be in anything that goes on, unless its value asks for nothing.</summary>
     private static readonly string[] s_neverInside = ["file_id", "container_id", "prompt_cache_breakpoint"];
+
+    /// <summary>A schema is data for the model: its property names mean nothing to the provider.</summary>
+    private static readonly string[] s_freeForm = ["parameters", "schema", "output_schema", "logit_bias", "logprobs"];
 
     private static readonly Gen<Operation> s_operations = Gen.Elements(Enum.GetValues<Operation>());
 
@@ -114,6 +124,27 @@ public sealed class RequestLawTests
                 Assert.Null(Run(sample.operation, Encoding.UTF8.GetBytes(sample.body), out byte[] once));
                 Assert.Null(Run(sample.operation, once, out byte[] twice));
                 Assert.Equal(once, twice);
+            });
+
+    [Fact]
+    public void Member_grafted_anywhere_is_refused_by_its_name() =>
+        Property.Holds(
+            from operation in s_operations
+            from body in Objects(operation, faults: false)
+            from name in Gen.Elements("x_trace", "file_id", "file_ids", "container", "container_id", "vector_store_ids", "previous_response_id", "conversation", "prompt_cache_breakpoint", "server_url", "Model", "")
+            from value in Gen.Elements("1", "\"file-1\"", "{}", "[]", "true", """{"id":"x"}""")
+            from place in Gen.Choose(0, 1000)
+            select (operation, body, name, value, place),
+            sample =>
+            {
+                JsonNode root = JsonNode.Parse(sample.body)!;
+                JsonObject[] objects = [.. ObjectsIn(root)];
+                objects[sample.place % objects.Length][sample.name] = JsonNode.Parse(sample.value);
+                string body = root.ToJsonString();
+                ApiError? error = Run(sample.operation, Encoding.UTF8.GetBytes(body), out _);
+                Assert.True(error is not null, body);
+                Assert.Contains(error.Code, new[] { ErrorCodes.UnknownMember, ErrorCodes.StatefulMemberRefused });
+                Assert.EndsWith(sample.name, error.Param, StringComparison.Ordinal);
             });
 
     [Theory]
@@ -151,11 +182,11 @@ public sealed class RequestLawTests
             from name in Gen.Elements(listed.Keys.ToArray())
             from value in Values(4)
             select (name, value);
-        Gen<(string, string)> member = faults
-            ? Gen.Frequency((6, good), (2, dropped), (1, odd), (2, wrong))
-            : Gen.Frequency((6, good), (2, dropped));
+        Gen<(string, string)> member = Gen.Frequency((6, good), (2, dropped));
         return
-            from some in Gen.ArrayOf(member)
+            from fine in Gen.ArrayOf(member)
+            from bad in Gen.ArrayOf(Gen.OneOf(odd, wrong), faults ? 1 : 0)
+            let some = bad.Concat(fine).ToArray()
             from values in Gen.CollectToArray(needed, name => Gen.Elements(listed[name]))
             from order in Gen.Shuffle(Enumerable.Range(0, some.Length + needed.Length).ToArray())
             from space in Gen.Elements("", " ", "\n  ")
@@ -163,6 +194,29 @@ public sealed class RequestLawTests
             let members = order.Select(i => all[i]).DistinctBy(one => faults && some.Length % 7 == 0 ? one.ToString() : one.Item1)
             let caps = members.Where(one => one.Item1 == "n" && one.Item2 == "2").Any() ? members.Where(one => one.Item1 != "max_completion_tokens") : members
             select "{" + space + string.Join("," + space, caps.Select(one => $"{JsonSerializer.Serialize(one.Item1)}:{space}{one.Item2}")) + space + "}";
+    }
+
+    /// <summary>Every object of a request whose members mean something to a provider.</summary>
+    private static IEnumerable<JsonObject> ObjectsIn(JsonNode? node)
+    {
+        switch (node)
+        {
+            case JsonObject members:
+                yield return members;
+                foreach (JsonObject inner in members.Where(member => !s_freeForm.Contains(member.Key) && !s_removed.Contains(member.Key)).SelectMany(member => ObjectsIn(member.Value)))
+                {
+                    yield return inner;
+                }
+
+                break;
+            case JsonArray elements:
+                foreach (JsonObject inner in elements.SelectMany(ObjectsIn))
+                {
+                    yield return inner;
+                }
+
+                break;
+        }
     }
 
     private static Gen<string> Names { get; } = Gen.Frequency(
@@ -258,8 +312,7 @@ public sealed class RequestLawTests
             case JsonValueKind.Object:
                 foreach (JsonProperty member in value.EnumerateObject())
                 {
-                    // A schema is data for the model: its property names mean nothing to the provider.
-                    if (member.Name is "parameters" or "schema" or "output_schema" or "logit_bias" or "logprobs")
+                    if (s_freeForm.Contains(member.Name))
                     {
                         continue;
                     }

@@ -1,6 +1,6 @@
-using System.Globalization;
 using System.Net;
 using System.Net.Http.Headers;
+using System.Security.Cryptography.X509Certificates;
 using Tacit.Protocol;
 
 namespace Tacit.Inference;
@@ -33,17 +33,17 @@ internal sealed class HttpBackend : IProvider
         _budgets = settings.Budgets ?? options.Budgets;
         _maxEventBytes = options.MaxEventBytes;
         _time = time;
-        string root = settings.BaseUrl.AbsoluteUri.TrimEnd('/');
+        string address = settings.BaseUrl.AbsoluteUri.TrimEnd('/');
         _addresses =
         [
-            new Uri(root + "/chat/completions"),
-            new Uri(root + "/responses"),
-            new Uri(root + "/embeddings"),
+            new Uri(address + "/chat/completions"),
+            new Uri(address + "/responses"),
+            new Uri(address + "/embeddings"),
         ];
 
         // HTTP/2 is agreed on by TLS; without TLS it would be a guess.
         _version = settings.BaseUrl.Scheme == Uri.UriSchemeHttps ? HttpVersion.Version20 : HttpVersion.Version11;
-        _http = new HttpMessageInvoker(new SocketsHttpHandler
+        var handler = new SocketsHttpHandler
         {
             AllowAutoRedirect = false,
             AutomaticDecompression = DecompressionMethods.None,
@@ -58,7 +58,18 @@ internal sealed class HttpBackend : IProvider
             // A reply that is given up is not worth reading on for the sake of its connection.
             MaxResponseDrainSize = 16 << 10,
             ResponseDrainTimeout = TimeSpan.FromMilliseconds(250),
-        });
+        };
+        if (settings.TrustedRoot is { } root)
+        {
+            handler.SslOptions.CertificateChainPolicy = new X509ChainPolicy
+            {
+                TrustMode = X509ChainTrustMode.CustomRootTrust,
+                CustomTrustStore = { root },
+                RevocationMode = X509RevocationMode.NoCheck,
+            };
+        }
+
+        _http = new HttpMessageInvoker(handler);
     }
 
     public string Name { get; }
@@ -83,7 +94,9 @@ internal sealed class HttpBackend : IProvider
             response = await _http.SendAsync(request, call.Clock.Token);
             if (!body.Sending.IsCompleted)
             {
-                await body.Sending.WaitAsync(call.Clock.Token);
+                // How the sending ends does not matter once there is an answer: a server may refuse the rest.
+                await body.Sending.WaitAsync(call.Clock.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                call.Clock.Token.ThrowIfCancellationRequested();
             }
 
             Attempt attempt = response.StatusCode == HttpStatusCode.OK
@@ -96,10 +109,10 @@ internal sealed class HttpBackend : IProvider
         {
             return new Attempt(null, AttemptFailure.TimedOut);
         }
-        catch (OperationCanceledException)
+        catch (OperationCanceledException failure)
         {
-            // Not our clock, so the handler's connect timeout.
-            return new Attempt(null, AttemptFailure.Unreachable);
+            // Not our clock. The handler tells its connect timeout this way.
+            return new Attempt(null, failure.InnerException is TimeoutException ? AttemptFailure.Unreachable : AttemptFailure.Failed);
         }
         catch (HttpRequestException failure) when (failure.HttpRequestError is HttpRequestError.NameResolutionError
             or HttpRequestError.ConnectionError or HttpRequestError.SecureConnectionError)

@@ -1,3 +1,5 @@
+using System.Security.Cryptography.X509Certificates;
+
 namespace Tacit.Inference;
 
 /// <summary>Which models a gateway offers and where they are served. Checked once, at start.</summary>
@@ -76,6 +78,9 @@ public sealed record BackendOptions
     /// knows only <c>max_tokens</c> needs this set: it would ignore the other, and the plan's cap with it.
     /// </summary>
     public string? OutputCapMember { get; init; }
+
+    /// <summary>The only root this backend's certificate may lead to. Null: those of the system.</summary>
+    public X509Certificate2? TrustedRoot { get; init; }
 
     /// <summary>This backend's budgets, or null for the common ones.</summary>
     public ProviderBudgets? Budgets { get; init; }
