@@ -5,7 +5,6 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Tacit.Hosting;
 using Tacit.Issuer.Accounts;
-using Tacit.Issuer.Directory;
 using Tacit.Issuer.Issuance;
 using Tacit.Issuer.Ledger;
 using Tacit.Issuer.Payments;
@@ -79,7 +78,7 @@ internal sealed class IssuerManagement
     {
         PublishedDirectory? published = await _directory.GetAsync(cancellationToken);
         DateTimeOffset now = _time.GetUtcNow();
-        IReadOnlyList<IssuanceKey> keys = published?.Catalog.All ?? [];
+        IReadOnlyList<IssuanceKey> keys = published?.Catalog?.All ?? [];
         return new IssuerStatus
         {
             IssuerName = _options.IssuerName,

@@ -3,7 +3,6 @@ using Microsoft.Extensions.Logging;
 using Tacit.Hosting;
 using Tacit.Hosting.KeyProtection;
 using Tacit.Issuer.Accounts;
-using Tacit.Issuer.Directory;
 using Tacit.Issuer.Issuance;
 using Tacit.Issuer.Ledger;
 using Tacit.Issuer.Payments;
@@ -38,6 +37,7 @@ public sealed class IssuerServer : IAsyncDisposable
     private readonly DrainSignal _drain = new();
     private WebServer? _server;
     private WebServer? _managementServer;
+    private int _disposed;
 
     private IssuerServer(Database database, DirectoryKey key, DirectoryPublisher directory, IssuerManagement management, RetiredIssuance retired)
     {
@@ -77,7 +77,7 @@ public sealed class IssuerServer : IAsyncDisposable
             (KeyProtectionKind kind, SecretReference reference, string setting) = options.KeySecret;
             using (SecretBytes secret = reference.Load(setting))
             {
-                key = await Directory.DirectoryKey.OpenAsync(database, kind, secret.Memory, cancellationToken);
+                key = await Issuance.DirectoryKey.OpenAsync(database, kind, secret.Memory, cancellationToken);
             }
 
             ILogger log = loggers.CreateLogger("Tacit.Issuer");
@@ -156,6 +156,11 @@ public sealed class IssuerServer : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        if (Interlocked.Exchange(ref _disposed, 1) != 0)
+        {
+            return;
+        }
+
         if (_server is not null)
         {
             await _server.DisposeAsync();

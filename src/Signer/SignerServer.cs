@@ -30,6 +30,7 @@ public sealed class SignerServer : IAsyncDisposable
     private SecretBytes? _internalKey;
     private WebServer? _server;
     private WebServer? _management;
+    private int _disposed;
 
     private SignerServer(SignerService service)
     {
@@ -84,6 +85,11 @@ public sealed class SignerServer : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        if (Interlocked.Exchange(ref _disposed, 1) != 0)
+        {
+            return;
+        }
+
         if (_server is not null)
         {
             await _server.DisposeAsync();

@@ -18,6 +18,7 @@ public sealed class SignerService : ISigner, IAsyncDisposable
     private readonly KeyRotation _rotation;
     private readonly SigningQueue _queue;
     private readonly TimeProvider _time;
+    private int _disposed;
 
     private SignerService(KeyStore store, KeyRotation rotation, SigningQueue queue, TimeProvider time)
     {
@@ -137,6 +138,11 @@ public sealed class SignerService : ISigner, IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        if (Interlocked.Exchange(ref _disposed, 1) != 0)
+        {
+            return;
+        }
+
         // First what makes keys, then what uses them; each piece of work holds its key until it has ended.
         await _rotation.DisposeAsync();
         _queue.Dispose();

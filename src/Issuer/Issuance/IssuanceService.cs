@@ -1,5 +1,4 @@
 using System.Globalization;
-using Tacit.Issuer.Directory;
 using Tacit.Issuer.Ledger;
 using Tacit.Protocol;
 
@@ -32,7 +31,7 @@ internal sealed class IssuanceService
 
     public async Task<IssuanceOutcome> IssueAsync(ReadOnlyMemory<byte> account, IReadOnlyList<TokenRequest> requests, CancellationToken cancellationToken)
     {
-        if (await _directory.GetAsync(cancellationToken) is not PublishedDirectory directory)
+        if (await _directory.GetAsync(cancellationToken) is not { Catalog: IssuanceCatalog catalog })
         {
             return IssuanceOutcome.Refused(ProblemTypes.SignerUnavailable);
         }
@@ -42,7 +41,7 @@ internal sealed class IssuanceService
         for (int i = 0; i < requests.Count; i++)
         {
             TokenRequest request = requests[i];
-            IssuanceKey? key = directory.Catalog.Find(request, now, out bool truncatedIdIsKnown);
+            IssuanceKey? key = catalog.Find(request, now, out bool truncatedIdIsKnown);
             if (key is null)
             {
                 return IssuanceOutcome.Refused(truncatedIdIsKnown ? ProblemTypes.PlanNotLive : ProblemTypes.TokenKeyUnknown, At(i));
@@ -71,7 +70,7 @@ internal sealed class IssuanceService
     /// <summary>Signs again what this account paid for, and nothing else.</summary>
     public async Task<IssuanceOutcome> RestoreAsync(ReadOnlyMemory<byte> account, IReadOnlyList<TokenRequest> requests, CancellationToken cancellationToken)
     {
-        if (await _directory.GetAsync(cancellationToken) is not PublishedDirectory directory)
+        if (await _directory.GetAsync(cancellationToken) is not { Catalog: IssuanceCatalog catalog })
         {
             return IssuanceOutcome.Refused(ProblemTypes.SignerUnavailable);
         }
@@ -81,7 +80,7 @@ internal sealed class IssuanceService
         var candidates = new List<IssuanceItem>(requests.Count);
         for (int i = 0; i < requests.Count; i++)
         {
-            if (directory.Catalog.Find(requests[i], now, out _) is IssuanceKey key)
+            if (catalog.Find(requests[i], now, out _) is IssuanceKey key)
             {
                 candidates.Add(new IssuanceItem(i, key, requests[i].BlindedMessage, key.HashElement(requests[i].BlindedMessage.Span)));
             }

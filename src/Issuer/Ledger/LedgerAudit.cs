@@ -8,12 +8,13 @@ namespace Tacit.Issuer.Ledger;
 /// <param name="FromVouchers">Credits that ever came from vouchers.</param>
 /// <param name="TurnedIntoTokens">Credits turned into tokens, less refunds.</param>
 /// <param name="Forfeited">Credits given up with deleted accounts.</param>
+/// <param name="Elements">Blinded elements that were paid for and can still be signed again.</param>
 /// <param name="BadTransactions">Transactions whose legs do not sum to zero, or that have none.</param>
 /// <param name="BadBalances">Accounts whose balance is not the sum of their legs, or is negative.</param>
 /// <param name="BadTotal">Sum over all legs.</param>
 /// <param name="BadVouchers">Credits of redeemed vouchers, less those booked.</param>
 public sealed record LedgerReport(
-    long Accounts, long Outstanding, long FromVouchers, long TurnedIntoTokens, long Forfeited,
+    long Accounts, long Outstanding, long FromVouchers, long TurnedIntoTokens, long Forfeited, long Elements,
     long BadTransactions, long BadBalances, long BadTotal, long BadVouchers)
 {
     public bool IsSound => BadTransactions == 0 && BadBalances == 0 && BadTotal == 0 && BadVouchers == 0
@@ -31,6 +32,7 @@ internal static class LedgerAudit
             FromVouchers: checked(-Sum(session, IssuerAccounts.Vouchers)),
             TurnedIntoTokens: Sum(session, IssuerAccounts.Tokens),
             Forfeited: Sum(session, IssuerAccounts.Forfeited),
+            Elements: Number(session, "SELECT COUNT(*) FROM issued"),
             BadTransactions: Number(session, """
                 SELECT COUNT(*) FROM (
                   SELECT t.id FROM ledger_transaction t LEFT JOIN ledger_posting p ON p.ledger_transaction = t.id

@@ -10,6 +10,7 @@ internal sealed class BlindedToken : IDisposable
     private readonly BlindRsaPublicKey _key;
     private readonly BlindingState _state;
     private readonly byte[] _input;
+    private byte[]? _accepted;
 
     private BlindedToken(BlindRsaPublicKey key, BlindingState state, byte[] input, TokenRequest request)
     {
@@ -37,11 +38,22 @@ internal sealed class BlindedToken : IDisposable
     public static List<BlindedToken> CreateMany(int count, TokenType type, byte[] spki, byte[]? extensions) =>
         [.. Enumerable.Range(0, count).Select(_ => Create(type, spki, extensions))];
 
-    /// <summary>Whether the blind signature makes a token that verifies.</summary>
+    /// <summary>Whether the blind signature makes a token that verifies. There is one only, so a later answer has to be the same.</summary>
     public bool Accepts(ReadOnlySpan<byte> blindSignature)
     {
+        if (_accepted is not null)
+        {
+            return blindSignature.SequenceEqual(_accepted);
+        }
+
         byte[] signature = new byte[256];
-        return _state.TryFinalize(blindSignature, signature) && _key.Verify(BlindRsaVariant.DeterministicPss, _input, signature);
+        if (!_state.TryFinalize(blindSignature, signature) || !_key.Verify(BlindRsaVariant.DeterministicPss, _input, signature))
+        {
+            return false;
+        }
+
+        _accepted = blindSignature.ToArray();
+        return true;
     }
 
     public void Dispose()

@@ -112,6 +112,46 @@ internal sealed class TestIssuer : IAsyncDisposable
         return first;
     }
 
+    /// <summary>Sends a call with these Authorization headers, as they are.</summary>
+    public async Task<Answer> SendRawAsync(HttpMethod method, string path, IEnumerable<string> authorization)
+    {
+        using var request = new HttpRequestMessage(method, new Uri(Server.Address, path));
+        foreach (string value in authorization)
+        {
+            request.Headers.TryAddWithoutValidation("Authorization", value);
+        }
+
+        using HttpResponseMessage response = await _http.SendAsync(request, Token);
+        return new Answer(
+            (int)response.StatusCode, response.Content.Headers.ContentType?.MediaType, await response.Content.ReadAsByteArrayAsync(Token), response.Headers);
+    }
+
+    /// <summary>Asks for the directory unless it is the one with this tag.</summary>
+    public async Task<Answer> SendConditionalAsync(string tags)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(Server.Address, Routes.IssuerDirectory));
+        request.Headers.TryAddWithoutValidation("If-None-Match", tags);
+        using HttpResponseMessage response = await _http.SendAsync(request, Token);
+        return new Answer(
+            (int)response.StatusCode, response.Content.Headers.ContentType?.MediaType, await response.Content.ReadAsByteArrayAsync(Token), response.Headers);
+    }
+
+    /// <summary>Everything in the data folder, once the issuer has stopped.</summary>
+    public byte[] ReadDisk() =>
+        [.. Directory.GetFiles(Folder.Data).Where(path => !path.EndsWith(".sock", StringComparison.Ordinal)).SelectMany(File.ReadAllBytes)];
+
+    /// <summary>How many elements the issuer remembers.</summary>
+    public async Task<long> CountIssuedAsync() => (await Server.AuditAsync(Token)).Elements;
+
+    /// <summary>Waits for something that happens in the background.</summary>
+    public static async Task WaitForAsync(Func<Task<bool>> condition)
+    {
+        while (!await condition())
+        {
+            await Task.Delay(20, Token);
+        }
+    }
+
     public async Task<string> CreateAccountAsync(long credits = 0)
     {
         Answer created = await SendAsync(HttpMethod.Post, "/account", null);

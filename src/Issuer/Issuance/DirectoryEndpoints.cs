@@ -4,7 +4,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Tacit.Protocol;
 
-namespace Tacit.Issuer.Directory;
+namespace Tacit.Issuer.Issuance;
 
 /// <summary>
 /// <c>GET /.well-known/private-token-issuer-directory</c> (RFC 9578 §4), and every earlier one by its number at

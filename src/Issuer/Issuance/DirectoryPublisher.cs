@@ -1,16 +1,25 @@
 using System.Globalization;
 using System.Security.Cryptography;
 using Microsoft.Extensions.Logging;
-using Tacit.Issuer.Issuance;
 using Tacit.Protocol;
 using Tacit.Storage;
 
-namespace Tacit.Issuer.Directory;
+namespace Tacit.Issuer.Issuance;
 
 /// <summary>The directory as it is served, and the keys that requests may name meanwhile.</summary>
-internal sealed record PublishedDirectory(
-    long Sequence, byte[] Body, string ETag, IssuanceCatalog Catalog, DateTimeOffset BuiltAt, DateTimeOffset ValidUntil)
+/// <param name="Stored">As it was published.</param>
+/// <param name="Catalog">Null while the signer has not answered since the start: an earlier directory is served, and nothing is issued.</param>
+/// <param name="BuiltAt">It holds from then …</param>
+/// <param name="ValidUntil">… until then.</param>
+internal sealed record PublishedDirectory(StoredDirectory Stored, IssuanceCatalog? Catalog, DateTimeOffset BuiltAt, DateTimeOffset ValidUntil)
 {
+    public long Sequence => Stored.Sequence;
+
+    public byte[] Body => Stored.Body;
+
+    public string ETag { get; } =
+        $"\"{Stored.Sequence.ToString(CultureInfo.InvariantCulture)}-{Convert.ToHexStringLower(Stored.ContentHash.AsSpan(0, 8))}\"";
+
     public bool IsCurrentAt(DateTimeOffset now) => BuiltAt <= now && now < ValidUntil;
 }
 
@@ -55,10 +64,17 @@ internal sealed partial class DirectoryPublisher : IAsyncDisposable
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         await RefreshAsync(cancellationToken);
+        if (_current is null && await _store.LoadLastAsync(cancellationToken) is StoredDirectory last)
+        {
+            // It may be out of date, which its readers can see from it; it is looked at again as soon as the signer answers.
+            DateTimeOffset now = _time.GetUtcNow();
+            _current = new PublishedDirectory(last, null, now, now);
+        }
+
         _loop = Task.Run(LoopAsync, CancellationToken.None);
     }
 
-    /// <summary>What holds now; null if the signer has not answered since the start and there is nothing to go by.</summary>
+    /// <summary>What holds now; null before the very first directory.</summary>
     public async ValueTask<PublishedDirectory?> GetAsync(CancellationToken cancellationToken)
     {
         PublishedDirectory? current = _current;
@@ -129,14 +145,13 @@ internal sealed partial class DirectoryPublisher : IAsyncDisposable
             DateTimeOffset now = _time.GetUtcNow();
             IReadOnlyList<SignerKey> keys = _signerKeys!;
             IssuanceCatalog catalog = IssuanceCatalog.Create(keys, _options.Plans);
-            if (_current is null || !_current.Catalog.All.Select(key => key.KeyRef).SequenceEqual(catalog.All.Select(key => key.KeyRef)))
+            if (_current?.Catalog is not IssuanceCatalog known || !known.All.Select(key => key.KeyRef).SequenceEqual(catalog.All.Select(key => key.KeyRef)))
             {
                 await _book.RegisterKeysAsync(catalog.All);
             }
 
             StoredDirectory stored = await PublishAsync(DirectoryContent.Build(_options, keys, now));
-            string etag = $"\"{stored.Sequence.ToString(CultureInfo.InvariantCulture)}-{Convert.ToHexStringLower(stored.ContentHash.AsSpan(0, 8))}\"";
-            _current = new PublishedDirectory(stored.Sequence, stored.Body, etag, catalog, now, DirectoryContent.NextChange(keys, now));
+            _current = new PublishedDirectory(stored, catalog, now, DirectoryContent.NextChange(keys, now));
             _fault = null;
         }
         catch (InvalidOperationException e)

@@ -1,6 +1,6 @@
 using Tacit.Storage;
 
-namespace Tacit.Issuer.Directory;
+namespace Tacit.Issuer.Issuance;
 
 /// <summary>A directory as it was published.</summary>
 internal sealed record StoredDirectory(long Sequence, byte[] ContentHash, byte[] Body);

@@ -4,7 +4,7 @@ using Tacit.Crypto;
 using Tacit.Hosting.KeyProtection;
 using Tacit.Storage;
 
-namespace Tacit.Issuer.Directory;
+namespace Tacit.Issuer.Issuance;
 
 /// <summary>The Ed25519 key that clients pin, made at the first start and encrypted on the disk.</summary>
 internal sealed class DirectoryKey : IDisposable

@@ -1,6 +1,6 @@
 using Tacit.Protocol;
 
-namespace Tacit.Issuer.Directory;
+namespace Tacit.Issuer.Issuance;
 
 /// <summary>What the directory says at a moment, before it is numbered and signed. Pure.</summary>
 internal static class DirectoryContent
