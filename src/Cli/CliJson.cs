@@ -23,4 +23,5 @@ namespace Tacit.Cli;
 [JsonSerializable(typeof(DirectorySummary))]
 [JsonSerializable(typeof(Answer))]
 [JsonSerializable(typeof(DemoResult))]
+[JsonSerializable(typeof(StatusReport))]
 internal sealed partial class CliJson : JsonSerializerContext;

@@ -1,6 +1,8 @@
 using System.Text.Json;
+using Tacit.Client;
 using Tacit.Hosting;
 using Tacit.Hosting.KeyProtection;
+using Tacit.Protocol;
 using Tacit.Storage;
 
 namespace Tacit.Cli;
@@ -19,6 +21,8 @@ internal static class Failures
             InternalChannelException e => (ExitCode.Failed, e.Message),
             KeyProtectionException e => (ExitCode.Failed, e.Message),
             StorageException e => (ExitCode.Failed, e.Message),
+            ClientException e => (ExitCode.Failed, e.Message),
+            SignerUnavailableException e => (ExitCode.Failed, e.Message),
             OperationCanceledException => (ExitCode.Failed, "Interrupted."),
             AggregateException { InnerExceptions: [Exception only] } => Explain(only),
             HttpRequestException e => (ExitCode.Failed, $"A connection failed ({ExceptionNames.Of(e)}). `tacit doctor` looks for the cause."),

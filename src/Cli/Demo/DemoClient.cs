@@ -36,6 +36,7 @@ internal sealed class DemoClient : IAsyncDisposable
         Listen = ListenAddress.Loopback(options.PortBase),
         IssuerUrl = options.IssuerUrl,
         DirectoryKey = Convert.ToHexStringLower(directoryKey.Span),
+        GatewayUrl = options.GatewayUrl,
         BatchSize = BatchSize,
         LowWater = 5,
         // Commands that the user tries meanwhile cause the account calls here; a schedule would only confuse what is shown.

@@ -79,6 +79,10 @@ internal static class RoleChecks
         };
     }
 
+    /// <summary>Whether a role of ours answers at this address, ready or not.</summary>
+    public static async Task<bool> AnswersAsync(Uri address, TimeProvider time, CancellationToken cancellationToken) =>
+        (await AskAsync(new Uri(address, "/health/live"), time, cancellationToken)).Status == HttpStatusCode.OK;
+
     private static async Task<(HttpStatusCode? Status, DateTimeOffset? Date)> AskAsync(Uri address, TimeProvider time, CancellationToken cancellationToken)
     {
         using HttpMessageInvoker http = new(new SocketsHttpHandler { UseProxy = false, UseCookies = false, AllowAutoRedirect = false, ActivityHeadersPropagator = null });

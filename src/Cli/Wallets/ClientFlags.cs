@@ -55,6 +55,10 @@ internal sealed class ClientFlags(Flags flags)
             {
                 json.WriteString(nameof(AppOptions.DirectoryKey), options.DirectoryKey);
             }
+            if (options.GatewayUrl is not null)
+            {
+                json.WriteString(nameof(AppOptions.GatewayUrl), options.GatewayUrl.ToString());
+            }
             if (options.Listen != ListenAddress.Loopback(AppOptions.DefaultPort))
             {
                 json.WriteString(nameof(AppOptions.Listen), options.Listen.ToString());

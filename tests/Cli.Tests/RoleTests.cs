@@ -1,0 +1,166 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text.Json;
+
+namespace Tacit.Cli.Tests;
+
+/// <summary>The roles as processes of their own, each from a settings file, and a user whose wallet the commands open themselves.</summary>
+public sealed class RoleTests
+{
+    private const string Plans = """
+        [ { "Id": "chat", "Models": ["tacit-demo"], "MaxInputBytes": 262144, "MaxOutputTokens": 4096, "Price": 1, "Period": "month" },
+          { "id": "chat-large", "models": ["tacit-demo"], "maxInputBytes": 1048576, "maxOutputTokens": 32768, "price": 4, "period": "month", "tokenType": "0xDA7A" } ]
+        """;
+
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Roles_run_apart_and_a_user_deposits_fills_asks_and_restores()
+    {
+        using TemporaryFolder folder = new();
+        int port = Ports.FindThree();
+        await KeyedFolder.CopyToAsync(folder["signer"]);
+        await KeyedFolder.CopyToAsync(folder["issuer"]);
+        await File.WriteAllTextAsync(folder["internal.key"], "a key between the roles\n", Ct);
+        string keyFile = $"file:{folder["signer/demo.key"]}";
+        await File.WriteAllTextAsync(folder["signer.json"], $$"""{ "Plans": {{Plans}}, "KeyFile": "{{keyFile}}", "InternalKey": "file:{{folder["internal.key"]}}" }""", Ct);
+        await File.WriteAllTextAsync(folder["issuer.json"], $$"""
+            { "Plans": {{Plans}}, "KeyFile": "{{keyFile}}", "Listen": "127.0.0.1:{{port + 1}}", "IssuerName": "issuer.tacit-demo",
+              "Signer": { "Address": "unix:{{folder["signer/signer-internal.sock"]}}", "Key": "file:{{folder["internal.key"]}}" },
+              "Gateways": [ { "Name": "gateway.test", "Urls": ["http://127.0.0.1:{{port + 2}}"] } ] }
+            """, Ct);
+        await using Role signer = await Role.StartAsync("signer", "--config", folder["signer.json"], "--data", folder["signer"]);
+        await using Role issuer = await Role.StartAsync("issuer", "--config", folder["issuer.json"], "--data", folder["issuer"]);
+        string directoryKey = issuer.Ready.GetProperty("facts").GetProperty("directoryKey").GetString()!;
+        await File.WriteAllTextAsync(folder["gateway.json"], $$"""
+            { "Name": "gateway.test", "Listen": "127.0.0.1:{{port + 2}}", "IssuerUrl": "http://127.0.0.1:{{port + 1}}", "DirectoryKey": "{{directoryKey}}",
+              "Signer": { "Address": "unix:{{folder["signer/signer-internal.sock"]}}", "Key": "file:{{folder["internal.key"]}}" }, "Inference": { "DemoModel": true } }
+            """, Ct);
+        await using Role gateway = await Role.StartAsync("gateway", "--config", folder["gateway.json"], "--data", folder["gateway"]);
+
+        string[] user = ["--data", folder["user"]];
+        string issuerUrl = string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{port + 1}");
+        JsonElement created = await RunningRoleTests.JsonAsync(["account", "create", "--issuer", issuerUrl, "--directory-key", directoryKey, "--json", .. user]);
+        JsonElement voucher = await RunningRoleTests.JsonAsync(["voucher", "create", "--credits", "30", "--json", "--data", folder["issuer"]]);
+        Outcome deposit = await Cli.RunAsync(["account", "deposit", voucher.GetProperty("codes")[0].GetString()!, .. user]);
+        Assert.Contains("30 credits added", deposit.Out, StringComparison.Ordinal);
+        Assert.Contains("5 tokens", (await Cli.RunAsync(["wallet", "fill", "--size", "5", .. user])).Out, StringComparison.Ordinal);
+        Assert.Equal(2, (await RunningRoleTests.JsonAsync(["wallet", "fill", "--size", "2", "--plan", "chat-large", "--json", .. user])).GetProperty("received").GetInt32());
+        Outcome answer = await Cli.RunAsync(["ask", "Hello", .. user]);
+        Assert.Equal(ExitCode.Fine, answer.Code);
+        Assert.Contains("plan: chat\n", answer.Out, StringComparison.Ordinal);
+
+        // The same wallet on another machine, from what was written down.
+        await File.WriteAllTextAsync(folder["seed.txt"], created.GetProperty("walletSeed").GetString(), Ct);
+        await File.WriteAllTextAsync(folder["account.txt"], created.GetProperty("accountKey").GetString(), Ct);
+        JsonElement restored = await RunningRoleTests.JsonAsync(
+            ["wallet", "restore", "--seed", "file:" + folder["seed.txt"], "--account", "file:" + folder["account.txt"], "--issuer", issuerUrl, "--directory-key", directoryKey, "--json", "--data", folder["other"]]);
+        Assert.Equal(7, restored.GetProperty("tokens").GetInt32());
+        Assert.Equal(ExitCode.Fine, (await Cli.RunAsync("ask", "Hello again", "--data", folder["other"])).Code);
+
+        // The app as a process, found by its folder, with another wallet's commands going through it.
+        await using Role app = await Role.StartAsync(["app", "--listen", string.Create(CultureInfo.InvariantCulture, $"127.0.0.1:{port}"), .. user]);
+        Assert.Equal(ExitCode.Fine, (await Cli.RunAsync(["ask", "Through the app", .. user])).Code);
+        Assert.Equal(ExitCode.Failed, (await Cli.RunAsync(["app", "--listen", "127.0.0.1:0", .. user])).Code);
+
+        foreach (Role role in (Role[])[app, gateway, issuer, signer])
+        {
+            Assert.Equal(ExitCode.Fine, await role.TerminateAsync());
+        }
+        Assert.Empty(Directory.EnumerateFiles(folder.Path, "*.sock", SearchOption.AllDirectories));
+        string logs = signer.Log + issuer.Log + gateway.Log + app.Log;
+        Assert.DoesNotContain("Hello", logs, StringComparison.Ordinal);
+        Assert.DoesNotContain(created.GetProperty("accountKey").GetString()!, logs, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("gateway", """{ "Name": "g", "DirectoryKey": "00", "Typo": 1 }""", "Typo")]
+    [InlineData("gateway", """{ }""", "Name")]
+    [InlineData("issuer", """{ "Plans": [ { "Id": "chat", "Period": "year" } ] }""", "Plans:0:Models")]
+    [InlineData("issuer", """{ "Passphrase": "hunter2" }""", "Passphrase")]
+    [InlineData("signer", """{ "SigningThreads": "many" }""", "SigningThreads")]
+    [InlineData("app", """{ "Listen": "0.0.0.0:80" }""", "Listen")]
+    public async Task Wrong_settings_are_named_and_nothing_starts(string role, string json, string key)
+    {
+        using TemporaryFolder folder = new();
+        await File.WriteAllTextAsync(folder["c.json"], json, Ct);
+        Outcome outcome = await Cli.RunAsync(role, "--config", folder["c.json"], "--data", folder["data"], "--check");
+        Assert.Equal(ExitCode.Failed, outcome.Code);
+        Assert.Contains(key, outcome.Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("hunter2", outcome.Error, StringComparison.Ordinal);
+        Assert.False(Directory.Exists(folder["data"]));
+    }
+
+    [Fact]
+    public async Task Wrong_passphrase_of_a_role_is_told_in_a_line()
+    {
+        using TemporaryFolder folder = new();
+        await KeyedFolder.CopyToAsync(folder["signer"]);
+        await File.WriteAllTextAsync(folder["wrong"], "0123456789012345678901234567890123456789", Ct);
+        await File.WriteAllTextAsync(folder["signer.json"], $$"""{ "Plans": {{Plans}}, "KeyFile": "file:{{folder["wrong"]}}", "InternalKey": "file:{{folder["wrong"]}}" }""", Ct);
+        Outcome outcome = await Cli.RunAsync("signer", "--config", folder["signer.json"], "--data", folder["signer"]);
+        Assert.Equal(ExitCode.Failed, outcome.Code);
+        Assert.Contains("key file", outcome.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Listen_flag_in_a_wrong_form_is_a_usage_error()
+    {
+        Assert.Equal(ExitCode.Usage, (await Cli.RunAsync("issuer", "--listen", "example.org:80")).Code);
+        Assert.Equal(ExitCode.Usage, (await Cli.RunAsync("issuer", "--log-level", "loud")).Code);
+    }
+
+    /// <summary>A role's process.</summary>
+    private sealed class Role : IAsyncDisposable
+    {
+        private readonly Process _process;
+        private readonly Task<string> _log;
+
+        private Role(Process process, JsonElement ready, Task<string> log)
+        {
+            _process = process;
+            Ready = ready;
+            _log = log;
+        }
+
+        /// <summary>The line it printed once it was ready.</summary>
+        public JsonElement Ready { get; }
+
+        public string Log => _log.IsCompletedSuccessfully ? _log.Result : throw new InvalidOperationException("The role still runs.");
+
+        public static async Task<Role> StartAsync(params string[] args)
+        {
+            Process process = Program.Start([.. args, "--json", "--log-level", "debug"]);
+            Task<string> log = process.StandardError.ReadToEndAsync(Ct);
+            string? line = await process.StandardOutput.ReadLineAsync(Ct);
+            if (line is null)
+            {
+                Assert.Fail($"{args[0]} did not start: {await log}");
+            }
+            using JsonDocument ready = JsonDocument.Parse(line);
+            return new Role(process, ready.RootElement.Clone(), log);
+        }
+
+        /// <returns>Its exit code.</returns>
+        public async Task<int> TerminateAsync()
+        {
+            using (Process kill = Process.Start("kill", ["-TERM", _process.Id.ToString(CultureInfo.InvariantCulture)]))
+            {
+                await kill.WaitForExitAsync(Ct);
+            }
+            await _process.WaitForExitAsync(Ct);
+            await _log;
+            return _process.ExitCode;
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            if (!_process.HasExited)
+            {
+                _process.Kill();
+                await _process.WaitForExitAsync(CancellationToken.None);
+            }
+            _process.Dispose();
+        }
+    }
+}

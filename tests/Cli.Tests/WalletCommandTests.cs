@@ -1,0 +1,102 @@
+using System.Text.Json;
+
+namespace Tacit.Cli.Tests;
+
+/// <summary>The user's and the operator's commands beside a running demo: they find it by its data folder.</summary>
+public sealed class RunningRoleTests
+{
+    [Fact]
+    public async Task Commands_work_beside_a_running_app_and_their_json_parses()
+    {
+        using TemporaryFolder folder = new();
+        await KeyedFolder.CopyToAsync(folder["data"]);
+        await using RunningDemo demo = await RunningDemo.StartAsync(folder["data"]);
+        string[] data = ["--data", folder["data"]];
+
+        Outcome answer = await Cli.RunAsync(["ask", "Hello", .. data]);
+        Assert.Equal((ExitCode.Fine, ""), (answer.Code, answer.Error));
+        Assert.Contains("tacit-demo", answer.Out, StringComparison.Ordinal);
+        JsonElement asked = await JsonAsync(["ask", "--json", .. data], "a question on standard input");
+        Assert.Equal("chat", asked.GetProperty("plan").GetString());
+        Assert.NotEmpty(asked.GetProperty("text").GetString()!);
+        Assert.Contains("2 words", (await Cli.RunAsync(["ask", "Hello", "--stdin", .. data], "there")).Out, StringComparison.Ordinal);
+
+        JsonElement wallet = await JsonAsync(["wallet", "show", "--json", .. data]);
+        JsonElement chat = Assert.Single(wallet.GetProperty("plans").EnumerateArray());
+        // A request counts as presented for the moment between its last byte and the record of it.
+        Assert.Equal((6, 4), (chat.GetProperty("held").GetInt32(), chat.GetProperty("spent").GetInt32() + chat.GetProperty("presented").GetInt32()));
+
+        JsonElement voucher = await JsonAsync(["voucher", "create", "--credits", "7", "--json", .. data]);
+        string code = voucher.GetProperty("codes")[0].GetString()!;
+        JsonElement deposit = await JsonAsync(["account", "deposit", code, "--json", .. data]);
+        Assert.Equal((7, 97, false), (deposit.GetProperty("worth").GetInt32(), deposit.GetProperty("credits").GetInt32(), deposit.GetProperty("alreadyDeposited").GetBoolean()));
+        Assert.True((await JsonAsync(["account", "deposit", "-", "--json", .. data], code + "\n")).GetProperty("alreadyDeposited").GetBoolean());
+
+        JsonElement fill = await JsonAsync(["wallet", "fill", "--size", "5", "--plan", "chat", "--json", .. data]);
+        Assert.Equal(5, fill.GetProperty("received").GetInt32());
+        JsonElement account = await JsonAsync(["account", "show", "--json", .. data]);
+        Assert.Equal(92, account.GetProperty("credits").GetInt32());
+        Assert.True((await JsonAsync(["wallet", "history", "--json", .. data])).GetArrayLength() >= 3);
+        Assert.Equal(["chat", "chat-large"], (await JsonAsync(["plans", "--json", .. data])).GetProperty("plans").EnumerateArray().Select(plan => plan.GetProperty("id").GetString()));
+        Assert.NotEmpty((await JsonAsync(["keys", "--json", .. data])).GetProperty("plans")[0].GetProperty("liveKeys").EnumerateArray());
+        JsonElement status = await JsonAsync(["status", "--json", .. data]);
+        Assert.All(["app", "issuer", "gateway"], role => Assert.True(Running(status, role)));
+
+        foreach (string[] command in (string[][])[["wallet", "show"], ["wallet", "history"], ["account", "show"], ["plans"], ["keys"], ["status"]])
+        {
+            Outcome plain = await Cli.RunAsync([.. command, .. data]);
+            Assert.Equal((ExitCode.Fine, ""), (plain.Code, plain.Error));
+            Assert.NotEmpty(plain.Out);
+        }
+
+        Assert.Equal(ExitCode.Failed, (await Cli.RunAsync(["account", "deposit", "0000-0000", .. data])).Code);
+        Assert.Equal(ExitCode.Failed, (await Cli.RunAsync(["account", "create", .. data])).Code);
+        Assert.Equal(ExitCode.Failed, (await Cli.RunAsync(["ask", "Hello", "--model", "nothing", .. data])).Code);
+        Assert.Equal(ExitCode.Failed, (await Cli.RunAsync(["wallet", "fill", "--plan", "nothing", .. data])).Code);
+        Assert.Equal(ExitCode.Usage, (await Cli.RunAsync(["wallet", "fill", "--size", "7", .. data])).Code);
+        Assert.Equal(ExitCode.Usage, (await Cli.RunAsync(["ask", "--stdin", "", .. data])).Code);
+        Assert.Equal(ExitCode.Fine, await demo.StopAsync());
+    }
+
+    [Theory]
+    [InlineData("wallet show")]
+    [InlineData("account show")]
+    [InlineData("ask Hello")]
+    [InlineData("plans")]
+    [InlineData("app")]
+    public async Task Without_a_wallet_a_command_says_how_to_make_one(string line)
+    {
+        using TemporaryFolder folder = new();
+        Outcome outcome = await Cli.RunAsync([.. line.Split(' '), "--data", folder.Path]);
+        Assert.Equal(ExitCode.Failed, outcome.Code);
+        Assert.Contains("tacit account create", outcome.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Without_an_issuer_a_voucher_says_how_to_start_one()
+    {
+        using TemporaryFolder folder = new();
+        Outcome outcome = await Cli.RunAsync("voucher", "create", "--credits", "1", "--data", folder.Path);
+        Assert.Equal(ExitCode.Failed, outcome.Code);
+        Assert.Contains("tacit issuer", outcome.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Status_of_an_empty_folder_is_no_failure()
+    {
+        using TemporaryFolder folder = new();
+        JsonElement status = await JsonAsync(["status", "--json", "--data", folder.Path]);
+        Assert.False(Running(status, "app"));
+    }
+
+    private static bool Running(JsonElement status, string role) =>
+        status.GetProperty("roles").EnumerateArray().Single(r => r.GetProperty("role").GetString() == role).GetProperty("running").GetBoolean();
+
+    internal static async Task<JsonElement> JsonAsync(string[] args, string? input = null)
+    {
+        Outcome outcome = await Cli.RunAsync(args, input);
+        Assert.True(outcome.Code == ExitCode.Fine, $"{string.Join(' ', args)}: {outcome.Error}");
+        using JsonDocument json = JsonDocument.Parse(outcome.Out);
+        return json.RootElement.Clone();
+    }
+}
