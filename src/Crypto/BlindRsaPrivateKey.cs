@@ -67,6 +67,7 @@ public sealed class BlindRsaPrivateKey : IDisposable
     public BlindSignStatus BlindSign(ReadOnlySpan<byte> blinded, Span<byte> blindSignature)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(blindSignature.Length, ModulusSizeInBytes);
+        RequireApart(blinded, blindSignature);
         return _key.Sign(blinded, blindSignature);
     }
 
@@ -79,11 +80,25 @@ public sealed class BlindRsaPrivateKey : IDisposable
     {
         ArgumentNullException.ThrowIfNull(blinded);
         ArgumentOutOfRangeException.ThrowIfNotEqual(blindSignatures.Length, blinded.Count * ModulusSizeInBytes);
+        for (int i = 0; i < blinded.Count; i++)
+        {
+            RequireApart(blinded[i].Span, blindSignatures);
+        }
+
         return _key.SignBatch(blinded, blindSignatures, out failedIndex);
     }
 
     /// <summary>Wipes the key once no operation uses it.</summary>
     public void Dispose() => _key.Dispose();
+
+    /// <summary>The check reads what was signed after the signature is written.</summary>
+    private static void RequireApart(ReadOnlySpan<byte> blinded, ReadOnlySpan<byte> destination)
+    {
+        if (blinded.Overlaps(destination))
+        {
+            throw new ArgumentException("The destination overlaps a blinded message.", nameof(destination));
+        }
+    }
 
     internal static BlindRsaPrivateKey FromModulus(CrtModulus modulus, ReadOnlySpan<byte> publicExponent)
     {

@@ -40,18 +40,20 @@ public sealed class BlindingState : IDisposable
 
             // One inversion says that factor and message are both coprime with n: (r·m)⁻¹ exists only then, and times m it is r⁻¹.
             // A greatest common divisor for the message alone would take longer than the inversion.
-            LibCrypto.Check(LibCrypto.BN_mod_mul(scratch.Secret, r, secrets.Message, key.N, context));
+            BigNum message = scratch.C; // in Montgomery form, so that a product with a plain number is plain
+            LibCrypto.Check(LibCrypto.BN_to_montgomery(message, secrets.Message, key.MontgomeryN, context));
+            LibCrypto.Check(LibCrypto.BN_mod_mul_montgomery(scratch.Secret, r, message, key.MontgomeryN, context));
             if (!secrets.Undo.TryInvert(scratch.Secret, key.N, context))
             {
                 secrets.Dispose();
                 return null;
             }
 
-            LibCrypto.Check(LibCrypto.BN_mod_mul(secrets.Undo, secrets.Undo, secrets.Message, key.N, context));
+            LibCrypto.Check(LibCrypto.BN_mod_mul_montgomery(secrets.Undo, secrets.Undo, message, key.MontgomeryN, context));
             LibCrypto.Check(LibCrypto.BN_to_montgomery(secrets.Undo, secrets.Undo, key.MontgomeryN, context));
 
             key.Power(scratch.B, r, context);
-            LibCrypto.Check(LibCrypto.BN_mod_mul(scratch.B, scratch.B, secrets.Message, key.N, context));
+            LibCrypto.Check(LibCrypto.BN_mod_mul_montgomery(scratch.B, scratch.B, message, key.MontgomeryN, context));
             scratch.B.Write(blindedMessage);
             return new BlindingState(key, secrets);
         }
@@ -64,6 +66,7 @@ public sealed class BlindingState : IDisposable
         {
             scratch.A.Clear();
             scratch.B.Clear();
+            scratch.C.Clear();
             scratch.ClearSecrets();
         }
     }

@@ -50,7 +50,7 @@ public sealed class PartiallyBlindRsaPrivateKey : IDisposable
     {
         CrtModulus modulus = RsaPrivateNumbers.Import(
             pkcs8, RsaPublicNumbers.PartiallyBlindSizes, safePrimes: true, out byte[] publicExponent);
-        return new PartiallyBlindRsaPrivateKey(new CrtKey(modulus, publicExponent, ownsModulus: true));
+        return FromModulus(modulus, publicExponent);
     }
 
     /// <summary>The key as PKCS#8 with RSASSA-PSS. The caller wipes it.</summary>
@@ -66,11 +66,14 @@ public sealed class PartiallyBlindRsaPrivateKey : IDisposable
     /// <summary>Wipes the key once no operation and no derived key uses it.</summary>
     public void Dispose() => _key.Dispose();
 
+    internal static PartiallyBlindRsaPrivateKey FromModulus(CrtModulus modulus, ReadOnlySpan<byte> publicExponent) =>
+        new(new CrtKey(modulus, publicExponent, ownsModulus: true));
+
     private static async Task<PartiallyBlindRsaPrivateKey> GenerateCoreAsync(
         int bits, IProgress<KeyGenerationProgress>? progress, CancellationToken cancellationToken)
     {
         using SafePrimePair primes = await SafePrimePair.SearchAsync(bits / 2, progress, cancellationToken);
         CrtModulus modulus = RsaPrivateNumbers.FromPrimes(primes.P, primes.Q, RsaPublicNumbers.PartiallyBlindSizes, safePrimes: true);
-        return new PartiallyBlindRsaPrivateKey(new CrtKey(modulus, RsaKeyGeneration.PublicExponent, ownsModulus: true));
+        return FromModulus(modulus, RsaKeyGeneration.PublicExponent);
     }
 }

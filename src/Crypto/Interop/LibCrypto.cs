@@ -119,9 +119,6 @@ internal static partial class LibCrypto
     [SuppressGCTransition]
     internal static partial int BN_mod_add_quick(BigNum result, BigNum a, BigNum b, BigNum modulus);
 
-    [LibraryImport(Name)]
-    internal static partial int BN_mod_mul(BigNum result, BigNum a, BigNum b, BigNum modulus, BigNumContext context);
-
     // ---- randomness and primes -----------------------------------------------------------------------------------------------------
 
     [LibraryImport(Name)]
@@ -166,10 +163,6 @@ internal static partial class LibCrypto
 
     [LibraryImport(Name)]
     internal static partial int BN_mod_exp_mont(
-        BigNum result, BigNum a, BigNum exponent, BigNum modulus, BigNumContext context, Montgomery montgomery);
-
-    [LibraryImport(Name)]
-    internal static partial int BN_mod_exp_mont_consttime(
         BigNum result, BigNum a, BigNum exponent, BigNum modulus, BigNumContext context, Montgomery montgomery);
 
     [LibraryImport(Name)]

@@ -15,6 +15,7 @@ internal abstract class NativeGroup : SafeHandle
     private readonly List<BigNum> _numbers = [];
     private readonly List<Montgomery> _moduli = [];
     private BigNumContext _context;
+    private volatile bool _disposed;
 
     protected NativeGroup()
         : base(0, ownsHandle: true) => SetHandle(1);
@@ -65,6 +66,16 @@ internal abstract class NativeGroup : SafeHandle
         return _context.Pointer == 0 ? throw new InsufficientMemoryException() : _context;
     }
 
+    /// <summary>
+    /// A SafeHandle counts as closed only when the last reference goes, which under steady use by several threads may be never. From here
+    /// on no new use begins, so that it does go.
+    /// </summary>
+    protected override void Dispose(bool disposing)
+    {
+        _disposed = true;
+        base.Dispose(disposing);
+    }
+
     protected override bool ReleaseHandle()
     {
         foreach (BigNum number in _numbers)
@@ -87,6 +98,7 @@ internal abstract class NativeGroup : SafeHandle
 
         internal Lease(NativeGroup group)
         {
+            ObjectDisposedException.ThrowIf(group._disposed, group);
             bool added = false;
             group.DangerousAddRef(ref added);
             _group = group;

@@ -49,11 +49,12 @@ internal sealed class SafePrimePair : NativeGroup
         SafePrimePair pair = new(bits, progress);
         try
         {
+            using CancellationTokenSource stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
             Task[] workers = new Task[Workers];
             for (int i = 0; i < Workers; i++)
             {
                 workers[i] = Task.Factory.StartNew(
-                    () => pair.Search(cancellationToken), cancellationToken, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+                    () => pair.SearchOrStop(stop), stop.Token, TaskCreationOptions.LongRunning, TaskScheduler.Default);
             }
 
             await Task.WhenAll(workers);
@@ -68,15 +69,38 @@ internal sealed class SafePrimePair : NativeGroup
 
     private bool IsComplete => Volatile.Read(ref _found) == 2;
 
+    /// <summary>When one thread fails, in a caller's progress handler for instance, the other does not search on alone.</summary>
+    private void SearchOrStop(CancellationTokenSource stop)
+    {
+        try
+        {
+            Search(stop.Token);
+        }
+        catch
+        {
+            stop.Cancel();
+            throw;
+        }
+    }
+
     private void Search(CancellationToken cancellationToken)
     {
-        bool[] struck = new bool[Window];
-        using Candidates candidates = new(_bits);
-        while (!IsComplete)
+        // What is struck out tells the start modulo every small prime, hence the start: as secret as the primes, moved by no collection
+        // and cleared.
+        bool[] struck = GC.AllocateArray<bool>(Window, pinned: true);
+        try
         {
-            candidates.DrawStart();
-            Sieve(candidates.Start, struck);
-            SearchWindow(candidates, struck, cancellationToken);
+            using Candidates candidates = new(_bits);
+            while (!IsComplete)
+            {
+                candidates.DrawStart();
+                Sieve(candidates.Start, struck);
+                SearchWindow(candidates, struck, cancellationToken);
+            }
+        }
+        finally
+        {
+            Array.Clear(struck);
         }
     }
 

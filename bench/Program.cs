@@ -1,0 +1,44 @@
+using Tacit.Bench.Crypto;
+using Tacit.Bench.Harness;
+
+Suite[] suites = [new CryptoSuite()];
+
+string[] words = [.. args.Where(arg => !arg.StartsWith("--", StringComparison.Ordinal))];
+string[] flags = [.. args.Where(arg => arg.StartsWith("--", StringComparison.Ordinal))];
+Suite[] chosen = words is ["all"] ? suites : [.. suites.Where(suite => words.Contains(suite.Name))];
+if (chosen.Length == 0 || (words is not ["all"] && chosen.Length != words.Length) || flags.Except(["--quick", "--save"]).Any())
+{
+    Console.Error.WriteLine("usage: bench all | SUITE… [--quick] [--save]");
+    Console.Error.WriteLine("`all` without --quick writes bench/README.md and bench/last.json; --save does so for part of the suites.");
+    foreach (Suite suite in suites)
+    {
+        Console.Error.WriteLine($"  {suite.Name,-10} {suite.Summary}");
+    }
+
+    return 2;
+}
+
+using CancellationTokenSource stop = new();
+Console.CancelKeyPress += (_, e) =>
+{
+    e.Cancel = true;
+    stop.Cancel();
+};
+
+Effort effort = flags.Contains("--quick") ? Effort.Quick : Effort.Full;
+List<Row> rows = [];
+foreach (Suite suite in chosen)
+{
+    rows.AddRange(await suite.RunAsync(effort, step => Console.Error.WriteLine($"{suite.Name}: {step}"), stop.Token));
+}
+
+string machine = Machine.Describe(TimeProvider.System);
+Console.WriteLine(machine);
+Console.WriteLine();
+Console.Write(Report.Table(rows));
+if (flags.Contains("--save") || (words is ["all"] && !flags.Contains("--quick")))
+{
+    await Report.SaveAsync(Machine.BenchFolder(), machine, rows, stop.Token);
+}
+
+return rows.Exists(row => row.IsMet == false) ? 1 : 0;
