@@ -84,7 +84,7 @@ public sealed record AppOptions : IValidatedSettings
         Directory = new DirectoryOptions
         {
             Issuer = IssuerUrl,
-            DirectoryKey = DirectoryOptions.TryParseKey(DirectoryKey, out ReadOnlyMemory<byte> key) ? key : null,
+            DirectoryKey = DirectoryOptions.TryParseKey(DirectoryKey, out ReadOnlyMemory<byte> key) ? key : (ReadOnlyMemory<byte>?)null,
         },
         Redemption = new RedemptionOptions { Gateway = Gateway, GatewayAddress = GatewayUrl, FillAtPrompt = FillAtPrompt, CancelGrace = CancelGrace },
         Fill = new FillOptions { Automatic = AutoFill, LowWater = LowWater, BatchSize = BatchSize, Interval = FillInterval, Plans = FillPlans },

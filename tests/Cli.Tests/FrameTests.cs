@@ -177,6 +177,38 @@ public sealed class DoctorTests
     }
 
     [Fact]
+    public async Task Issuer_of_the_wallet_that_does_not_answer_is_broken()
+    {
+        using TemporaryFolder folder = new();
+        int port = Ports.FindThree();
+        await Cli.RunAsync("account", "create", "--issuer", $"http://127.0.0.1:{port}", "--data", folder.Path);
+        await File.WriteAllTextAsync(folder["app.json"], $$"""{ "IssuerUrl": "http://127.0.0.1:{{port}}" }""", TestContext.Current.CancellationToken);
+        Outcome outcome = await Cli.RunAsync("doctor", "--data", folder.Path);
+        Assert.Equal(ExitCode.Failed, outcome.Code);
+        Assert.Contains($"127.0.0.1:{port} does not answer", outcome.Out, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Variable_that_no_role_reads_is_told()
+    {
+        System.Collections.Hashtable environment = new() { ["TACIT__Issuer__Listen"] = "x", ["TACIT__Isuer__Listen"] = "y", ["TACIT_HOME"] = "z" };
+        Doctor.Finding finding = Assert.Single(Doctor.SettingsChecks.Environment(environment));
+        Assert.Equal(Doctor.Verdict.Broken, finding.Verdict);
+        Assert.Contains("TACIT__Isuer__Listen", finding.Detail, StringComparison.Ordinal);
+        Assert.DoesNotContain("TACIT__Issuer__Listen", finding.Detail, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Account_at_an_issuer_that_does_not_answer_still_shows_the_new_seed()
+    {
+        using TemporaryFolder folder = new();
+        Outcome outcome = await Cli.RunAsync("account", "create", "--issuer", $"http://127.0.0.1:{Ports.FindThree()}", "--data", folder.Path);
+        Assert.Equal(ExitCode.Failed, outcome.Code);
+        string seed = (await File.ReadAllTextAsync(folder["wallet.seed"], TestContext.Current.CancellationToken)).Trim();
+        Assert.Contains(seed, outcome.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Clock_before_the_files_it_should_follow_is_broken()
     {
         using TemporaryFolder folder = new();

@@ -25,7 +25,7 @@ internal static class DirectoryCommands
             terminal.Line(string.Create(CultureInfo.InvariantCulture, $"{directory.IssuerName}, directory {directory.Sequence}"));
             terminal.Table(
                 ["plan", "token type", "key id", "from", "until"],
-                [.. directory.Plans.SelectMany(plan => plan.LiveKeys.Select(key => (string[]) [plan.Id, plan.TokenType, key.KeyId, Day(key.Start), Day(key.Deadline)]))]);
+                [.. directory.Plans.SelectMany(plan => plan.LiveKeys.Select(key => (string[])[plan.Id, plan.TokenType, key.KeyId, Day(key.Start), Day(key.Deadline)]))]);
         }).WithExamples("tacit keys", "tacit keys --json | sha256sum");
 
     private static Command Create(Terminal terminal, Flags flags, string name, string description, Action<Terminal, DirectorySummary> show)

@@ -1,5 +1,7 @@
 using System.CommandLine;
+using Tacit.App;
 using Tacit.Cli.Doctor;
+using Tacit.Client;
 
 namespace Tacit.Cli.Commands;
 
@@ -10,7 +12,7 @@ internal static class DoctorCommand
     public static Command Create(Terminal terminal, Flags flags)
     {
         Option<bool> json = Flags.Json();
-        Command command = new("doctor", "Check this machine and say what to do about what is wrong.") { json };
+        Command command = new("doctor", "Check this machine and say what to do about what is wrong. A role's settings file is checked by `tacit ROLE --config FILE --check`.") { json };
         command.SetAction(async (parsed, cancellationToken) =>
         {
             List<Finding> findings = [];
@@ -32,6 +34,21 @@ internal static class DoctorCommand
                 if (await RoleChecks.ManagementAsync(data, role, cancellationToken) is Finding finding)
                 {
                     findings.Add(finding);
+                }
+            }
+            findings.AddRange(SettingsChecks.Environment(Environment.GetEnvironmentVariables()));
+            (Finding? settings, AppOptions? options) = SettingsChecks.App(data);
+            if (settings is not null)
+            {
+                findings.Add(settings);
+            }
+            // Only where there is a wallet is there an issuer to be reached.
+            if (options is not null && Wallet.Exists(data))
+            {
+                findings.Add(await RoleChecks.ReachAsync("issuer of this wallet", options.IssuerUrl, time, cancellationToken));
+                if (options.GatewayUrl is not null)
+                {
+                    findings.Add(await RoleChecks.ReachAsync("gateway of this wallet", options.GatewayUrl, time, cancellationToken));
                 }
             }
             bool healthy = findings.TrueForAll(f => f.Verdict != Verdict.Broken);
