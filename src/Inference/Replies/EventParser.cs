@@ -15,6 +15,10 @@ internal sealed class EventParser(Shape shape)
     private int _lineStart;
     private int _scanned;
 
+    /// <summary>Of the event that is being received: how many lines it has so far, and where the first one ends.</summary>
+    private int _lines;
+    private int _firstLineEnd;
+
     /// <summary>Whether the event that ends a reply was seen. Nothing after it is looked at.</summary>
     public bool IsDone { get; private set; }
 
@@ -49,24 +53,29 @@ internal sealed class EventParser(Shape shape)
         {
             if (lineEnd > _lineStart)
             {
+                if (_lines++ == 0)
+                {
+                    _firstLineEnd = lineEnd;
+                }
+
                 _lineStart = _scanned = next;
                 continue;
             }
 
             // An empty line ends the event.
-            int before = into.WrittenCount;
-            if (!Pass(bytes[taken..next], into))
+            if (!(_lines == 1 ? PassLine(bytes[taken..next], bytes[taken.._firstLineEnd], into) : _lines == 0 || PassLines(bytes[taken..next], into)))
             {
-                into.Truncate(before);
                 IsBroken = true;
             }
 
             taken = _lineStart = _scanned = next;
+            _lines = 0;
         }
 
         received.RemoveFirst(taken);
         _lineStart -= taken;
         _scanned -= taken;
+        _firstLineEnd -= taken;
     }
 
     /// <summary>Finds the end of the line that starts at <see cref="_lineStart"/>; each byte is looked at once, however they arrive.</summary>
@@ -99,7 +108,11 @@ internal sealed class EventParser(Shape shape)
         return true;
     }
 
-    private bool Pass(ReadOnlySpan<byte> raw, SensitiveBuffer into)
+    /// <summary>An event of one line, as chat completions have them. Without data there is no event to hand on, whatever the line says.</summary>
+    private bool PassLine(ReadOnlySpan<byte> raw, ReadOnlySpan<byte> line, SensitiveBuffer into) =>
+        !TryField(line, "data"u8, out ReadOnlySpan<byte> data) || data.IsEmpty || PassData(raw, default, data, into);
+
+    private bool PassLines(ReadOnlySpan<byte> raw, SensitiveBuffer into)
     {
         ReadOnlySpan<byte> name = default;
         ReadOnlySpan<byte> data = default;
@@ -157,29 +170,27 @@ internal sealed class EventParser(Shape shape)
             return true;
         }
 
-        int before = into.WrittenCount;
-        if (!name.IsEmpty)
-        {
-            into.Write("event: "u8);
-            into.Write(name);
-            into.Write("\n"u8);
-        }
-
-        into.Write("data: "u8);
-        int start = into.WrittenCount;
-        if (!ReplyFilter.TryFilter(data, shape, into))
+        var cuts = new ReplyFilter.Cuts();
+        if (!ReplyFilter.TryFind(data, shape, ref cuts))
         {
             return false;
         }
 
-        if (!raw.IsEmpty && into.WrittenCount - start == data.Length)
+        if (cuts.Count == 0 && !raw.IsEmpty)
         {
-            // Nothing was cut, so the event goes on as it came.
-            into.Truncate(before);
             into.Write(raw);
         }
         else
         {
+            if (!name.IsEmpty)
+            {
+                into.Write("event: "u8);
+                into.Write(name);
+                into.Write("\n"u8);
+            }
+
+            into.Write("data: "u8);
+            ReplyFilter.Write(data, cuts, into);
             into.Write("\n\n"u8);
         }
 

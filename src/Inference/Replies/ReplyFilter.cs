@@ -17,42 +17,58 @@ internal static class ReplyFilter
     /// <returns>False, with nothing appended, if <paramref name="json"/> is not one well-formed object.</returns>
     public static bool TryFilter(ReadOnlySpan<byte> json, Shape shape, SensitiveBuffer output)
     {
+        var cuts = new Cuts();
+        if (!TryFind(json, shape, ref cuts))
+        {
+            return false;
+        }
+
+        Write(json, cuts, output);
+        return true;
+    }
+
+    /// <summary>Finds what has to go.</summary>
+    /// <returns>False if <paramref name="json"/> is not one well-formed object.</returns>
+    public static bool TryFind(ReadOnlySpan<byte> json, Shape shape, ref Cuts cuts)
+    {
         if (!Utf8.IsValid(json))
         {
             return false;
         }
 
-        var cuts = new Cuts();
-        int count = 0;
         try
         {
             var reader = new Utf8JsonReader(json, Strict);
-            if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject || !Object(ref reader, shape, cuts, ref count))
+            if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject || !Object(ref reader, shape, ref cuts))
             {
                 return false;
             }
 
             // Throws unless only white space follows.
             reader.Read();
+            return true;
         }
         catch (JsonException)
         {
             return false;
         }
+    }
 
+    /// <summary>Appends what stays.</summary>
+    public static void Write(ReadOnlySpan<byte> json, in Cuts cuts, SensitiveBuffer output)
+    {
         int from = 0;
-        for (int i = 0; i < count; i++)
+        for (int i = 0; i < cuts.Count; i++)
         {
-            (int start, int end) = cuts[i];
+            (int start, int end) = cuts.Places[i];
             output.Write(json[from..start]);
             from = end;
         }
 
         output.Write(json[from..]);
-        return true;
     }
 
-    private static bool Object(ref Utf8JsonReader reader, Shape shape, scoped Span<(int Start, int End)> cuts, ref int count)
+    private static bool Object(ref Utf8JsonReader reader, Shape shape, ref Cuts cuts)
     {
         ulong seen = 0;
         int keptEnd = checked((int)reader.BytesConsumed);
@@ -81,7 +97,7 @@ internal static class ReplyFilter
             if (cutStart >= 0)
             {
                 // Up to the next name: the cut members' own commas go with them.
-                cuts[count++] = (cutStart, start);
+                cuts.Places[cuts.Count++] = (cutStart, start);
                 cutStart = -1;
             }
 
@@ -89,7 +105,7 @@ internal static class ReplyFilter
             Shape inner = shape.Members![index].Shape;
             if (inner.Members is not null && reader.TokenType == JsonTokenType.StartObject)
             {
-                if (!Object(ref reader, inner, cuts, ref count))
+                if (!Object(ref reader, inner, ref cuts))
                 {
                     return false;
                 }
@@ -105,14 +121,21 @@ internal static class ReplyFilter
         if (cutStart >= 0)
         {
             // At the end it is the comma before them that goes.
-            cuts[count++] = (keptEnd, checked((int)reader.TokenStartIndex));
+            cuts.Places[cuts.Count++] = (keptEnd, checked((int)reader.TokenStartIndex));
         }
 
         return true;
     }
 
+    /// <summary>The bytes to leave out, in order. Lives on the stack.</summary>
+    public struct Cuts
+    {
+        public int Count;
+        public CutPlaces Places;
+    }
+
     [InlineArray(MostCuts)]
-    private struct Cuts
+    public struct CutPlaces
     {
         private (int Start, int End) _first;
     }

@@ -47,6 +47,9 @@ internal sealed class Shape
 
     private readonly Member[]? _members;
 
+    /// <summary>Of each member's name the length and first byte, which tell nearly all names apart and are found by one vector search.</summary>
+    private readonly ushort[] _keys = [];
+
     public bool AllowsAnything { get; private init; }
 
     public bool AllowsScalar { get; init; }
@@ -63,7 +66,16 @@ internal sealed class Shape
     public Member[]? Members
     {
         get => _members;
-        init => _members = value is null || value.Length <= 64 ? value : throw new ArgumentException("More members than the mask has bits.");
+        init
+        {
+            if (value?.Length > 64)
+            {
+                throw new ArgumentException("More members than the mask has bits.");
+            }
+
+            _members = value;
+            _keys = value is null ? [] : [.. value.Select(member => Key(member.Name))];
+        }
     }
 
     /// <summary>At least one of these members is needed (a mask); 0 for none.</summary>
@@ -83,17 +95,29 @@ internal sealed class Shape
     /// <summary>The place of a member in the allow-list, or -1.</summary>
     public int Find(ReadOnlySpan<byte> name)
     {
-        Member[] list = _members!;
-        for (int i = 0; i < list.Length; i++)
+        if (name.IsEmpty || name.Length > byte.MaxValue)
         {
-            if (name.SequenceEqual(list[i].Name))
-            {
-                return i;
-            }
+            return -1;
         }
 
-        return -1;
+        ushort key = Key(name);
+        for (int from = 0; ; from++)
+        {
+            int found = _keys.AsSpan(from).IndexOf(key);
+            if (found < 0)
+            {
+                return -1;
+            }
+
+            from += found;
+            if (name.SequenceEqual(_members![from].Name))
+            {
+                return from;
+            }
+        }
     }
+
+    private static ushort Key(ReadOnlySpan<byte> name) => (ushort)((name.Length << 8) | name[0]);
 
     /// <summary>The mask of the named members.</summary>
     public static ulong Mask(Member[] members, params ReadOnlySpan<string> names)

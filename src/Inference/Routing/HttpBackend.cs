@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Http.Headers;
+using System.Runtime.CompilerServices;
 using System.Security.Cryptography.X509Certificates;
 using Tacit.Protocol;
 
@@ -76,6 +77,7 @@ internal sealed class HttpBackend : IProvider
 
     public KeyRing Keys { get; }
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<Attempt> TryAsync(ProviderCall call, string model, KeySlot key)
     {
         call.Clock.Begin(_budgets);
@@ -137,16 +139,16 @@ internal sealed class HttpBackend : IProvider
 
     public void Dispose() => _http.Dispose();
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<Attempt> BeginAsync(ProviderCall call, HttpResponseMessage response)
     {
         HttpContentHeaders headers = response.Content.Headers;
-        string? mediaType = headers.ContentType?.MediaType;
-        bool events = string.Equals(mediaType, "text/event-stream", StringComparison.OrdinalIgnoreCase);
+        bool events = IsMediaType(headers, "text/event-stream");
 
         // A server that cannot stream may answer a stream's request whole, but not the other way round: the caller could not read it.
-        if (headers.ContentEncoding.Count > 0
+        if (headers.NonValidated.Contains("Content-Encoding")
             || (events && !call.Stream)
-            || (!events && !string.Equals(mediaType, "application/json", StringComparison.OrdinalIgnoreCase)))
+            || (!events && !IsMediaType(headers, "application/json")))
         {
             return new Attempt(null, AttemptFailure.Failed);
         }
@@ -157,6 +159,19 @@ internal sealed class HttpBackend : IProvider
                 ? new EventStreamReply(call, response, body, _maxEventBytes)
                 : new JsonReply(call, response, body, headers.ContentLength),
             AttemptFailure.None);
+    }
+
+    /// <summary>Compares the raw header: parsing it into objects would cost more than the rest of the head.</summary>
+    private static bool IsMediaType(HttpContentHeaders headers, string type)
+    {
+        if (!headers.NonValidated.TryGetValues("Content-Type", out HeaderStringValues values) || values.Count != 1)
+        {
+            return false;
+        }
+
+        ReadOnlySpan<char> value = values.ToString();
+        int parameters = value.IndexOf(';');
+        return (parameters < 0 ? value : value[..parameters]).Trim().Equals(type, StringComparison.OrdinalIgnoreCase);
     }
 
     private async ValueTask<Attempt> RefusedAsync(ProviderCall call, HttpResponseMessage response, KeySlot key)
