@@ -50,7 +50,10 @@ public sealed record IssuerOptions : IValidatedSettings
     /// <summary>Wrong voucher codes that one client address may try in a burst; one more a second. Default: 30.</summary>
     public int VoucherFailureBurst { get; init; } = 30;
 
-    /// <summary>Memory for large request bodies, of all connections together, in bytes; more are refused as busy. Default: 256 MiB.</summary>
+    /// <summary>
+    /// Memory for large request bodies, of all connections together, in bytes; more are refused as busy. Accounts that were never credited get an eighth of it
+    /// besides. Default: 256 MiB.
+    /// </summary>
     public long MaxBodyBytes { get; init; } = 256L << 20;
 
     /// <summary>Connections at once. Default: 10,000.</summary>
@@ -79,7 +82,7 @@ public sealed record IssuerOptions : IValidatedSettings
             .RequireRange(KeyPollInterval, TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(10), nameof(KeyPollInterval))
             .RequireRange(RestoreBurst, 1, 1_000_000, nameof(RestoreBurst))
             .RequireRange(VoucherFailureBurst, 1, 1_000_000, nameof(VoucherFailureBurst))
-            .RequireRange(MaxBodyBytes, 1L << 20, 1L << 40, nameof(MaxBodyBytes))
+            .RequireRange(MaxBodyBytes, 4L << 20, 1L << 40, nameof(MaxBodyBytes))
             .RequireRange(MaxConnections, 1, 1_000_000, nameof(MaxConnections));
         foreach (Plan plan in Plans)
         {

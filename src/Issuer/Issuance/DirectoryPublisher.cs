@@ -85,7 +85,16 @@ internal sealed partial class DirectoryPublisher : IAsyncDisposable
 
         if (_signerKeys is not null)
         {
-            await RebuildAsync(cancellationToken);
+            try
+            {
+                await RebuildAsync(isNews: false, cancellationToken);
+            }
+            catch (StorageException e)
+            {
+                // What was published last is still true of its keys, and says until when each is good.
+                _fault = e.Message;
+                LogNotPublished(_log, e.Message);
+            }
         }
 
         return _current;
@@ -97,7 +106,7 @@ internal sealed partial class DirectoryPublisher : IAsyncDisposable
         try
         {
             _signerKeys = await _signer.GetKeysAsync(cancellationToken);
-            await RebuildAsync(cancellationToken);
+            await RebuildAsync(isNews: true, cancellationToken);
         }
         catch (SignerUnavailableException e)
         {
@@ -137,12 +146,19 @@ internal sealed partial class DirectoryPublisher : IAsyncDisposable
         }
     }
 
-    private async Task RebuildAsync(CancellationToken cancellationToken)
+    /// <param name="isNews">False if only the time may have changed something; then one of many callers does the work.</param>
+    /// <param name="cancellationToken">Ends the wait for a turn.</param>
+    private async Task RebuildAsync(bool isNews, CancellationToken cancellationToken)
     {
         await _gate.WaitAsync(cancellationToken);
+        DateTimeOffset now = _time.GetUtcNow();
         try
         {
-            DateTimeOffset now = _time.GetUtcNow();
+            if (!isNews && _current is PublishedDirectory fresh && fresh.IsCurrentAt(now))
+            {
+                return;
+            }
+
             IReadOnlyList<SignerKey> keys = _signerKeys!;
             IssuanceCatalog catalog = IssuanceCatalog.Create(keys, _options.Plans);
             if (_current?.Catalog is not IssuanceCatalog known || !known.All.Select(key => key.KeyRef).SequenceEqual(catalog.All.Select(key => key.KeyRef)))
@@ -159,6 +175,10 @@ internal sealed partial class DirectoryPublisher : IAsyncDisposable
             // The signer's keys and our plans do not go together: another list of plans, most likely. What was published stays.
             _fault = e.Message;
             LogNotPublished(_log, e.Message);
+            if (_current is PublishedDirectory last)
+            {
+                _current = last with { BuiltAt = now, ValidUntil = now + _options.KeyPollInterval };
+            }
         }
         finally
         {

@@ -25,7 +25,8 @@ internal sealed class IssuanceEndpoints
     private readonly AccountBook _accounts;
     private readonly RateLimiter _restores;
     private readonly bool _hasFreePlan;
-    private long _room;
+    private readonly Room _room;
+    private readonly Room _strangersRoom;
 
     /// <param name="issuance">Does the work.</param>
     /// <param name="accounts">Tells who may send a large body.</param>
@@ -37,7 +38,10 @@ internal sealed class IssuanceEndpoints
         _issuance = issuance;
         _accounts = accounts;
         _restores = restores;
-        _room = maxBodyBytes;
+        _room = new Room(maxBodyBytes);
+
+        // Keys are free, memory is not: whoever was never credited shares a smaller room, so that they can't take that of the others.
+        _strangersRoom = new Room(maxBodyBytes / 8);
         _hasFreePlan = hasFreePlan;
     }
 
@@ -54,7 +58,7 @@ internal sealed class IssuanceEndpoints
             return;
         }
 
-        await AnswerAsync(context, account, _hasFreePlan ? null : ProblemTypes.InsufficientCredit, _issuance.IssueAsync);
+        await AnswerAsync(context, account, strangersAreRefused: !_hasFreePlan, _issuance.IssueAsync);
     }
 
     private async Task RestoreAsync(HttpContext context)
@@ -70,15 +74,15 @@ internal sealed class IssuanceEndpoints
             return;
         }
 
-        await AnswerAsync(context, account, ProblemTypes.NothingToRestore, _issuance.RestoreAsync);
+        await AnswerAsync(context, account, strangersAreRefused: false, _issuance.RestoreAsync);
     }
 
     /// <param name="context">The request.</param>
     /// <param name="account">Hash of its account key.</param>
-    /// <param name="strangerProblem">What a large body earns from an account that was never credited: keys are free, memory is not.</param>
+    /// <param name="strangersAreRefused">Whether an account that was never credited has nothing to gain, and its large body is not even read.</param>
     /// <param name="work">Issues or restores.</param>
     private async Task AnswerAsync(
-        HttpContext context, byte[] account, string? strangerProblem,
+        HttpContext context, byte[] account, bool strangersAreRefused,
         Func<ReadOnlyMemory<byte>, IReadOnlyList<TokenRequest>, CancellationToken, Task<IssuanceOutcome>> work)
     {
         bool isBatch = MediaTypeMatch.Is(context.Request, MediaTypes.GenericBatchRequest);
@@ -102,28 +106,28 @@ internal sealed class IssuanceEndpoints
             return;
         }
 
-        if (strangerProblem is not null && !await _accounts.ExistsAsync(account, context.RequestAborted))
+        bool isStranger = !await _accounts.ExistsAsync(account, context.RequestAborted);
+        if (isStranger && strangersAreRefused)
         {
-            await Problems.WriteAsync(context, strangerProblem);
+            await Problems.WriteAsync(context, ProblemTypes.InsufficientCredit);
             return;
         }
 
-        if (Interlocked.Add(ref _room, -size) >= 0)
+        Room room = isStranger ? _strangersRoom : _room;
+        if (!room.TryTake(size))
         {
-            try
-            {
-                await AnswerCoreAsync(context, account, isBatch, most, work);
-            }
-            finally
-            {
-                Interlocked.Add(ref _room, size);
-            }
-
+            await Problems.WriteAsync(context, ProblemTypes.Busy);
             return;
         }
 
-        Interlocked.Add(ref _room, size);
-        await Problems.WriteAsync(context, ProblemTypes.Busy);
+        try
+        {
+            await AnswerCoreAsync(context, account, isBatch, most, work);
+        }
+        finally
+        {
+            room.GiveBack(size);
+        }
     }
 
     private static async Task AnswerCoreAsync(
@@ -209,5 +213,24 @@ internal sealed class IssuanceEndpoints
         context.Response.ContentLength = body.Length;
         context.Response.Headers.CacheControl = "no-store";
         return context.Response.Body.WriteAsync(body, context.RequestAborted).AsTask();
+    }
+
+    /// <summary>Memory that several requests share, in bytes.</summary>
+    private sealed class Room(long size)
+    {
+        private long _free = size;
+
+        public bool TryTake(long bytes)
+        {
+            if (Interlocked.Add(ref _free, -bytes) >= 0)
+            {
+                return true;
+            }
+
+            GiveBack(bytes);
+            return false;
+        }
+
+        public void GiveBack(long bytes) => Interlocked.Add(ref _free, bytes);
     }
 }
