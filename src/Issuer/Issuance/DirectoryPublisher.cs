@@ -138,8 +138,9 @@ internal sealed partial class DirectoryPublisher : IAsyncDisposable
             {
                 return;
             }
-            catch (StorageException e)
+            catch (Exception e)
             {
+                // Whatever it was, the keys go on rotating and have to be asked for again.
                 _fault = e.Message;
                 LogNotPublished(_log, e.Message);
             }

@@ -87,16 +87,26 @@ internal sealed class IssuanceKey
     }
 
     /// <summary>The modulus out of a SubjectPublicKeyInfo (RFC 5280 §4.1) around an RSAPublicKey (RFC 8017 A.1.1), to 256 bytes.</summary>
+    /// <exception cref="InvalidOperationException">It is no such key.</exception>
     private static byte[] ReadModulus(byte[] spki)
     {
-        AsnReader info = new AsnReader(spki, AsnEncodingRules.DER).ReadSequence();
-        info.ReadSequence();
-        byte[] publicKey = info.ReadBitString(out _);
-        ReadOnlySpan<byte> modulus = new AsnReader(publicKey, AsnEncodingRules.DER).ReadSequence().ReadIntegerBytes().Span;
-        modulus = modulus.TrimStart((byte)0);
-        return modulus.Length == TokenTypes.ModulusSizeInBytes
-            ? modulus.ToArray()
-            : throw new AsnContentException("A token key has a modulus of 2048 bits.");
+        try
+        {
+            AsnReader info = new AsnReader(spki, AsnEncodingRules.DER).ReadSequence();
+            info.ReadSequence();
+            byte[] publicKey = info.ReadBitString(out _);
+            ReadOnlySpan<byte> modulus = new AsnReader(publicKey, AsnEncodingRules.DER).ReadSequence().ReadIntegerBytes().Span.TrimStart((byte)0);
+            if (modulus.Length == TokenTypes.ModulusSizeInBytes)
+            {
+                return modulus.ToArray();
+            }
+        }
+        catch (AsnContentException)
+        {
+            // The same fault: a key that the signer should not have.
+        }
+
+        throw new InvalidOperationException("the signer has a key that is no RSA key of 2048 bits");
     }
 }
 
