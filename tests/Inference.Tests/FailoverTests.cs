@@ -145,7 +145,22 @@ public sealed class FailoverTests
         time.Advance(TimeSpan.FromMinutes(5));
         await harness.AskAsync();
         await harness.AskAsync();
+
         Assert.Equal(2, Keys(provider).Count(key => key == "Bearer bad"));
+    }
+
+    [Fact]
+    public async Task Refused_keys_are_told_apart_from_busy_ones_while_they_are_left_alone()
+    {
+        await using ScriptedProvider provider = ScriptedProvider.Start(Failing("401"));
+        await using var harness = new RouterHarness(provider);
+        for (int i = 0; i < 2; i++)
+        {
+            (ProviderException failure, _) = await harness.FailAsync();
+            Assert.Equal((ErrorCodes.ProviderError, false), (failure.Error.Code, failure.ClientProvoked));
+        }
+
+        Assert.Single(provider.Requests);
     }
 
     [Theory]

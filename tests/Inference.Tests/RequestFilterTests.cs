@@ -168,6 +168,15 @@ public sealed class RequestFilterTests
     }
 
     [Fact]
+    public void Plan_without_output_buys_embeddings_only()
+    {
+        using var output = new SensitiveBuffer();
+        Assert.Null(RequestFilter.Filter(Operation.Embeddings, """{"model":"m","input":"x"}"""u8, new RequestLimits(0), output, out _));
+        ApiError? error = RequestFilter.Filter(Operation.ChatCompletions, """{"model":"m","messages":[]}"""u8, new RequestLimits(0), output, out _);
+        Assert.Equal((ErrorCodes.OutputCapExceeded, null), (error?.Code, error?.Param));
+    }
+
+    [Fact]
     public void Whole_vocabulary_of_a_tool_using_chat_passes()
     {
         const string Rest = """

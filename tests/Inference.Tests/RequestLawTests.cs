@@ -151,6 +151,39 @@ public sealed class RequestLawTests
     [InlineData(Operation.ChatCompletions)]
     [InlineData(Operation.Responses)]
     [InlineData(Operation.Embeddings)]
+    public async Task Demo_model_answers_whatever_goes_on(Operation operation)
+    {
+        await using var harness = new RouterHarness(new InferenceOptions { DemoModel = true });
+        int answered = 0;
+        foreach (string sample in Gen.Sample(Objects(operation, faults: true), 300).Concat(Gen.Sample(Objects(operation, faults: false), 300)))
+        {
+            using var body = new SensitiveBuffer();
+            if (RequestFilter.Filter(operation, Encoding.UTF8.GetBytes(sample), new RequestLimits(Limit), body, out FilteredRequest request) is not null)
+            {
+                continue;
+            }
+
+            try
+            {
+                await using ProviderReply reply = await harness.Router.SendAsync(
+                    operation, InferenceRouter.DemoModelName, request.Stream, body.WrittenMemory, RequestFacts.None, TestContext.Current.CancellationToken);
+                Assert.NotEmpty(await RouterHarness.ReadAllAsync(reply));
+            }
+            catch (ProviderException failure)
+            {
+                Assert.Equal("dimensions", failure.Error.Param);
+            }
+
+            answered++;
+        }
+
+        Assert.True(answered > 200);
+    }
+
+    [Theory]
+    [InlineData(Operation.ChatCompletions)]
+    [InlineData(Operation.Responses)]
+    [InlineData(Operation.Embeddings)]
     public void Mutated_requests_end_in_a_refusal_or_hold_the_law(Operation operation)
     {
         byte[][] corpus = [.. Gen.Sample(Objects(operation, faults: false), 40).Concat(Gen.Sample(Objects(operation, faults: true), 40)).Select(Encoding.UTF8.GetBytes)];

@@ -19,6 +19,7 @@ public sealed class ScriptedProvider : IAsyncDisposable
     private readonly ConcurrentBag<Task> _connections = [];
     private readonly Task _accepting;
     private int _connectionCount;
+    private volatile bool _readsBodyLate;
 
     private ScriptedProvider(Func<ScriptedExchange, Task> script)
     {
@@ -137,8 +138,6 @@ public sealed class ScriptedProvider : IAsyncDisposable
         _readsBodyLate = true;
         return this;
     }
-
-    private volatile bool _readsBodyLate;
 
     internal void Record(ScriptedRequest request) => _requests.Enqueue(request);
 

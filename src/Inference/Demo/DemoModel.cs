@@ -32,7 +32,7 @@ internal sealed class DemoModel(TimeSpan eventDelay, TimeProvider time) : IProvi
                 default:
                     if (DemoEmbeddings.Write(reply, prompt, call.Body.Span) is { } error)
                     {
-                        return ValueTask.FromResult(new Attempt(null, AttemptFailure.Rejected, error));
+                        return ValueTask.FromResult(new Attempt(null, AttemptFailure.Rejected) { Error = error });
                     }
 
                     break;

@@ -24,14 +24,14 @@ public static class RequestFilter
     /// <param name="operation">Which allow-list applies.</param>
     /// <param name="body">The request's body as it came; not kept.</param>
     /// <param name="limits">What the token's plan allows.</param>
-    /// <param name="output">Receives the filtered body; untouched on refusal.</param>
+    /// <param name="output">Receives the filtered body; untouched on refusal. Room for 64 bytes more than the body has spares it growing.</param>
     /// <param name="request">What routing needs to know; default on refusal.</param>
     /// <returns>Null, or why the request is refused: <c>invalid_json</c>, <c>invalid_value</c>, <c>unknown_member</c>, <c>stateful_member_refused</c> or <c>output_cap_exceeded</c>, each status 400.</returns>
     public static ApiError? Filter(
         Operation operation, ReadOnlySpan<byte> body, in RequestLimits limits, SensitiveBuffer output, out FilteredRequest request)
     {
         ArgumentNullException.ThrowIfNull(output);
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(limits.MaxOutputTokens, nameof(limits));
+        ArgumentOutOfRangeException.ThrowIfNegative(limits.MaxOutputTokens, nameof(limits));
         Refusal? refusal;
         try
         {
@@ -196,7 +196,7 @@ public static class RequestFilter
         // Refused before the multiplication could overflow.
         if (choices > limit)
         {
-            return Exceeded("n", limit);
+            return Exceeded(values[places.Choices >= 0 ? places.Choices : places.Caps[0]].IsAbsent ? null : "n", limit);
         }
 
         bool named = false;
@@ -231,7 +231,7 @@ public static class RequestFilter
         return null;
     }
 
-    private static Refusal Exceeded(string param, int limit) => new(
+    private static Refusal Exceeded(string? param, int limit) => new(
         ErrorCodes.OutputCapExceeded,
         $"The token's plan pays for at most {limit} tokens of output, over all choices together.",
         param);

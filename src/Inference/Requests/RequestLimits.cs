@@ -1,7 +1,7 @@
 namespace Tacit.Inference;
 
 /// <summary>What the plan of the presented token allows this request.</summary>
-/// <param name="MaxOutputTokens">The most tokens the reply may have, over all its choices. Above zero.</param>
+/// <param name="MaxOutputTokens">The most tokens the reply may have, over all its choices; 0 for a plan that buys embeddings only.</param>
 public readonly record struct RequestLimits(int MaxOutputTokens);
 
 /// <summary>What routing needs to know of a request that passed the filter. Holds nothing of the prompt.</summary>

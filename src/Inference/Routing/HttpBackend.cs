@@ -150,7 +150,7 @@ internal sealed class HttpBackend : IProvider
             || (events && !call.Stream)
             || (!events && !IsMediaType(headers, "application/json")))
         {
-            return new Attempt(null, AttemptFailure.Failed);
+            return new Attempt(null, AttemptFailure.Failed) { Status = (int)response.StatusCode };
         }
 
         Stream body = await response.Content.ReadAsStreamAsync(call.Clock.Token);
@@ -180,12 +180,12 @@ internal sealed class HttpBackend : IProvider
         switch (status)
         {
             case 401 or 402:
-                return new Attempt(null, AttemptFailure.KeyRefused);
+                return new Attempt(null, AttemptFailure.KeyRefused) { Status = status };
             case 429:
-                return new Attempt(null, AttemptFailure.KeyBusy, RetryAfter: RetryAfter(response.Headers.RetryAfter));
+                return new Attempt(null, AttemptFailure.KeyBusy) { Status = status, RetryAfter = RetryAfter(response.Headers.RetryAfter) };
             // 403: some providers mean the key's rights, some the prompt. It moves on to the next key, but benches none: a prompt could bench them all.
             case < 400 or 403 or 408 or >= 500:
-                return new Attempt(null, AttemptFailure.Failed);
+                return new Attempt(null, AttemptFailure.Failed) { Status = status };
         }
 
         using var text = new SensitiveBuffer(4096);
@@ -204,7 +204,7 @@ internal sealed class HttpBackend : IProvider
             text.Clear();
         }
 
-        return new Attempt(null, AttemptFailure.Rejected, ProviderError.Read(status, text.WrittenSpan, key.Key));
+        return new Attempt(null, AttemptFailure.Rejected) { Status = status, Error = ProviderError.Read(status, text.WrittenSpan, key.Key) };
     }
 
     private TimeSpan RetryAfter(RetryConditionHeaderValue? header)

@@ -147,7 +147,7 @@ public sealed partial class InferenceRouter : IAsyncDisposable
     private async Task<ReplySource> AskInTurnAsync(Route[] routes, ProviderCall call, CancellationToken caller)
     {
         int attempts = 0;
-        AttemptFailure last = AttemptFailure.KeyBusy;
+        var last = AttemptFailure.None;
         foreach ((IProvider provider, string model) in routes)
         {
             int start = provider.Keys.Start();
@@ -164,7 +164,7 @@ public sealed partial class InferenceRouter : IAsyncDisposable
 
                 // A caller that cancels makes the attempt fail in whatever way comes first; it is not the provider's failure.
                 caller.ThrowIfCancellationRequested();
-                LogFailed(provider.Name, attempt.Failure, attempt.Error?.Status ?? 0);
+                LogFailed(provider.Name, attempt.Failure, attempt.Status);
                 last = attempt.Failure;
                 switch (attempt.Failure)
                 {
@@ -172,11 +172,11 @@ public sealed partial class InferenceRouter : IAsyncDisposable
                         throw new ProviderException(attempt.Error!, clientProvoked: true);
                     case AttemptFailure.TimedOut:
                         throw Failures.TimedOut(call.Clock);
-                    case AttemptFailure.KeyRefused when key.Bench(_time, RefusedKeyBench) && key.Key is not null:
-                        LogKeyRefused(provider.Name, key.Number);
+                    case AttemptFailure.KeyRefused when key.Bench(_time, RefusedKeyBench, attempt.Failure):
+                        LogKeyRefused(provider.Name, key.Number, attempt.Status);
                         break;
                     case AttemptFailure.KeyBusy:
-                        key.Bench(_time, attempt.RetryAfter);
+                        key.Bench(_time, attempt.RetryAfter, attempt.Failure);
                         break;
                 }
 
@@ -184,6 +184,11 @@ public sealed partial class InferenceRouter : IAsyncDisposable
                 {
                     break;
                 }
+            }
+
+            if (last == AttemptFailure.None)
+            {
+                last = provider.Keys.Reason;
             }
         }
 
@@ -198,8 +203,8 @@ public sealed partial class InferenceRouter : IAsyncDisposable
     [LoggerMessage(Level = LogLevel.Debug, Message = "Backend {Backend} gave no reply: {Failure}, status {Status}")]
     private partial void LogFailed(string backend, AttemptFailure failure, int status);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Backend {Backend} refuses its key number {Key}; it is left alone for five minutes. Check the key's reference and its account")]
-    private partial void LogKeyRefused(string backend, int key);
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Backend {Backend} answers {Status} to key number {Key} of its settings (0: it has none); that key is left alone for five minutes. Check its reference and its account")]
+    private partial void LogKeyRefused(string backend, int key, int status);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Backend {Backend} is reached over plain http: prompts and keys can be read on the way. Use https unless the network between is your own")]
     private partial void LogPlainHttp(string backend);

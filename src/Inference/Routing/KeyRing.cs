@@ -4,20 +4,25 @@ namespace Tacit.Inference;
 internal sealed class KeySlot(int number, ProviderKey? key)
 {
     private long _benchedUntil = long.MinValue;
+    private volatile AttemptFailure _reason;
 
-    /// <summary>Its place in the settings, from 1: what a log may call it.</summary>
+    /// <summary>Its place in the settings, from 1: what a log may call it. 0 for no key.</summary>
     public int Number => number;
 
     /// <summary>Null for the one slot of a backend that wants no key.</summary>
     public ProviderKey? Key => key;
 
+    /// <summary>Why it was benched last.</summary>
+    public AttemptFailure Reason => _reason;
+
     public bool IsUsableAt(long timestamp) => timestamp >= Volatile.Read(ref _benchedUntil);
 
     /// <returns>False if it was benched already, so that a burst of refusals is told once.</returns>
-    public bool Bench(TimeProvider time, TimeSpan duration)
+    public bool Bench(TimeProvider time, TimeSpan duration, AttemptFailure reason)
     {
         long now = time.GetTimestamp();
         bool usable = IsUsableAt(now);
+        _reason = reason;
         Volatile.Write(ref _benchedUntil, now + (long)(duration.TotalSeconds * time.TimestampFrequency));
         return usable;
     }
@@ -33,10 +38,11 @@ internal sealed class KeyRing
     public KeyRing(IReadOnlyList<ProviderKey> keys, TimeProvider time)
     {
         _time = time;
-        _slots = keys.Count == 0 ? [new KeySlot(1, null)] : [.. keys.Select((key, i) => new KeySlot(i + 1, key))];
+        _slots = keys.Count == 0 ? [new KeySlot(0, null)] : [.. keys.Select((key, i) => new KeySlot(i + 1, key))];
     }
 
-    public int Count => _slots.Length;
+    /// <summary>Why no key is usable, when none is: that one is busy is the better news, for it passes soonest.</summary>
+    public AttemptFailure Reason => Array.Exists(_slots, slot => slot.Reason == AttemptFailure.KeyBusy) ? AttemptFailure.KeyBusy : AttemptFailure.KeyRefused;
 
     /// <summary>Where a request starts.</summary>
     public int Start() => (int)(Interlocked.Increment(ref _next) % (uint)_slots.Length);

@@ -44,7 +44,17 @@ internal enum AttemptFailure
 }
 
 /// <summary>What an attempt came to: a reply, or why there is none.</summary>
-internal readonly record struct Attempt(ReplySource? Reply, AttemptFailure Failure, ApiError? Error = null, TimeSpan RetryAfter = default);
+internal readonly record struct Attempt(ReplySource? Reply, AttemptFailure Failure)
+{
+    /// <summary>What the server answered; 0 if it did not.</summary>
+    public int Status { get; init; }
+
+    /// <summary>What to tell the caller, where the request was rejected.</summary>
+    public ApiError? Error { get; init; }
+
+    /// <summary>How long a busy key is to rest.</summary>
+    public TimeSpan RetryAfter { get; init; }
+}
 
 /// <summary>What answers requests: a server behind HTTP, or the demo model.</summary>
 internal interface IProvider : IDisposable
