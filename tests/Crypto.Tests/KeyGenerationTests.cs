@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Security.Cryptography;
 using Tacit.Crypto.Interop;
 using Tacit.Crypto.Rsa;
@@ -37,6 +36,25 @@ public sealed class KeyGenerationTests
         Assert.Equal(key.PublicKey.ExportSubjectPublicKeyInfo(), again.PublicKey.ExportSubjectPublicKeyInfo());
         Assert.Equal(2, progress.Last.PrimesFound);
         Assert.True(progress.Last.CandidatesExpected > 0);
+    }
+
+    [Fact]
+    public async Task Keys_of_4096_bits_are_generated()
+    {
+        Assert.SkipUnless(Property.IsSoak, "Takes up to minutes; part of the soak run.");
+        using BlindRsaPrivateKey plain = BlindRsaPrivateKey.Generate(4096);
+        Assert.True(Issuance.Run(plain, BlindRsaVariant.DeterministicPss, [1]));
+        using PartiallyBlindRsaPrivateKey key = await PartiallyBlindRsaPrivateKey.GenerateAsync(4096, null, Ct);
+        using BlindRsaPrivateKey derived = key.DeriveKey("plan"u8);
+        Assert.True(Issuance.Run(derived, BlindRsaVariant.DeterministicPss, [1]));
+    }
+
+    [Fact]
+    public async Task Safe_prime_search_ends_when_a_progress_handler_fails()
+    {
+        CollectedProgress progress = new() { OnReport = () => throw new NotSupportedException() };
+        await Assert.ThrowsAsync<NotSupportedException>(
+            () => PartiallyBlindRsaPrivateKey.GenerateAsync(4096, progress, Ct));
     }
 
     [Fact]
