@@ -37,7 +37,7 @@ public sealed class BlindRsaPrivateKey : IDisposable
 
     internal CrtKey Key => _key;
 
-    /// <summary>A new key with e = 65537. Takes a tenth of a second to several seconds.</summary>
+    /// <summary>A new key with e = 65537. Takes a tenth of a second for 2048 bits to two seconds for 4096.</summary>
     /// <param name="bits">2048, 3072 or 4096.</param>
     /// <exception cref="CryptographicException">Another size.</exception>
     public static BlindRsaPrivateKey Generate(int bits)

@@ -29,7 +29,7 @@ public sealed class PartiallyBlindRsaPrivateKey : IDisposable
     public int ModulusSizeInBytes => _modulus.Length;
 
     /// <summary>Searches two safe primes, both at once on two threads.</summary>
-    /// <param name="bits">2048 (about a second) or 4096 (about half a minute); chance decides.</param>
+    /// <param name="bits">2048 (a quarter of a second of processor time on average) or 4096 (twelve seconds); chance decides.</param>
     /// <param name="progress">Told now and then, from the searching threads.</param>
     /// <param name="cancellationToken">Ends the search between two candidates.</param>
     /// <exception cref="CryptographicException">Another size.</exception>
@@ -56,7 +56,7 @@ public sealed class PartiallyBlindRsaPrivateKey : IDisposable
     /// <summary>The key as PKCS#8 with RSASSA-PSS. The caller wipes it.</summary>
     public byte[] ExportPkcs8() => RsaPrivateNumbers.Export(_key);
 
-    /// <summary>The key for one metadata value. Takes about a millisecond: keep it for as long as the metadata is live.</summary>
+    /// <summary>The key for one metadata value. Takes a tenth of a millisecond, and its first signature as long again for a blinding pair: keep it while the metadata is live.</summary>
     public BlindRsaPrivateKey DeriveKey(ReadOnlySpan<byte> info)
     {
         using NativeGroup.Lease lease = _key.Use();

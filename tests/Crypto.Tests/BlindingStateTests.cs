@@ -1,5 +1,5 @@
-using FsCheck.Fluent;
 using System.Security.Cryptography;
+using FsCheck.Fluent;
 using Tacit.Crypto.Interop;
 using Tacit.Crypto.Rsa;
 

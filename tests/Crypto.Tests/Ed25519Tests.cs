@@ -1,5 +1,5 @@
-using FsCheck.Fluent;
 using System.Security.Cryptography;
+using FsCheck.Fluent;
 
 namespace Tacit.Crypto.Tests;
 

@@ -1,6 +1,6 @@
-using FsCheck.Fluent;
 using System.Formats.Asn1;
 using System.Security.Cryptography;
+using FsCheck.Fluent;
 using Tacit.Crypto.Interop;
 using Tacit.Crypto.Rsa;
 
