@@ -1,7 +1,8 @@
 using Tacit.Bench.Crypto;
 using Tacit.Bench.Harness;
+using Tacit.Bench.Issuance;
 
-Suite[] suites = [new CryptoSuite()];
+Suite[] suites = [new CryptoSuite(), new IssuanceSuite()];
 
 string[] words = [.. args.Where(arg => !arg.StartsWith("--", StringComparison.Ordinal))];
 string[] flags = [.. args.Where(arg => arg.StartsWith("--", StringComparison.Ordinal))];
