@@ -32,7 +32,7 @@ public sealed record Plan
     /// <summary>Largest request body, in bytes.</summary>
     public required int MaxInputBytes { get; init; }
 
-    /// <summary>Largest output that may be asked for, in tokens of the model, over all choices.</summary>
+    /// <summary>Largest output that may be asked for, in tokens of the model, over all choices; 0 for a plan that buys embeddings only.</summary>
     public required int MaxOutputTokens { get; init; }
 
     /// <summary>Price of one token of this plan.</summary>
@@ -67,9 +67,9 @@ public sealed record Plan
             }
         }
 
-        if (MaxInputBytes <= 0 || MaxOutputTokens <= 0)
+        if (MaxInputBytes <= 0 || MaxOutputTokens < 0)
         {
-            return $"plan {Id}: maxInputBytes and maxOutputTokens are above zero";
+            return $"plan {Id}: maxInputBytes is above zero, maxOutputTokens not below it";
         }
 
         if (Price.IsNegative || Price.Value > (1L << 53) - 1)
