@@ -28,6 +28,8 @@ internal static class Failures
             HttpRequestException e => (ExitCode.Failed, $"A connection failed ({ExceptionNames.Of(e)}). `tacit doctor` looks for the cause."),
             JsonException => (ExitCode.Failed, "An answer came in a form this version does not know. Use the same version of tacit everywhere."),
             UnauthorizedAccessException e => (ExitCode.Failed, e.Message),
+            // ENOSPC and EDQUOT; what was being written is whole or not there.
+            IOException { HResult: 28 or 122 } e => (ExitCode.Failed, $"The disk is full ({e.Message}). Free some space and try again; nothing was lost."),
             IOException e => (ExitCode.Failed, e.Message),
             _ => (ExitCode.Failed, $"This should not have happened ({ExceptionNames.Of(exception)}). `tacit doctor` checks the machine; if it finds nothing, please report this line."),
         };

@@ -162,8 +162,6 @@ internal sealed class Terminal : IDisposable
 
     public string Bold(string text) => Paint(text, "1");
 
-    public string Dim(string text) => Paint(text, "2");
-
     /// <param name="code">An SGR parameter of ECMA-48: 1 bold, 2 faint, 31 red, 32 green, 33 yellow.</param>
     public string Paint(string text, string code) => UseColor ? $"\e[{code}m{text}\e[0m" : text;
 

@@ -77,7 +77,7 @@ public sealed class SecretReference
         }
     }
 
-    /// <summary>True for a file that users other than its owner can read; <c>tacit doctor</c> warns of it.</summary>
+    /// <summary>True for a file that users other than its owner can read; <c>--check</c> warns of it.</summary>
     public bool IsReadableByOthers =>
         _isFile && !OperatingSystem.IsWindows() && File.Exists(_target)
         && (File.GetUnixFileMode(_target) & (UnixFileMode.GroupRead | UnixFileMode.OtherRead)) != 0;

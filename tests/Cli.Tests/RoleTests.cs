@@ -92,6 +92,19 @@ public sealed class RoleTests
     }
 
     [Fact]
+    public async Task Check_of_good_settings_warns_of_a_secret_that_others_can_read()
+    {
+        using TemporaryFolder folder = new();
+        await File.WriteAllTextAsync(folder["key"], "0123456789012345678901234567890123456789", Ct);
+        File.SetUnixFileMode(folder["key"], UnixFileMode.UserRead | UnixFileMode.OtherRead);
+        await File.WriteAllTextAsync(folder["c.json"], $$"""{ "Plans": {{Plans}}, "KeyFile": "file:{{folder["key"]}}", "InternalKey": "file:{{folder["key"]}}" }""", Ct);
+        Outcome outcome = await Cli.RunAsync("signer", "--config", folder["c.json"], "--data", folder["data"], "--check");
+        Assert.Equal(ExitCode.Fine, outcome.Code);
+        Assert.Contains($"chmod 600 {folder["key"]}", outcome.Error, StringComparison.Ordinal);
+        Assert.False(Directory.Exists(folder["data"]));
+    }
+
+    [Fact]
     public async Task Wrong_passphrase_of_a_role_is_told_in_a_line()
     {
         using TemporaryFolder folder = new();

@@ -73,6 +73,18 @@ public sealed class RunningRoleTests
     }
 
     [Fact]
+    public async Task Wallet_whose_seed_could_not_be_written_can_be_made_again()
+    {
+        using TemporaryFolder folder = new();
+        string[] create = ["account", "create", "--issuer", $"http://127.0.0.1:{Ports.FindThree()}", "--data", folder.Path];
+        Directory.CreateDirectory(folder["wallet.seed.new"]);
+        Assert.Equal(ExitCode.Failed, (await Cli.RunAsync(create)).Code);
+        Assert.False(File.Exists(folder["wallet.db"]));
+        Directory.Delete(folder["wallet.seed.new"]);
+        Assert.Contains("Write its seed down", (await Cli.RunAsync(create)).Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Without_an_issuer_a_voucher_says_how_to_start_one()
     {
         using TemporaryFolder folder = new();

@@ -14,7 +14,7 @@ internal static class AskCommand
     public static Command Create(Terminal terminal, Flags flags)
     {
         ClientFlags client = new(flags);
-        Argument<string?> text = new("TEXT") { Description = "The question. Without it, standard input is the question.", Arity = ArgumentArity.ZeroOrOne };
+        Argument<string?> text = new("TEXT") { Description = "The question. Without it, standard input is the question; other users of this machine cannot see it there, as they can in a list of processes.", Arity = ArgumentArity.ZeroOrOne };
         Option<bool> stdin = new("--stdin") { Description = "Read standard input too and put it after TEXT." };
         Option<string?> model = new("--model") { Description = "The model to ask. Default: the cheapest plan's first.", HelpName = "M" };
         Option<bool> json = Flags.Json();

@@ -12,7 +12,22 @@ namespace Tacit.Cli.Roles;
 internal sealed record RunningRole(string Role, string Address, IReadOnlyDictionary<string, string> Facts, Func<Task> StopAsync);
 
 /// <summary>What starting a role needs from its command line.</summary>
-internal sealed record RoleContext(SettingsLoader Settings, TimeProvider Time, ILoggerFactory Loggers, Action<string> Progress);
+internal sealed record RoleContext(SettingsLoader Settings, TimeProvider Time, ILoggerFactory Loggers, Action<string> Progress, Action<string> Warn)
+{
+    /// <summary>Reads a secret to see that it can be, and warns if others can read it too.</summary>
+    public void Try(SecretReference? reference, string setting)
+    {
+        if (reference is null)
+        {
+            return;
+        }
+        reference.Load(setting).Dispose();
+        if (reference.IsReadableByOthers)
+        {
+            Warn($"{setting}: other users of this machine can read {reference}. Run: chmod 600 {reference.ToString()[5..]}");
+        }
+    }
+}
 
 /// <summary>The line that a started role prints with <c>--json</c>.</summary>
 internal sealed record RoleReady(string Role, string Address, IReadOnlyDictionary<string, string> Facts);
@@ -53,7 +68,7 @@ internal static class RoleHost
                 .AddEnvironment(section)
                 .AddFlag("DataDirectory", parsed.GetValue(flags.Data) is null ? null : data, "--data")
                 .AddFlag("Listen", parsed.GetValue(listen), "--listen");
-            RoleContext context = new(settings, TimeProvider.System, log, terminal.Progress);
+            RoleContext context = new(settings, TimeProvider.System, log, terminal.Progress, terminal.Note);
             if (parsed.GetValue(onlyCheck))
             {
                 check(context);

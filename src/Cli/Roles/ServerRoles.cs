@@ -19,8 +19,11 @@ internal static class ServerRoles
         context =>
         {
             SignerOptions options = context.Settings.Load(SettingsJson.Default.SignerOptions);
-            Require(options.InternalKey, nameof(options.InternalKey));
-            (options.Passphrase ?? options.KeyFile)?.Load(options.Passphrase is null ? nameof(options.KeyFile) : nameof(options.Passphrase)).Dispose();
+            context.Try(
+                options.InternalKey ?? throw new SettingsException(new SettingsProblem(nameof(options.InternalKey), "this setting is missing", "Point it to the key as env:NAME or file:PATH.")),
+                nameof(options.InternalKey));
+            context.Try(options.Passphrase, nameof(options.Passphrase));
+            context.Try(options.KeyFile, nameof(options.KeyFile));
         },
         async (context, stop) =>
         {
@@ -43,8 +46,9 @@ internal static class ServerRoles
         {
             SettingsLoader signer = context.Settings.TakeSection("Signer");
             IssuerOptions options = context.Settings.Load(SettingsJson.Default.IssuerOptions);
-            (options.Passphrase ?? options.KeyFile)?.Load(options.Passphrase is null ? nameof(options.KeyFile) : nameof(options.Passphrase)).Dispose();
-            Connect(signer, options.DataDirectory, context).Dispose();
+            context.Try(options.Passphrase, nameof(options.Passphrase));
+            context.Try(options.KeyFile, nameof(options.KeyFile));
+            CheckLink(signer, options.DataDirectory, context);
         },
         async (context, stop) =>
         {
@@ -68,8 +72,13 @@ internal static class ServerRoles
             SettingsLoader signer = context.Settings.TakeSection("Signer");
             SettingsLoader inference = context.Settings.TakeSection("Inference");
             GatewayOptions options = context.Settings.Load(SettingsJson.Default.GatewayOptions);
-            inference.Load(SettingsJson.Default.InferenceSettings).Load();
-            Connect(signer, options.DataDirectory, context).Dispose();
+            InferenceSettings models = inference.Load(SettingsJson.Default.InferenceSettings);
+            models.Load();
+            foreach (SecretReference key in models.Backends.SelectMany(backend => backend.Keys))
+            {
+                context.Try(key, "Inference:Backends:Keys");
+            }
+            CheckLink(signer, options.DataDirectory, context);
         },
         async (context, stop) =>
         {
@@ -95,12 +104,10 @@ internal static class ServerRoles
 
     private static string Authority(Uri address) => address.GetLeftPart(UriPartial.Authority);
 
-    private static void Require(SecretReference? reference, string setting)
+    private static void CheckLink(SettingsLoader loader, string dataFolder, RoleContext context)
     {
-        if (reference is null)
-        {
-            throw new SettingsException(new SettingsProblem(setting, "this setting is missing", "Point it to the key as env:NAME or file:PATH."));
-        }
-        reference.Load(setting).Dispose();
+        SignerLink link = loader.Load(SettingsJson.Default.SignerLink);
+        link.Connect(dataFolder, context.Time).Dispose();
+        context.Try(link.Key, "Signer:Key");
     }
 }

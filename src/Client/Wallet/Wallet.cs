@@ -81,8 +81,15 @@ public sealed class Wallet : IAsyncDisposable
         var keys = new WalletKeys(parsed);
         try
         {
-            // The seed is on the disk before the first thing is sealed under it.
-            return await OpenAsync(options, keys, time, () => PrivateFiles.Write(seedPath, Encoding.ASCII.GetBytes(parsed.ToString() + "\n")), cancellationToken);
+            // The seed is on the disk before the first thing is sealed under it, and before a database that nobody could open without it. Only beside a
+            // database that is there already it waits until it has proved to be that one's.
+            Action? save = () => PrivateFiles.Write(seedPath, Encoding.ASCII.GetBytes(parsed.ToString() + "\n"));
+            if (!File.Exists(Path.Combine(options.DataDirectory, DatabaseFile)))
+            {
+                save();
+                save = null;
+            }
+            return await OpenAsync(options, keys, time, save, cancellationToken);
         }
         catch
         {
