@@ -12,8 +12,9 @@ namespace Tacit.Signer;
 /// </summary>
 internal sealed partial class KeyRotation : IAsyncDisposable
 {
-    // How late a pass may be when the clock was set forward, or after a pass that failed.
-    private static readonly TimeSpan s_longestWait = TimeSpan.FromSeconds(30);
+    // A pass that finds nothing to do costs next to nothing, and keys are made an hour ahead or more. Waiting for the exact moment instead would fail
+    // whoever sets the clock.
+    private static readonly TimeSpan s_interval = TimeSpan.FromSeconds(30);
 
     private readonly KeyStore _store;
     private readonly IReadOnlyList<Plan> _plans;
@@ -125,11 +126,9 @@ internal sealed partial class KeyRotation : IAsyncDisposable
     {
         while (!_stop.IsCancellationRequested)
         {
-            DateTimeOffset now = _time.GetUtcNow();
-            TimeSpan wait = KeySchedule.NextEdge(_plans, now) - now;
             try
             {
-                await Task.Delay(wait < s_longestWait ? wait : s_longestWait, _time, _stop.Token);
+                await Task.Delay(s_interval, _time, _stop.Token);
                 await RunAsync(_stop.Token);
             }
             catch (OperationCanceledException) when (_stop.IsCancellationRequested)

@@ -19,22 +19,17 @@ internal static class KeySchedule
 
     private const int MonthsPerQuarter = 3;
 
-    /// <summary>The periods of a plan whose keys may issue and redeem at <paramref name="time"/>: one, or two during the overlap.</summary>
-    public static IEnumerable<Period> LivePeriods(PeriodKind kind, DateTimeOffset time)
-    {
-        Period current = Period.Containing(kind, time);
-        yield return current;
-        if (current.Next.IsLiveAt(time))
-        {
-            yield return current.Next;
-        }
-    }
-
-    /// <summary>The periods of a plan whose keys have to exist at <paramref name="time"/>, those made ahead included.</summary>
+    /// <summary>The periods of a plan whose keys have to exist at <paramref name="time"/>: the current one, and those that go live soon.</summary>
     public static IEnumerable<Period> NeededPeriods(Plan plan, DateTimeOffset time)
     {
         TimeSpan ahead = plan.TokenType == TokenType.PartiallyBlindRsa ? PartiallyBlindRsaAhead : BlindRsaAhead;
-        return LivePeriods(plan.Period, time).Concat(LivePeriods(plan.Period, time + ahead)).Distinct();
+        Period period = Period.Containing(plan.Period, time);
+        yield return period;
+        while (period.Next.IssueFrom <= time + ahead)
+        {
+            period = period.Next;
+            yield return period;
+        }
     }
 
     /// <summary>
@@ -51,27 +46,5 @@ internal static class KeySchedule
         int month = ((period.Start.Month - 1) / MonthsPerQuarter * MonthsPerQuarter) + 1;
         DateTimeOffset quarter = new(period.Start.Year, month, 1, 0, 0, 0, TimeSpan.Zero);
         return (quarter, quarter.AddMonths(MonthsPerQuarter));
-    }
-
-    /// <summary>When next something is due for one of the plans: a key to be made or to go live, a deadline, an end of grace.</summary>
-    public static DateTimeOffset NextEdge(IEnumerable<Plan> plans, DateTimeOffset time)
-    {
-        DateTimeOffset next = DateTimeOffset.MaxValue;
-        foreach (Plan plan in plans)
-        {
-            TimeSpan ahead = plan.TokenType == TokenType.PartiallyBlindRsa ? PartiallyBlindRsaAhead : BlindRsaAhead;
-            Period current = Period.Containing(plan.Period, time);
-            ReadOnlySpan<DateTimeOffset> edges =
-                [current.Next.IssueFrom - ahead, current.Next.IssueFrom, current.Deadline, current.Previous.ExchangeUntil];
-            foreach (DateTimeOffset edge in edges)
-            {
-                if (edge > time && edge < next)
-                {
-                    next = edge;
-                }
-            }
-        }
-
-        return next;
     }
 }

@@ -35,6 +35,12 @@ public sealed record SignerOptions : IValidatedSettings
     /// </summary>
     public ListenAddress? Listen { get; init; }
 
+    /// <summary>
+    /// Whether the group of a Unix socket may use it too, mode 0660, for issuer and gateway that run as other users; name a socket in a folder that they can
+    /// enter. Default: no, mode 0600.
+    /// </summary>
+    public bool SocketForGroup { get; init; }
+
     /// <summary>Key of at least 16 bytes shared with issuer and gateway; only a <see cref="SignerServer"/> needs it.</summary>
     public SecretReference? InternalKey { get; init; }
 

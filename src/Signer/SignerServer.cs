@@ -117,6 +117,8 @@ public sealed class SignerServer : IAsyncDisposable
             {
                 Role = Role,
                 Listen = options.Listen ?? ListenAddress.UnixSocket(Path.Combine(options.DataDirectory, SignerOptions.DefaultSocketName)),
+                SocketMode = UnixFileMode.UserRead | UnixFileMode.UserWrite
+                    | (options.SocketForGroup ? UnixFileMode.GroupRead | UnixFileMode.GroupWrite : UnixFileMode.None),
                 MaxRequestBodyBytes = SignerWire.MaxRequestSizeInBytes,
                 Drain = _drain,
             },

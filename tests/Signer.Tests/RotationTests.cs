@@ -90,6 +90,32 @@ public sealed class RotationTests
         }
     }
 
+    [Theory]
+    [InlineData(PeriodKind.Day, TokenType.BlindRsa)]
+    [InlineData(PeriodKind.Day, TokenType.PartiallyBlindRsa)]
+    [InlineData(PeriodKind.Week, TokenType.BlindRsa)]
+    [InlineData(PeriodKind.Week, TokenType.PartiallyBlindRsa)]
+    [InlineData(PeriodKind.Month, TokenType.BlindRsa)]
+    [InlineData(PeriodKind.Month, TokenType.PartiallyBlindRsa)]
+    public void Keys_of_every_live_period_were_needed_an_hour_before_all_through_five_years(PeriodKind kind, TokenType type)
+    {
+        Plan plan = TestPlans.Chat with { Period = kind, TokenType = type };
+        DateTimeOffset end = Parse("2029-12-31T00:00:00Z");
+        for (DateTimeOffset now = Parse("2024-12-31T00:00:00Z"); now < end; now += TimeSpan.FromMinutes(61))
+        {
+            Period[] earlier = [.. KeySchedule.NeededPeriods(plan, now - TimeSpan.FromMinutes(59))];
+            Period current = Period.Containing(kind, now);
+            Period[] live = [.. new[] { current.Previous, current, current.Next, current.Next.Next }.Where(period => period.IsLiveAt(now))];
+            Assert.InRange(live.Length, 1, 2);
+            Assert.Subset(earlier.ToHashSet(), live.ToHashSet());
+            Assert.All(live, period =>
+            {
+                (DateTimeOffset from, DateTimeOffset until) = KeySchedule.ServiceOf(type, period);
+                Assert.True(from <= period.Start && period.Start < until);
+            });
+        }
+    }
+
     [Fact]
     public async Task Clock_that_jumps_a_year_and_is_put_right_costs_no_key()
     {
