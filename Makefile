@@ -30,7 +30,8 @@ demo: setup
 build: setup
 	@build/compile.sh Tacit.slnx 150
 
-test: setup
+test:
+	@build/setup.sh test
 	@build/compile.sh Tacit.slnx 150
 	@build/test.sh
 

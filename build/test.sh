@@ -4,6 +4,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/.."
 results=$PWD/artifacts/tests
+[ -x artifacts/node/bin/node ] && PATH=$PWD/artifacts/node/bin:$PATH
 configuration=${CONFIGURATION:-Release}
 limit=420
 [ "${TACIT_SOAK:-}" = 1 ] && limit=28800
