@@ -31,7 +31,7 @@ public sealed class TacitClient : IAsyncDisposable
         Account = new AccountClient(wallet, Directory, _transports, time);
         Filler = new WalletFiller(wallet, Directory, Account, options.Fill, options.Redemption.Gateway, time);
         Redemption = new RedemptionClient(wallet, Directory, Filler, _transports, Notices, options.Redemption, time, loggers);
-        Refills = new RefillService(wallet, Directory, Account, Filler, Redemption, _transports, Notices, options.Fill, time, loggers);
+        Refills = new RefillService(wallet, Directory, Account, Filler, Redemption, Notices, options.Fill, time, loggers);
     }
 
     public Wallet Wallet { get; }

@@ -73,10 +73,16 @@ public sealed partial class RedemptionClient
         _attempts.Dispose();
         await Task.WhenAny(Task.WhenAll(_background.Keys), Task.Delay(TimeSpan.FromSeconds(2), Time));
         _conversations.Dispose();
+        _exchanger.Dispose();
     }
 
+    /// <summary>Exchanges what was shown and not spent, and what is near its deadline.</summary>
+    /// <param name="spacing">Longest wait before each exchange, drawn evenly from zero.</param>
+    /// <returns>How many fresh tokens came of it.</returns>
+    internal Task<int> ExchangeAsync(TimeSpan spacing, CancellationToken cancellationToken) => _exchanger.RunAsync(IsLive, spacing, cancellationToken);
+
     /// <summary>Whether a conversation is recent enough to keep its returned tokens.</summary>
-    internal bool IsLive(byte[] conversation) => _live.Contains(new ConversationId(conversation), Time);
+    private bool IsLive(byte[] conversation) => _live.Contains(new ConversationId(conversation), Time);
 
     internal async Task CompleteAsync(OpenRequest open, CancellationToken cancellationToken)
     {

@@ -29,6 +29,7 @@ public sealed partial class RedemptionClient : IAsyncDisposable
     private readonly ConcurrentDictionary<Task, byte> _background = new();
     private readonly ILogger _log;
     private readonly ModelList _models;
+    private readonly TokenExchanger _exchanger;
 
     public RedemptionClient(
         Wallet wallet, DirectoryClient directory, WalletFiller filler, TransportPool transports, NoticeBoard notices, RedemptionOptions options, TimeProvider time, ILoggerFactory loggers)
@@ -49,6 +50,7 @@ public sealed partial class RedemptionClient : IAsyncDisposable
         _attempts = new AttemptTable(time);
         _errors = new ErrorMemory(options.ErrorReplay, time);
         _models = new ModelList(time);
+        _exchanger = new TokenExchanger(wallet, directory, RouteTo, transports, time, loggers);
         _log = loggers.CreateLogger<RedemptionClient>();
     }
 
@@ -226,6 +228,11 @@ public sealed partial class RedemptionClient : IAsyncDisposable
             OpenRequest? open = await TryAsync(wish);
             bool filled = false;
             string reason = "";
+            if (open is null && await _exchanger.RunForPromptAsync(IsLive, wish.Plans, cancellationToken))
+            {
+                // Links two of the wallet's requests by time at worst; a fill would link the account.
+                open = await TryAsync(wish);
+            }
             if (open is null && mayFill && Options.FillAtPrompt)
             {
                 (filled, reason) = await FillAtPromptAsync(wish.Plans, cancellationToken);
@@ -318,7 +325,7 @@ public sealed partial class RedemptionClient : IAsyncDisposable
                 ErrorCodes.WrongChallenge);
     }
 
-    internal Route RouteTo(DirectoryGateway gateway) => Route.Direct(Options.GatewayAddress ?? new Uri(gateway.Urls[0]));
+    private Route RouteTo(DirectoryGateway gateway) => Route.Direct(Options.GatewayAddress ?? new Uri(gateway.Urls[0]));
 
     /// <summary>A prompt on its way: what to send, and as which unit.</summary>
     private sealed record Errand(PromptOperation Operation, PromptBody Body, byte[] Tag, ConversationId Conversation, IsolationKey? Isolation, Route Route);

@@ -24,6 +24,9 @@ public sealed record FillOptions
     /// <summary>The plans to keep filled; null keeps the cheapest plan of every model.</summary>
     public IReadOnlyList<string>? Plans { get; init; }
 
+    /// <summary>The mean time between two looks for tokens to exchange. Default 5 min.</summary>
+    public TimeSpan ExchangeInterval { get; init; } = TimeSpan.FromMinutes(5);
+
     /// <summary>Longest wait before each exchange of a token, drawn evenly from zero. Default 30 s.</summary>
     public TimeSpan ExchangeSpacing { get; init; } = TimeSpan.FromSeconds(30);
 
@@ -33,6 +36,7 @@ public sealed record FillOptions
         Check(Jitter is >= 0 and <= 0.9, nameof(Jitter), "between 0 and 0.9");
         Check(LowWater is >= 0 and <= 1000, nameof(LowWater), "between 0 and 1000");
         Check(StandardSizes.Contains(BatchSize), nameof(BatchSize), "one of " + string.Join(", ", StandardSizes));
+        Check(ExchangeInterval >= TimeSpan.FromSeconds(10) && ExchangeInterval <= TimeSpan.FromDays(7), nameof(ExchangeInterval), "between ten seconds and seven days");
         Check(ExchangeSpacing >= TimeSpan.Zero && ExchangeSpacing <= TimeSpan.FromHours(1), nameof(ExchangeSpacing), "between 0 and one hour");
 
         static void Check(bool fine, string name, string range)

@@ -19,7 +19,6 @@ public sealed partial class RefillService : IAsyncDisposable
     private readonly AccountClient _account;
     private readonly WalletFiller _filler;
     private readonly RedemptionClient _redemption;
-    private readonly TokenExchanger _exchanger;
     private readonly FillOptions _options;
     private readonly NoticeBoard _notices;
     private readonly TimeProvider _time;
@@ -28,8 +27,8 @@ public sealed partial class RefillService : IAsyncDisposable
     private Task _loop = Task.CompletedTask;
 
     public RefillService(
-        Wallet wallet, DirectoryClient directory, AccountClient account, WalletFiller filler, RedemptionClient redemption, TransportPool transports,
-        NoticeBoard notices, FillOptions options, TimeProvider time, ILoggerFactory loggers)
+        Wallet wallet, DirectoryClient directory, AccountClient account, WalletFiller filler, RedemptionClient redemption, NoticeBoard notices,
+        FillOptions options, TimeProvider time, ILoggerFactory loggers)
     {
         ArgumentNullException.ThrowIfNull(options);
         options.Validate();
@@ -38,7 +37,6 @@ public sealed partial class RefillService : IAsyncDisposable
         _account = account;
         _filler = filler;
         _redemption = redemption;
-        _exchanger = new TokenExchanger(wallet, directory, redemption, transports, options.ExchangeSpacing, time, loggers);
         _options = options;
         _notices = notices;
         _time = time;
@@ -50,7 +48,7 @@ public sealed partial class RefillService : IAsyncDisposable
     {
         if (_options.Automatic && _loop.IsCompleted)
         {
-            _loop = Task.Run(() => LoopAsync(_stop.Token));
+            _loop = Task.WhenAll(Task.Run(() => GuardAsync(LookAsync, _stop.Token)), Task.Run(() => GuardAsync(ExchangeLoopAsync, _stop.Token)));
         }
     }
 
@@ -66,7 +64,7 @@ public sealed partial class RefillService : IAsyncDisposable
             await TryAsync("Tokens that were asked for did not arrive", () => _filler.ResumeAsync(cancellationToken), cancellationToken);
             await TryAsync("The wallet could not be filled", () => FillAsync(cancellationToken), cancellationToken);
         }
-        await TryAsync("Tokens could not be exchanged", () => _exchanger.RunAsync(cancellationToken), cancellationToken);
+        await ExchangeAsync(cancellationToken);
     }
 
     public async ValueTask DisposeAsync()
@@ -76,23 +74,41 @@ public sealed partial class RefillService : IAsyncDisposable
         _stop.Dispose();
     }
 
-    private async Task LoopAsync(CancellationToken cancellationToken)
+    private async Task LookAsync(CancellationToken cancellationToken)
+    {
+        DateTimeOffset next = await FirstAsync(cancellationToken);
+        while (true)
+        {
+            TimeSpan wait = next - _time.GetUtcNow();
+            if (wait > TimeSpan.Zero)
+            {
+                await Task.Delay(wait, _time, cancellationToken);
+            }
+            // Drawn and stored before the look, so that a crash in it does not bring the next one forward.
+            next = _time.GetUtcNow() + Jittered(_options.Interval, _options.Jitter);
+            await _wallet.Journal.SetNextRefillAsync(next, cancellationToken);
+            await RunOnceAsync(cancellationToken);
+        }
+    }
+
+    /// <summary>Returned tokens do not wait for the next look: a few failed requests would empty the wallet. No account is involved in an exchange.</summary>
+    private async Task ExchangeLoopAsync(CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            await Task.Delay(Jittered(_options.ExchangeInterval, _options.Jitter), _time, cancellationToken);
+            await ExchangeAsync(cancellationToken);
+        }
+    }
+
+    private Task ExchangeAsync(CancellationToken cancellationToken) =>
+        TryAsync("Tokens could not be exchanged", () => _redemption.ExchangeAsync(_options.ExchangeSpacing, cancellationToken), cancellationToken);
+
+    private async Task GuardAsync(Func<CancellationToken, Task> loop, CancellationToken cancellationToken)
     {
         try
         {
-            DateTimeOffset next = await FirstAsync(cancellationToken);
-            while (true)
-            {
-                TimeSpan wait = next - _time.GetUtcNow();
-                if (wait > TimeSpan.Zero)
-                {
-                    await Task.Delay(wait, _time, cancellationToken);
-                }
-                // Drawn and stored before the look, so that a crash in it does not bring the next one forward.
-                next = _time.GetUtcNow() + Jittered(_options.Interval, _options.Jitter);
-                await _wallet.Journal.SetNextRefillAsync(next, cancellationToken);
-                await RunOnceAsync(cancellationToken);
-            }
+            await loop(cancellationToken);
         }
         catch (OperationCanceledException)
         {

@@ -11,56 +11,70 @@ namespace Tacit.Client;
 /// Exchanges tokens that were shown, or whose deadline is near, for fresh ones that nobody has seen (law 9). Each exchange is alone on its connection and
 /// after a wait of its own, so that one wallet's tokens do not arrive together.
 /// </summary>
-internal sealed partial class TokenExchanger
+internal sealed partial class TokenExchanger : IDisposable
 {
     private const int MaxReplyBytes = 64 * 1024;
 
     private readonly Wallet _wallet;
     private readonly WalletJournal _journal;
     private readonly DirectoryClient _directory;
-    private readonly RedemptionClient _redemption;
+    private readonly Func<DirectoryGateway, Route> _route;
     private readonly ServiceCaller _caller;
-    private readonly TimeSpan _spacing;
+    private readonly SemaphoreSlim _gate = new(1, 1);
     private readonly TimeProvider _time;
     private readonly ILogger _log;
 
     public TokenExchanger(
-        Wallet wallet, DirectoryClient directory, RedemptionClient redemption, TransportPool transports, TimeSpan spacing, TimeProvider time, ILoggerFactory loggers)
+        Wallet wallet, DirectoryClient directory, Func<DirectoryGateway, Route> route, TransportPool transports, TimeProvider time, ILoggerFactory loggers)
     {
         _wallet = wallet;
         _journal = wallet.Journal;
         _directory = directory;
-        _redemption = redemption;
+        _route = route;
         _caller = new ServiceCaller(transports, time);
-        _spacing = spacing;
         _time = time;
         _log = loggers.CreateLogger<TokenExchanger>();
     }
 
     /// <summary>Finishes exchanges that were begun, then begins those that are due.</summary>
+    /// <param name="isLive">Which conversations still go on and keep their returned tokens.</param>
+    /// <param name="spacing">Longest wait before each exchange, drawn evenly from zero.</param>
     /// <returns>How many fresh tokens came of it.</returns>
-    public async Task<int> RunAsync(CancellationToken cancellationToken)
+    public Task<int> RunAsync(Func<byte[], bool> isLive, TimeSpan spacing, CancellationToken cancellationToken) =>
+        RunAsync(isLive, null, spacing, int.MaxValue, cancellationToken);
+
+    /// <summary>One fresh token of one of these plans, now, because a prompt finds none. False if none came.</summary>
+    public async Task<bool> RunForPromptAsync(Func<byte[], bool> isLive, IReadOnlyList<string> plans, CancellationToken cancellationToken) =>
+        await RunAsync(isLive, plans, TimeSpan.Zero, 1, cancellationToken) > 0;
+
+    public void Dispose() => _gate.Dispose();
+
+    private async Task<int> RunAsync(
+        Func<byte[], bool> isLive, IReadOnlyList<string>? plans, TimeSpan spacing, int wanted, CancellationToken cancellationToken)
     {
         int exchanged = 0;
         foreach (TokenExchange open in await _journal.OpenExchangesAsync(cancellationToken))
         {
-            exchanged += await RunOneAsync(open, cancellationToken) ? 1 : 0;
+            if (exchanged < wanted && IsWanted(open.Series))
+            {
+                await PauseAsync(spacing, cancellationToken);
+                exchanged += await RunOneAsync(open, cancellationToken) ? 1 : 0;
+            }
         }
         IssuerDirectory directory = await _directory.CurrentAsync(cancellationToken);
-        foreach ((TokenSeries series, long index) in await _journal.ExchangeableAsync(_redemption.IsLive, cancellationToken))
+        foreach ((TokenSeries series, long index) in await _journal.ExchangeableAsync(isLive, cancellationToken))
         {
-            if (FindSuccessor(directory, series) is not TokenSeries successor)
+            if (exchanged < wanted && IsWanted(series) && FindSuccessor(directory, series) is TokenSeries successor)
             {
-                continue;
-            }
-            TokenExchange? exchange = await _journal.ReserveSuccessorAsync(
-                series, index, successor, _wallet.IsRecoverable ? null : TokenBlinder.FreshRandomness, cancellationToken);
-            if (exchange is not null && await RunOneAsync(exchange, cancellationToken))
-            {
-                exchanged++;
+                await PauseAsync(spacing, cancellationToken);
+                TokenExchange? exchange = await _journal.ReserveSuccessorAsync(
+                    series, index, successor, _wallet.IsRecoverable ? null : TokenBlinder.FreshRandomness, cancellationToken);
+                exchanged += exchange is not null && await RunOneAsync(exchange, cancellationToken) ? 1 : 0;
             }
         }
         return exchanged;
+
+        bool IsWanted(TokenSeries series) => plans is null || plans.Contains(series.Plan, StringComparer.Ordinal);
     }
 
     /// <summary>The newest key of the same plan at the same gateway; null while there is none that outlives the token's.</summary>
@@ -81,18 +95,36 @@ internal sealed partial class TokenExchanger
         }
     }
 
-    private async Task<bool> RunOneAsync(TokenExchange exchange, CancellationToken cancellationToken)
+    private async Task PauseAsync(TimeSpan spacing, CancellationToken cancellationToken)
     {
-        if (_spacing > TimeSpan.Zero)
+        if (spacing > TimeSpan.Zero)
         {
-            int milliseconds = RandomNumberGenerator.GetInt32((int)_spacing.TotalMilliseconds + 1);
+            int milliseconds = RandomNumberGenerator.GetInt32((int)spacing.TotalMilliseconds + 1);
             await Task.Delay(TimeSpan.FromMilliseconds(milliseconds), _time, cancellationToken);
         }
+    }
+
+    private async Task<bool> RunOneAsync(TokenExchange exchange, CancellationToken cancellationToken)
+    {
+        // One at a time: the schedule and a prompt may both be at it, and the pauses of the one must not hold up the other.
+        await _gate.WaitAsync(cancellationToken);
+        try
+        {
+            return await ExchangeAsync(exchange, cancellationToken);
+        }
+        finally
+        {
+            _gate.Release();
+        }
+    }
+
+    private async Task<bool> ExchangeAsync(TokenExchange exchange, CancellationToken cancellationToken)
+    {
         using var blinder = new TokenBlinder(exchange.SuccessorSeries, _wallet.Keys);
         using BlindedToken blinded = blinder.Blind(exchange.Successor);
         if (!await _journal.RequestExchangeAsync(exchange, blinded.RequestHash, cancellationToken))
         {
-            // A request took the token meanwhile. Its successor's index waits for the next time.
+            // A request took the token meanwhile, and its successor's index waits for the next time; or somebody else has finished this exchange.
             return false;
         }
         ServiceReply reply;
@@ -156,7 +188,7 @@ internal sealed partial class TokenExchanger
     private async Task<ServiceReply> PostAsync(TokenExchange exchange, TokenRequest successor, CancellationToken cancellationToken)
     {
         IssuerDirectory directory = await _directory.CurrentAsync(cancellationToken);
-        Route route = _redemption.RouteTo(SeriesCatalog.Gateway(directory, exchange.Series.Gateway));
+        Route route = _route(SeriesCatalog.Gateway(directory, exchange.Series.Gateway));
         if (!Token.TryParse(exchange.Token, out Token? token))
         {
             throw new ClientException(ClientError.JournalCorrupt, "A stored token cannot be read.");

@@ -40,7 +40,8 @@ internal sealed partial class WalletJournal
         _database.WriteAsync(
             session =>
             {
-                if (session.QueryInt64("SELECT state FROM token WHERE series = $1 AND idx = $2", series.Id, index) is not (3 or 6 or 7))
+                if (session.QueryInt64("SELECT state FROM token WHERE series = $1 AND idx = $2", series.Id, index) is not (3 or 6 or 7)
+                    || session.QueryInt64("SELECT 1 FROM token WHERE predecessor_series = $1 AND predecessor_idx = $2 AND state <> 8", series.Id, index) is not null)
                 {
                     return null;
                 }
@@ -50,7 +51,10 @@ internal sealed partial class WalletJournal
             },
             cancellationToken);
 
-    /// <summary>The successor reserved → requested, and its predecessor → presented. False if the predecessor was taken for a request meanwhile.</summary>
+    /// <summary>
+    /// The successor reserved → requested, and its predecessor → presented. False if the predecessor was taken for a request meanwhile, or if the exchange
+    /// has ended.
+    /// </summary>
     public Task<bool> RequestExchangeAsync(TokenExchange exchange, byte[] hash, CancellationToken cancellationToken)
     {
         // A token that is shown in an exchange belongs to that exchange: from here on no prompt may use it (law 9).
@@ -58,6 +62,10 @@ internal sealed partial class WalletJournal
         return _database.WriteAsync(
             session =>
             {
+                if (session.QueryInt64("SELECT state FROM token WHERE series = $1 AND idx = $2", exchange.SuccessorSeries.Id, exchange.Successor.Index) is not (1 or 2))
+                {
+                    return false;
+                }
                 bool free = session.Execute(
                     """
                     UPDATE token SET state = 4, conversation = COALESCE(conversation, $3) WHERE series = $1 AND idx = $2 AND (state IN (3, 6, 7)

@@ -168,6 +168,8 @@ public sealed class Interposer : IAsyncDisposable
             bytes -= part;
             if (bytes == 0)
             {
+                // A reset overtakes what was sent just before it; most of the time this lets it arrive.
+                await Task.Delay(50);
                 context.Abort();
                 return;
             }

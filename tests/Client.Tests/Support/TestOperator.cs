@@ -88,7 +88,7 @@ public sealed class TestOperator : IAsyncDisposable
         Wallet = new WalletOptions { DataDirectory = dataDirectory },
         Directory = new DirectoryOptions { Issuer = IssuerFront.Address, DirectoryKey = Issuer.DirectoryKey },
         Redemption = new RedemptionOptions { GatewayAddress = GatewayFront.Address, ReconnectDelay = TimeSpan.FromMilliseconds(5) },
-        Fill = new FillOptions { BatchSize = 10, LowWater = 5, ExchangeSpacing = TimeSpan.Zero, Automatic = false },
+        Fill = new FillOptions { BatchSize = 10, LowWater = 0, ExchangeSpacing = TimeSpan.Zero, Automatic = false },
         Transport = new TransportOptions(),
     };
 
