@@ -110,11 +110,6 @@ internal sealed class MessageChain
                 mac.AppendData(head);
                 mac.AppendData(text.AsSpan(0, length));
             }
-            catch (InvalidOperationException e)
-            {
-                // A lone surrogate: valid as JSON, not as text.
-                throw new JsonException(e.Message, e);
-            }
             finally
             {
                 CryptographicOperations.ZeroMemory(text.AsSpan(0, length));

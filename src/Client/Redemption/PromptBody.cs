@@ -41,9 +41,9 @@ internal sealed class PromptBody : IDisposable
         {
             return ParseMembers(body, conversationKey);
         }
-        catch (JsonException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            // The framework's message quotes the position, never the content; ours says as much without it.
+            // The latter for a lone surrogate, which is valid JSON and no text.
             throw new ClientException(ClientError.InvalidRequest, "The request body is not valid JSON.", "invalid_json");
         }
     }

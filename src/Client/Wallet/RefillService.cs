@@ -14,6 +14,8 @@ public sealed partial class RefillService : IAsyncDisposable
     /// <summary>An overdue look waits at least this long, and up to four times as long, after a start.</summary>
     private static readonly TimeSpan OverdueWait = TimeSpan.FromMinutes(2);
 
+    private static readonly TimeSpan LongestWait = TimeSpan.FromMinutes(1);
+
     private readonly Wallet _wallet;
     private readonly DirectoryClient _directory;
     private readonly AccountClient _account;
@@ -79,10 +81,11 @@ public sealed partial class RefillService : IAsyncDisposable
         DateTimeOffset next = await FirstAsync(cancellationToken);
         while (true)
         {
-            TimeSpan wait = next - _time.GetUtcNow();
-            if (wait > TimeSpan.Zero)
+            // In short waits: a clock that is set, or a machine that slept, moves the time of day and not the timers.
+            while (next - _time.GetUtcNow() is { Ticks: > 0 } wait)
             {
-                await Task.Delay(wait, _time, cancellationToken);
+                // Timers count whole milliseconds; a shorter wait would be none.
+                await Task.Delay(TimeSpan.FromMilliseconds(Math.Clamp(Math.Ceiling(wait.TotalMilliseconds), 1, LongestWait.TotalMilliseconds)), _time, cancellationToken);
             }
             // Drawn and stored before the look, so that a crash in it does not bring the next one forward.
             next = _time.GetUtcNow() + Jittered(_options.Interval, _options.Jitter);

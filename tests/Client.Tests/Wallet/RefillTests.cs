@@ -1,0 +1,133 @@
+using Tacit.Client.Tests.Support;
+using Tacit.Gateway.Tests.Support;
+
+namespace Tacit.Client.Tests;
+
+/// <summary>The wallet's own schedule: jittered, kept over restarts, moved by no prompt.</summary>
+public sealed class RefillTests : IAsyncLifetime
+{
+    private static readonly DateTimeOffset Start = new(2026, 3, 10, 12, 0, 0, TimeSpan.Zero);
+
+    private readonly TestFolder _folder = new();
+    private readonly FakeTime _time = new(Start);
+    private TestOperator _operator = null!;
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    public async ValueTask InitializeAsync() => _operator = await TestOperator.StartAsync(_time);
+
+    public async ValueTask DisposeAsync()
+    {
+        await _operator.DisposeAsync();
+        _folder.Dispose();
+    }
+
+    [Fact]
+    public async Task Plan_that_ran_low_is_filled_at_the_next_look_and_not_before()
+    {
+        await using TacitClient client = await WalletAsync(tokens: 5);
+        _operator.IssuerFront.Seen.Clear();
+        client.Refills.Start();
+        DateTimeOffset next = await NextAsync(client, after: Start);
+
+        await client.Redemption.AnswerAsync(Prompts.Ask("One less."), Token);
+        _time.Advance(next - _time.GetUtcNow() - TimeSpan.FromSeconds(1));
+        await Task.Delay(50, Token);
+        Assert.Empty(_operator.IssuerFront.Seen);
+        _time.Advance(TimeSpan.FromSeconds(2));
+        await UntilAsync(async () => (await client.HoldingsAsync()).Held == 14);
+
+        Assert.True((await NextAsync(client, after: next)) > next);
+        Assert.Single(_operator.IssuerFront.SeenAt("/token-request"));
+    }
+
+    [Fact]
+    public async Task Start_of_the_program_causes_no_call()
+    {
+        await using TacitClient client = await WalletAsync(tokens: 0);
+        _operator.IssuerFront.Seen.Clear();
+
+        client.Refills.Start();
+        DateTimeOffset next = await NextAsync(client, after: Start);
+
+        Assert.InRange(next, Start.AddMinutes(2), Start.AddMinutes(9));
+        Assert.Empty(_operator.IssuerFront.Seen);
+    }
+
+    [Fact]
+    public async Task Schedule_is_kept_over_a_restart_and_drawn_anew_after_a_look()
+    {
+        DateTimeOffset next;
+        await using (TacitClient client = await WalletAsync(tokens: 5))
+        {
+            client.Refills.Start();
+            next = await NextAsync(client, after: Start);
+        }
+
+        await using TacitClient again = await TacitClient.OpenAsync(
+            Options(_operator.OptionsFor(_folder.Path)), _time, Microsoft.Extensions.Logging.Abstractions.NullLoggerFactory.Instance, Token);
+        again.Refills.Start();
+        await Task.Delay(50, Token);
+        Assert.Equal(next, (await again.Wallet.GetStatusAsync(Token)).NextRefill);
+
+        var intervals = new List<TimeSpan>();
+        for (int i = 0; i < 6; i++)
+        {
+            _time.Advance(next - _time.GetUtcNow());
+            DateTimeOffset later = await NextAsync(again, after: next);
+            intervals.Add(later - next);
+            next = later;
+            await Task.Delay(100, Token);
+        }
+        Assert.All(intervals, interval => Assert.InRange(interval, TimeSpan.FromMinutes(28), TimeSpan.FromMinutes(93)));
+        Assert.True(intervals.Distinct().Count() > 3);
+    }
+
+    [Fact]
+    public async Task Account_that_ran_out_is_told_and_nothing_breaks()
+    {
+        await using TacitClient client = await WalletAsync(tokens: 5, credits: 5);
+
+        await client.Refills.RunOnceAsync(Token);
+
+        Assert.Contains(client.Notices.Latest, notice => notice.Kind == NoticeKind.LowCredits);
+        Assert.Equal(5, (await client.HoldingsAsync()).Held);
+    }
+
+    [Fact]
+    public async Task Issuer_that_is_away_is_told_and_the_rest_is_done()
+    {
+        await using TacitClient client = await WalletAsync(tokens: 5);
+        byte[] refused = """{"model":"tacit-demo","messages":[],"frobnicate":1}"""u8.ToArray();
+        await client.Redemption.AnswerAsync(new PromptRequest(PromptOperation.ChatCompletions, refused), Token);
+        _operator.IssuerFront.Decide = _ => Mishap.LoseRequest;
+
+        await client.Refills.RunOnceAsync(Token);
+
+        Assert.Contains(client.Notices.Latest, notice => notice.Kind == NoticeKind.RefillFailed);
+        Assert.Equal((5, 0), (await client.HoldingsAsync()) is var holdings ? (holdings.Held, holdings.Returned) : default);
+    }
+
+    private Task<TacitClient> WalletAsync(int tokens, long credits = 50) =>
+        _operator.WalletAsync(_folder.Path, credits, tokens, Options, _time);
+
+    private static ClientOptions Options(ClientOptions options) => options with { Fill = options.Fill with { Automatic = true, LowWater = 10, BatchSize = 10 } };
+
+    private async Task<DateTimeOffset> NextAsync(TacitClient client, DateTimeOffset after)
+    {
+        DateTimeOffset? next = null;
+        await UntilAsync(async () => (next = (await client.Wallet.GetStatusAsync(Token)).NextRefill) > after);
+        return next!.Value;
+    }
+
+    private async Task UntilAsync(Func<Task<bool>> condition)
+    {
+        for (int i = 0; !await condition(); i++)
+        {
+            Assert.True(i < 1000, "it never happened");
+            await Task.Delay(10, Token);
+            // A wait that began just as the clock was moved begins at the new time.
+            _time.Advance(TimeSpan.FromSeconds(1));
+        }
+    }
+}
