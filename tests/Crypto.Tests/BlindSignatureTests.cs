@@ -272,6 +272,32 @@ public sealed class BlindSignatureTests : IDisposable
     }
 
     [Fact]
+    public void A_threads_scratch_holds_nothing_secret_afterwards()
+    {
+        using BlindRsaPrivateKey derived = _safe.DeriveKey("plan"u8);
+        ThreadScratch scratch = ThreadScratch.Current;
+        foreach (BlindRsaPrivateKey key in new[] { _plain, derived })
+        {
+            byte[] blinded = new byte[256];
+            using BlindingState state = key.PublicKey.Blind(s_variant, [1], blinded);
+            Assert.All(new[] { scratch.A, scratch.B, scratch.C }, number => Assert.True(number.IsZero()));
+            Cleared();
+
+            byte[] signature = new byte[256];
+            key.BlindSign(blinded, signature);
+            Cleared();
+            key.BlindSignBatch([.. Enumerable.Repeat(new ReadOnlyMemory<byte>(blinded), 20)], new byte[20 * 256], out _);
+            Cleared();
+
+            Assert.True(state.TryFinalize(signature, new byte[256]));
+            Assert.All(new[] { scratch.A, scratch.B, scratch.C }, number => Assert.True(number.IsZero()));
+        }
+
+        void Cleared() => Assert.All(
+            new[] { scratch.HalfP, scratch.HalfQ, scratch.PowerP, scratch.PowerQ, scratch.Secret }, number => Assert.True(number.IsZero()));
+    }
+
+    [Fact]
     public void Verification_allocates_nothing()
     {
         using BlindRsaPrivateKey derived = _safe.DeriveKey("plan"u8);

@@ -95,6 +95,19 @@ public sealed class FaultTests : IDisposable
     }
 
     [Fact]
+    public void Exponents_are_odd_in_the_first_round_and_of_either_parity_in_the_others()
+    {
+        byte[] exponents = new byte[500 * ProductCheck.Rounds];
+        ProductCheck.DrawExponents(exponents);
+        for (int round = 0; round < ProductCheck.Rounds; round++)
+        {
+            int odd = Enumerable.Range(0, 500).Count(i => (exponents[(i * ProductCheck.Rounds) + round] & 1) == 1);
+            Assert.InRange(odd, round == 0 ? 500 : 150, round == 0 ? 500 : 350);
+            Assert.InRange(Enumerable.Range(0, 500).Select(i => exponents[(i * ProductCheck.Rounds) + round]).Distinct().Count(), 90, 256);
+        }
+    }
+
+    [Fact]
     public void A_product_never_hides_a_single_sign_flip_nor_an_odd_number_of_them()
     {
         (ReadOnlyMemory<byte>[] batch, byte[] signatures) = Signed(33);

@@ -34,7 +34,7 @@ internal sealed class ProductCheck : NativeGroup
     /// <summary>Below this, single checks are cheaper.</summary>
     internal const int MinimumCount = 16;
 
-    private const int Rounds = 8; // one byte of exponent each
+    internal const int Rounds = 8; // one byte of exponent each
     private const int BlockSize = 16;
     private const int DigitBits = 4;
     private const int DigitsPerRound = 8 / DigitBits;
@@ -68,11 +68,9 @@ internal sealed class ProductCheck : NativeGroup
         {
             int count = Math.Min(BlockSize, blinded.Count - start);
 
-            // Drawn after the signatures were computed: a fault cannot be made to fit.
-            RandomNumberGenerator.Fill(exponents);
+            DrawExponents(exponents); // after the signatures were computed: a fault cannot be made to fit
             for (int i = 0; i < count; i++)
             {
-                exponents[i * Rounds] |= 1;
                 scratch.A.Read(signatures.Slice((start + i) * size, size));
                 _modulus.Reduce(scratch.A, _signaturesP.Block[i], _signaturesQ.Block[i], context);
                 scratch.A.Read(blinded[start + i].Span);
@@ -98,6 +96,16 @@ internal sealed class ProductCheck : NativeGroup
 
         scratch.ClearSecrets();
         return holds;
+    }
+
+    /// <summary>Eight bytes a number, one for each round; the first odd.</summary>
+    internal static void DrawExponents(Span<byte> exponents)
+    {
+        RandomNumberGenerator.Fill(exponents);
+        for (int first = 0; first < exponents.Length; first += Rounds)
+        {
+            exponents[first] |= 1;
+        }
     }
 
     /// <summary>The products of one side modulo one prime, in Montgomery form.</summary>
