@@ -38,6 +38,7 @@ internal static class ApiErrors
         context.Response.ContentType = "application/json";
         context.Response.ContentLength = body.WrittenCount;
         context.Response.Headers.CacheControl = "no-store";
+        context.Response.Headers.XContentTypeOptions = "nosniff";
         context.Response.Headers[ShouldRetry] = fault.Retry ? "true" : "false";
         await context.Response.BodyWriter.WriteAsync(body.WrittenMemory, context.RequestAborted);
     }

@@ -26,6 +26,7 @@ internal sealed class ModelsEndpoint(RedemptionClient redemption)
                 return;
             }
             context.Response.ContentType = "application/json";
+            context.Response.Headers.XContentTypeOptions = "nosniff";
             context.Response.ContentLength = body.Length;
             await context.Response.BodyWriter.WriteAsync(body, context.RequestAborted);
         }

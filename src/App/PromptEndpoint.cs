@@ -58,7 +58,9 @@ internal sealed class PromptEndpoint(PromptOperation operation, RedemptionClient
         HttpResponse response = context.Response;
         // The token is the wallet's business: a program that is told 401 would ask its user for another API key.
         response.StatusCode = reply.Status == StatusCodes.Status401Unauthorized ? StatusCodes.Status502BadGateway : reply.Status;
-        response.ContentType = reply.ContentType;
+        // Not what the gateway says: no answer of it may pass for a page of this origin.
+        response.ContentType = reply.IsEventStream ? "text/event-stream; charset=utf-8" : "application/json";
+        response.Headers.XContentTypeOptions = "nosniff";
         response.Headers.CacheControl = "no-store";
         response.Headers[PlanHeader] = reply.Plan;
         if (reply.FilledAtPrompt)

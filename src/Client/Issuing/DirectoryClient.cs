@@ -12,12 +12,16 @@ namespace Tacit.Client;
 /// </summary>
 public sealed class DirectoryClient : IDisposable
 {
+    /// <summary>A prompt for a model that does not exist must not make this wallet ask the issuer each time.</summary>
+    private static readonly TimeSpan LookForNewerEvery = TimeSpan.FromMinutes(5);
+
     private readonly Database _database;
     private readonly ServiceCaller _caller;
     private readonly DirectoryOptions _options;
     private readonly TimeProvider _time;
     private readonly SemaphoreSlim _gate = new(1, 1);
     private volatile IssuerDirectory? _current;
+    private long _lookedForNewer;
 
     public DirectoryClient(Wallet wallet, TransportPool transports, DirectoryOptions options, TimeProvider time)
     {
@@ -77,6 +81,39 @@ public sealed class DirectoryClient : IDisposable
         {
             _gate.Release();
         }
+    }
+
+    /// <summary>
+    /// As <see cref="CurrentAsync(CancellationToken)"/>, but fetches a newer one, at most every five minutes, if the stored one is not enough: a program that
+    /// slept for a month has a directory of keys that have all ended. Falls back to the stored one where no newer can be had.
+    /// </summary>
+    internal async Task<IssuerDirectory> CurrentAsync(Func<IssuerDirectory, bool> isEnough, CancellationToken cancellationToken)
+    {
+        IssuerDirectory current = await CurrentAsync(cancellationToken);
+        if (isEnough(current) || !MayLookForNewer())
+        {
+            return current;
+        }
+        await _gate.WaitAsync(cancellationToken);
+        try
+        {
+            return await FetchAsync(await LoadAsync(cancellationToken), cancellationToken);
+        }
+        catch (ClientException e) when (e.Error == ClientError.DirectoryUnavailable)
+        {
+            return current;
+        }
+        finally
+        {
+            _gate.Release();
+        }
+    }
+
+    private bool MayLookForNewer()
+    {
+        long now = _time.GetTimestamp();
+        long last = Volatile.Read(ref _lookedForNewer);
+        return (last == 0 || _time.GetElapsedTime(last, now) >= LookForNewerEvery) && Interlocked.CompareExchange(ref _lookedForNewer, now, last) == last;
     }
 
     private async Task<IssuerDirectory> FetchAsync(Stored stored, CancellationToken cancellationToken)

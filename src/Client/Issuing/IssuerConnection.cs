@@ -65,7 +65,9 @@ internal sealed class IssuerConnection(TransportPool transports, Uri issuer, Tim
         {
             // Not the issuer's own answer, perhaps a proxy's page. The status says enough.
         }
-        return new IssuerProblem(reply.Status, type, text.Length <= 500 ? text : text[..500]);
+        // It ends in somebody's terminal: no escape sequences, no second lines.
+        text = string.Concat(text.Take(500).Select(c => char.IsControl(c) ? ' ' : c));
+        return new IssuerProblem(reply.Status, type, text);
 
         static string? Member(JsonElement json, string name) =>
             json.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;

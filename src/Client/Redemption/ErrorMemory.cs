@@ -1,7 +1,7 @@
 namespace Tacit.Client;
 
 /// <summary>An error as it was delivered.</summary>
-internal sealed record DeliveredError(int Status, string ContentType, byte[] Body);
+internal sealed record DeliveredError(int Status, byte[] Body);
 
 /// <summary>
 /// Errors that cost a token, kept for a moment: an SDK that repeats the request by itself gets the same error again instead of paying for another. Bounded in

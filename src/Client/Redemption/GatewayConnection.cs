@@ -21,8 +21,6 @@ internal sealed class GatewayAnswer(HttpResponseMessage response, TransportLease
 {
     public int Status { get; } = (int)response.StatusCode;
 
-    public string ContentType { get; } = response.Content.Headers.ContentType?.ToString() ?? MediaTypes.Json;
-
     public bool IsEventStream { get; } = response.Content.Headers.ContentType?.MediaType == MediaTypes.EventStream;
 
     public string? RetryAfter { get; } = response.Headers.TryGetValues("Retry-After", out IEnumerable<string>? values) ? values.First() : null;

@@ -5,6 +5,9 @@ namespace Tacit.Client;
 /// <summary>Which plans buy a request.</summary>
 internal static class PlanChoice
 {
+    /// <summary>Whether some plan buys requests of the model.</summary>
+    public static bool Knows(IssuerDirectory directory, string model) => directory.Plans.Any(entry => Buys(entry.Plan, model));
+
     /// <summary>The plans that buy the request, the cheapest first; at one price the smaller one first.</summary>
     /// <exception cref="ClientException"><see cref="ClientError.ModelNotFound"/> or <see cref="ClientError.RequestTooLarge"/>.</exception>
     public static IReadOnlyList<string> Choose(IssuerDirectory directory, PromptBody body)
@@ -12,7 +15,7 @@ internal static class PlanChoice
         List<Plan> forModel =
         [
             .. directory.Plans.Select(entry => entry.Plan)
-                .Where(plan => plan.Kind == PlanKind.Request && plan.Models.Contains(body.Model, StringComparer.Ordinal))
+                .Where(plan => Buys(plan, body.Model))
                 .OrderBy(plan => plan.Price).ThenBy(plan => plan.MaxInputBytes).ThenBy(plan => plan.Id, StringComparer.Ordinal),
         ];
         if (forModel.Count == 0)
@@ -36,4 +39,6 @@ internal static class PlanChoice
                 $"The request asks for up to {body.OutputCap} tokens of output; the largest plan for its model allows {fitting.Max(plan => plan.MaxOutputTokens)}.",
                 ErrorCodes.OutputCapExceeded);
     }
+
+    private static bool Buys(Plan plan, string model) => plan.Kind == PlanKind.Request && plan.Models.Contains(model, StringComparer.Ordinal);
 }

@@ -17,7 +17,6 @@ public sealed class PromptReply : IAsyncDisposable
     internal PromptReply(DeliveredError error, string plan, TokenOutcome token)
     {
         Status = error.Status;
-        ContentType = error.ContentType;
         Plan = plan;
         Token = token;
         _settled = new MemoryStream(error.Body, writable: false);
@@ -26,7 +25,6 @@ public sealed class PromptReply : IAsyncDisposable
     internal PromptReply(LiveReply live, string plan)
     {
         Status = live.Answer.Status;
-        ContentType = live.Answer.ContentType;
         IsEventStream = live.Answer.IsEventStream;
         Plan = plan;
         Token = TokenOutcome.Spent;
@@ -36,8 +34,7 @@ public sealed class PromptReply : IAsyncDisposable
     /// <summary>The gateway's HTTP status.</summary>
     public int Status { get; }
 
-    public string ContentType { get; }
-
+    /// <summary>Whether it is a stream of server-sent events; it is JSON otherwise.</summary>
     public bool IsEventStream { get; }
 
     /// <summary>The plan that paid.</summary>

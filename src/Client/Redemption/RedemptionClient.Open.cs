@@ -110,17 +110,23 @@ public sealed partial class RedemptionClient
         {
             LogNotCancelled();
         }
-        if (knownSpent || verdict == TokenVerdict.Spent)
+        try
         {
-            await _journal.SpendAsync(open, CancellationToken.None);
+            if (knownSpent || verdict == TokenVerdict.Spent)
+            {
+                await _journal.SpendAsync(open, CancellationToken.None);
+            }
+            else if (reached)
+            {
+                // The gateway has no such reply: it never got the request, or it has ended. The exchange will tell.
+                await _journal.GiveUpAsync(open, CancellationToken.None);
+            }
         }
-        else if (reached)
+        finally
         {
-            // The gateway has no such reply: it never got the request, or it has ended. The exchange will tell.
-            await _journal.GiveUpAsync(open, CancellationToken.None);
+            // Not reached, or not written: the request stays open, for a repetition or until it is stale.
+            _attempts.Forget(open.Id);
         }
-        // Not reached: the request stays open, for a repetition or until it is stale.
-        _attempts.Forget(open.Id);
     }
 
     private void InBackground(Task task)

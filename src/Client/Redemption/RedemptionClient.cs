@@ -82,7 +82,7 @@ public sealed partial class RedemptionClient : IAsyncDisposable
     private async Task<PromptReply> SendAsync(PromptRequest prompt, PromptBody body, CancellationToken cancellationToken)
     {
         // 1. What buys it, and where.
-        IssuerDirectory directory = await _directory.CurrentAsync(cancellationToken);
+        IssuerDirectory directory = await _directory.CurrentAsync(known => PlanChoice.Knows(known, body.Model), cancellationToken);
         IReadOnlyList<string> plans = PlanChoice.Choose(directory, body);
         DirectoryGateway gateway = SeriesCatalog.Gateway(directory, Options.Gateway);
 
@@ -173,7 +173,7 @@ public sealed partial class RedemptionClient : IAsyncDisposable
                 TokenOutcome outcome = await SettleAsync(answer, open);
                 return new Sent
                 {
-                    Error = new DeliveredError(answer.Status, answer.ContentType, error),
+                    Error = new DeliveredError(answer.Status, error),
                     Code = GatewayConnection.ErrorCode(error),
                     Outcome = outcome,
                     RetryAfter = answer.RetryAfter,
@@ -325,7 +325,11 @@ public sealed partial class RedemptionClient : IAsyncDisposable
                 ErrorCodes.WrongChallenge);
     }
 
-    private Route RouteTo(DirectoryGateway gateway) => Route.Direct(Options.GatewayAddress ?? new Uri(gateway.Urls[0]));
+    private Route RouteTo(DirectoryGateway gateway) => Route.Direct(
+        Options.GatewayAddress
+        // An onion address needs a transport of its own.
+        ?? gateway.Urls.Select(url => new Uri(url)).FirstOrDefault(url => !url.Host.EndsWith(".onion", StringComparison.OrdinalIgnoreCase))
+        ?? throw new ClientException(ClientError.GatewayUnreachable, $"The gateway {gateway.Name} has no address that can be reached directly."));
 
     /// <summary>A prompt on its way: what to send, and as which unit.</summary>
     private sealed record Errand(PromptOperation Operation, PromptBody Body, byte[] Tag, ConversationId Conversation, IsolationKey? Isolation, Route Route);

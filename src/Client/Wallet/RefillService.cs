@@ -164,7 +164,7 @@ public sealed partial class RefillService : IAsyncDisposable
         {
             await part();
         }
-        catch (Exception e) when (!cancellationToken.IsCancellationRequested && e is ClientException or Storage.StorageException or TransportException)
+        catch (Exception e) when (!cancellationToken.IsCancellationRequested)
         {
             NoticeKind kind = e switch
             {
@@ -172,7 +172,7 @@ public sealed partial class RefillService : IAsyncDisposable
                 ClientException { Error: ClientError.DirectoryRefused } => NoticeKind.DirectoryRefused,
                 _ => NoticeKind.RefillFailed,
             };
-            _notices.Post(kind, what + ". " + e.Message);
+            _notices.Post(kind, what + ". " + (e is ClientException or Storage.StorageException ? e.Message : "It is tried again by itself."));
             LogPartFailed(what, e.GetType().Name);
         }
     }

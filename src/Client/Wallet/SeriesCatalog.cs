@@ -13,6 +13,10 @@ internal static class SeriesCatalog
             ClientError.PlanUnavailable,
             name is null ? "The issuer's directory names no gateway." : $"The issuer's directory names no gateway {name}.");
 
+    /// <summary>Whether the directory has a key that sells a plan's tokens now; any plan's if none is named.</summary>
+    public static bool Sells(IssuerDirectory directory, string? planId, DateTimeOffset now) =>
+        directory.Plans.Any(plan => (planId is null || plan.Plan.Id == planId) && plan.LiveKeysAt(now).Count > 0);
+
     /// <summary>The newest key of the plan that sells now: its tokens last longest.</summary>
     /// <exception cref="ClientException"><see cref="ClientError.PlanUnavailable"/>.</exception>
     public static TokenSeries Newest(IssuerDirectory directory, DirectoryGateway gateway, string planId, TokenNamespace space, DateTimeOffset now)

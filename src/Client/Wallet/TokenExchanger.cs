@@ -61,7 +61,7 @@ internal sealed partial class TokenExchanger : IDisposable
                 exchanged += await RunOneAsync(open, cancellationToken) ? 1 : 0;
             }
         }
-        IssuerDirectory directory = await _directory.CurrentAsync(cancellationToken);
+        IssuerDirectory directory = await _directory.CurrentAsync(known => SeriesCatalog.Sells(known, null, _time.GetUtcNow()), cancellationToken);
         foreach ((TokenSeries series, long index) in await _journal.ExchangeableAsync(isLive, cancellationToken))
         {
             if (exchanged < wanted && IsWanted(series) && FindSuccessor(directory, series) is TokenSeries successor)

@@ -143,7 +143,7 @@ public sealed class WalletFiller : IDisposable
 
     private async Task<FillResult> FillLockedAsync(string? plan, int size, bool shrink, CancellationToken cancellationToken)
     {
-        IssuerDirectory directory = await _directory.CurrentAsync(cancellationToken);
+        IssuerDirectory directory = await _directory.CurrentAsync(known => SeriesCatalog.Sells(known, plan, _time.GetUtcNow()), cancellationToken);
         Plan bought = Choose(directory, plan);
         long credits = (await _account.GetAsync(cancellationToken)).Credits;
         int affordable = Affordable(credits, bought, size, shrink);
@@ -180,7 +180,7 @@ public sealed class WalletFiller : IDisposable
         using BlindedBatch blinded = await BlindedBatch.CreateAsync(batch, _wallet.Keys, cancellationToken);
         await _journal.RequestAsync(batch, blinded.Hashes, cancellationToken);
 
-        ServiceReply reply = await PostAsync(new Uri(_directory.Issuer, directory.IssuerRequestUri), bearer, blinded, cancellationToken);
+        ServiceReply reply = await PostAsync(RequestUri(directory), bearer, blinded, cancellationToken);
         if (!reply.IsSuccess && !firstTime && IssuerConnection.ReadProblem(reply).Type is ProblemTypes.TokenKeyUnknown or ProblemTypes.PlanNotLive)
         {
             // Its period ended before the answer arrived. What was signed before can still be had, without a debit.
@@ -235,6 +235,14 @@ public sealed class WalletFiller : IDisposable
         _account.Issuer.SendAsync(
             HttpMethod.Post, uri, bearer, blinded.Request.Encode(), MediaTypes.GenericBatchRequest, MediaTypes.GenericBatchResponse,
             GenericBatchResponse.MaxSizeInBytes, cancellationToken);
+
+    private Uri RequestUri(IssuerDirectory directory)
+    {
+        var uri = new Uri(_directory.Issuer, directory.IssuerRequestUri);
+        return uri.Scheme == Uri.UriSchemeHttps || _directory.Issuer.Scheme == Uri.UriSchemeHttp
+            ? uri
+            : throw new ClientException(ClientError.DirectoryRefused, "The issuer's directory sends token requests, and the account key with them, over a connection that is not encrypted.");
+    }
 
     private static Plan Choose(IssuerDirectory directory, string? id) =>
         directory.Plans.Select(entry => entry.Plan)

@@ -93,7 +93,7 @@ internal sealed partial class WalletJournal
         _database.ReadAsync(
             session => session.Query(
                 $"""
-                {SelectExchange} WHERE t.state IN (1, 2) AND s.exchange_until > $1
+                {SelectExchange} WHERE t.state IN (1, 2) AND p.state IN (3, 4, 6, 7) AND s.exchange_until > $1
                 AND NOT EXISTS (SELECT 1 FROM request r WHERE r.series = p.series AND r.idx = p.idx)
                 """,
                 ReadExchange, Now),

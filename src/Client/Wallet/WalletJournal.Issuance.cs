@@ -159,12 +159,16 @@ internal sealed partial class WalletJournal
             """,
             series.Issuer, (int)series.Type, series.KeyId, series.Extensions, series.ChallengeDigest, (int)series.Namespace, series.Plan, series.Gateway,
             series.PublicKey, series.Deadline.ToUnixTimeSeconds(), series.ExchangeUntil.ToUnixTimeSeconds());
-        return session.QuerySingle(
+        TokenSeries stored = session.QuerySingle(
             $"""
             SELECT {TokenSeries.Columns} FROM series s
             WHERE s.issuer = $1 AND s.token_type = $2 AND s.key_id = $3 AND s.extensions = $4 AND s.challenge_digest = $5 AND s.namespace = $6
             """,
             row => TokenSeries.Read(row), series.Issuer, (int)series.Type, series.KeyId, series.Extensions, series.ChallengeDigest, (int)series.Namespace)!;
+        return stored.Plan == series.Plan && stored.Deadline.ToUnixTimeSeconds() == series.Deadline.ToUnixTimeSeconds()
+            ? stored
+            : throw new ClientException(
+                ClientError.DirectoryRefused, $"The issuer's directory gives plan {series.Plan} a key that stood for another plan or period before. Nothing is bought under it.");
     }
 
     private ReservedToken Insert(Session session, TokenSeries series, long batch, Func<byte[]>? freshRandomness, TokenPlace? predecessor)

@@ -51,15 +51,25 @@ internal sealed partial class WalletJournal
             session => session.Execute("UPDATE wallet SET next_refill = $1 WHERE id = 1", at.ToUnixTimeSeconds()), cancellationToken);
 
     /// <summary>Gives up what its key's grace has outlived.</summary>
-    public Task<int> ExpireAsync(CancellationToken cancellationToken) =>
+    public Task ExpireAsync(CancellationToken cancellationToken) =>
         _database.WriteAsync(
-            session => session.Execute(
-                """
-                UPDATE token SET state = 8, sealed_token = NULL, sealed_randomness = NULL
-                WHERE state IN (1, 2, 3, 4, 6, 7) AND series IN (SELECT id FROM series WHERE exchange_until <= $1)
-                AND NOT EXISTS (SELECT 1 FROM request r WHERE r.series = token.series AND r.idx = token.idx)
-                """,
-                Now),
+            session =>
+            {
+                session.Execute(
+                    """
+                    UPDATE token SET state = 8, sealed_token = NULL, sealed_randomness = NULL
+                    WHERE state IN (1, 2, 3, 4, 6, 7) AND series IN (SELECT id FROM series WHERE exchange_until <= $1)
+                    AND NOT EXISTS (SELECT 1 FROM request r WHERE r.series = token.series AND r.idx = token.idx)
+                    """,
+                    Now);
+                // Successors that were reserved for a token which ended in another way.
+                session.Execute(
+                    """
+                    UPDATE token SET state = 8, sealed_randomness = NULL
+                    WHERE state IN (1, 2) AND EXISTS (
+                        SELECT 1 FROM token p WHERE p.series = token.predecessor_series AND p.idx = token.predecessor_idx AND p.state IN (5, 8))
+                    """);
+            },
             cancellationToken);
 
     /// <summary>A voucher is in the account: its code is no longer needed. Counts once, however often the issuer says so.</summary>

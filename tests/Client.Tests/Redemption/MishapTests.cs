@@ -1,5 +1,8 @@
 using System.Diagnostics;
 using System.Text;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging.Abstractions;
 using Tacit.Client.Tests.Support;
 using Tacit.Gateway.Tests.Support;
 
@@ -92,6 +95,33 @@ public sealed class MishapTests : IAsyncLifetime
 
         Assert.Equal(ClientError.GatewayUnreachable, error.Error);
         Assert.Equal((10, 0, 0), (await client.HoldingsAsync()) is var holdings ? (holdings.Held, holdings.Presented, holdings.Unknown) : default);
+    }
+
+    [Fact]
+    public async Task Gateway_with_a_certificate_of_its_own_making_sees_no_token()
+    {
+        using var key = System.Security.Cryptography.RSA.Create(2048);
+        var request = new System.Security.Cryptography.X509Certificates.CertificateRequest(
+            "CN=127.0.0.1", key, System.Security.Cryptography.HashAlgorithmName.SHA256, System.Security.Cryptography.RSASignaturePadding.Pkcs1);
+        using var certificate = request.CreateSelfSigned(TimeProvider.System.GetUtcNow().AddDays(-1), TimeProvider.System.GetUtcNow().AddDays(1));
+        int requests = 0;
+        await using Hosting.WebServer server = await Hosting.WebServer.StartAsync(
+            new Hosting.WebServerOptions { Role = "impostor", Listen = Hosting.ListenAddress.Loopback(0), Certificate = () => certificate, DrainTimeout = TimeSpan.Zero },
+            routes => routes.MapFallback("{**path}", (RequestDelegate)(_ =>
+            {
+                Interlocked.Increment(ref requests);
+                return Task.CompletedTask;
+            })),
+            TimeProvider.System, NullLoggerFactory.Instance, Token);
+        await using TacitClient client = await _operator.WalletAsync(_folder["tls"], credits: 10, tokens: 10, change: options => options with
+        {
+            Redemption = options.Redemption with { GatewayAddress = server.Address, MaxReconnects = 0 },
+        });
+
+        ClientException error = await Assert.ThrowsAsync<ClientException>(() => client.Redemption.SendAsync(Prompts.Ask("Hello?"), Token));
+
+        Assert.Equal((ClientError.GatewayUnreachable, 0), (error.Error, requests));
+        Assert.Equal(10, (await client.HoldingsAsync()).Held);
     }
 
     [Fact]

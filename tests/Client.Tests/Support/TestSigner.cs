@@ -26,6 +26,10 @@ public sealed class TestSigner(IReadOnlyList<Plan> plans, TimeProvider time) : I
             foreach (Period period in Periods(plan))
             {
                 byte[] spki = Key(next++).PublicKey.ExportSubjectPublicKeyInfo();
+                if (period.ExchangeUntil <= time.GetUtcNow())
+                {
+                    continue;
+                }
                 keys.Add(ToKey(TokenType.BlindRsa, spki, [ToPlanKey(plan, period, spki)]));
             }
         }
@@ -33,7 +37,7 @@ public sealed class TestSigner(IReadOnlyList<Plan> plans, TimeProvider time) : I
         if (partial.Length > 0)
         {
             byte[] spki = s_family.Value!.PublicKey.ExportSubjectPublicKeyInfo();
-            keys.Add(ToKey(TokenType.PartiallyBlindRsa, spki, [.. partial.SelectMany(plan => Periods(plan).Select(period => ToPlanKey(plan, period, spki)))]));
+            keys.Add(ToKey(TokenType.PartiallyBlindRsa, spki, [.. partial.SelectMany(plan => Periods(plan).Where(period => period.ExchangeUntil > time.GetUtcNow()).Select(period => ToPlanKey(plan, period, spki)))]));
         }
         return ValueTask.FromResult<IReadOnlyList<SignerKey>>(keys);
     }
@@ -56,12 +60,11 @@ public sealed class TestSigner(IReadOnlyList<Plan> plans, TimeProvider time) : I
         }
     }
 
-    /// <summary>The period before (for its grace), the one that runs, and the next.</summary>
+    /// <summary>The period in which the run began and the next: a key stays what it was when the clock moves on.</summary>
     private Period[] Periods(Plan plan)
     {
-        // Fixed by the month the run began in, so that a key stays what it was when the clock moves on.
         Period now = Period.Containing(plan.Period, _start);
-        return [.. new[] { now, now.Next }.Where(period => period.ExchangeUntil > time.GetUtcNow())];
+        return [now, now.Next];
     }
 
     private readonly DateTimeOffset _start = time.GetUtcNow();

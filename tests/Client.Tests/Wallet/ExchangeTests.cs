@@ -138,6 +138,16 @@ public sealed class ExchangeTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Wallet_that_slept_for_a_month_finds_the_new_keys_by_itself()
+    {
+        await MoveToAsync(new DateTimeOffset(2026, 4, 20, 0, 0, 0, TimeSpan.Zero));
+
+        (int status, _, PromptReply reply) = await _client.Redemption.AnswerAsync(Prompts.Ask("Good morning."), Token);
+
+        Assert.Equal((200, true), (status, reply.FilledAtPrompt));
+    }
+
+    [Fact]
     public async Task Token_past_its_grace_is_void()
     {
         await MoveToAsync(new DateTimeOffset(2026, 4, 8, 0, 0, 1, TimeSpan.Zero));

@@ -1,3 +1,4 @@
+using Microsoft.AspNetCore.Http;
 using Tacit.Client.Tests.Support;
 using Tacit.Protocol;
 
@@ -177,6 +178,23 @@ public sealed class FillTests : IAsyncLifetime
 
         Assert.Equal(ClientError.IssuerMisbehaved, error.Error);
         Assert.Equal((0, 10), (await client.HoldingsAsync()) is var holdings ? (holdings.Held, holdings.Pending) : default);
+    }
+
+    [Fact]
+    public async Task Words_of_an_issuer_reach_no_terminal_as_commands()
+    {
+        await using TacitClient client = await _operator.WalletAsync(_folder.Path, credits: 30);
+        _operator.IssuerFront.Impersonate = async (context, _) =>
+        {
+            context.Response.StatusCode = 503;
+            await context.Response.WriteAsync("{\"type\":\"urn:tacit:problem:busy\",\"detail\":\"\\u001b[31mred\\nnext line\"}", Token);
+            return true;
+        };
+
+        ClientException error = await Assert.ThrowsAsync<ClientException>(() => client.Account.GetAsync(Token));
+
+        Assert.DoesNotContain(error.Message, char.IsControl);
+        Assert.Contains("red", error.Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -40,6 +40,7 @@ public sealed class JournalTests : IAsyncLifetime
         Return,
         GiveUp,
         TakeBack,
+        ReserveSuccessor,
         BeginExchange,
         CompleteExchange,
         AbandonExchange,
@@ -63,7 +64,7 @@ public sealed class JournalTests : IAsyncLifetime
         var open = new List<OpenRequest>();
         var exchanges = new List<TokenExchange>();
         var shown = new Dictionary<TokenPlace, string>();
-        long reserved = 0;
+        long indexes = 0;
         int prompt = 0;
         foreach (Move step in steps)
         {
@@ -71,7 +72,7 @@ public sealed class JournalTests : IAsyncLifetime
             {
                 case Move.Reserve:
                     TokenBatch batch = await _journal.ReserveAsync(template, 3, null, Token);
-                    reserved = Math.Max(reserved, batch.Tokens.Max(token => token.Index) + 1);
+                    indexes = Math.Max(indexes, batch.Tokens.Max(token => token.Index) + 1);
                     batches.Add(batch);
                     break;
                 case Move.Request when batches.Count > 0:
@@ -136,7 +137,21 @@ public sealed class JournalTests : IAsyncLifetime
                     await _journal.TakeBackAsync(open[0], Token);
                     await EndsOnceAsync(open);
                     break;
+                case Move.ReserveSuccessor:
+                    foreach ((TokenSeries from, long index) in (await _journal.ExchangeableAsync(_ => false, Token)).Where(entry => entry.Series.Plan == template.Plan).Take(1))
+                    {
+                        Assert.NotNull(await _journal.ReserveSuccessorAsync(from, index, successor, null, Token));
+                    }
+                    break;
                 case Move.BeginExchange:
+                    // Those that were reserved before and whose token was not used meanwhile, then a new one.
+                    foreach (TokenExchange reserved in (await _journal.OpenExchangesAsync(Token)).Where(entry => entry.Series.Plan == template.Plan && exchanges.All(other => other.Successor.Index != entry.Successor.Index)))
+                    {
+                        if (await _journal.RequestExchangeAsync(reserved, SHA256.HashData(BitConverter.GetBytes(reserved.Successor.Index)), Token))
+                        {
+                            exchanges.Add(reserved);
+                        }
+                    }
                     foreach ((TokenSeries from, long index) in (await _journal.ExchangeableAsync(_ => false, Token)).Where(entry => entry.Series.Plan == template.Plan).Take(1))
                     {
                         TokenExchange? exchange = await _journal.ReserveSuccessorAsync(from, index, successor, null, Token);
@@ -164,13 +179,18 @@ public sealed class JournalTests : IAsyncLifetime
         }
 
         var counts = (await _journal.CountAsync(Token)).Where(count => count.Series.Plan == template.Plan).ToList();
-        Assert.Equal(reserved, counts.Where(count => count.Series.Namespace == TokenNamespace.AccountIssued).Sum(count => count.Count));
+        Assert.Equal(indexes, counts.Where(count => count.Series.Namespace == TokenNamespace.AccountIssued).Sum(count => count.Count));
         Assert.Equal(open.Count + exchanges.Count, counts.Where(count => count.State == TokenState.Presented).Sum(count => count.Count));
         Assert.Equal(open.Count, (await _journal.OpenRequestsAsync(Token)).Count(request => request.Series.Plan == template.Plan));
         foreach (OpenRequest left in open)
         {
             await _journal.SpendAsync(left, Token);
         }
+        await _journal.ExpireAsync(Token);
+        // Only exchanges that were sent, or whose token can still be exchanged, are left open.
+        Assert.All(
+            (await _journal.OpenExchangesAsync(Token)).Where(entry => entry.Series.Plan == template.Plan),
+            entry => Assert.NotEmpty(entry.Token));
         return true;
     }
 
