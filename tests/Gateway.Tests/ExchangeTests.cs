@@ -67,6 +67,20 @@ public sealed class ExchangeTests
     }
 
     [Fact]
+    public async Task Exchange_that_lost_its_signer_is_completed_after_the_deadline_of_the_successors_key()
+    {
+        await using TestGateway gateway = await CreateAsync();
+        TestToken token = gateway.Issuer.CreateToken("chat");
+        (TokenRequest request, Func<byte[], TestToken?> finish) = gateway.Issuer.CreateSuccessor("chat");
+        gateway.Issuer.SignerIsGone = true;
+        using HttpResponseMessage failed = await ExchangeAsync(gateway, token, request);
+        await failed.IsErrorAsync(503, ErrorCodes.Unavailable, Routes.TokenSpent);
+        gateway.Issuer.SignerIsGone = false;
+        gateway.Time.Jump(TestGateway.March.Deadline - gateway.Time.GetUtcNow());
+        Assert.NotNull(finish(await SignatureAsync(await ExchangeAsync(gateway, token, request))));
+    }
+
+    [Fact]
     public async Task Returned_token_can_be_exchanged_and_a_spent_one_cannot()
     {
         await using TestGateway gateway = await CreateAsync();

@@ -139,6 +139,14 @@ internal sealed class SpendLedger
             cancellationToken);
     }
 
+    /// <summary>Whether the token was spent on the exchange with this tag.</summary>
+    public async Task<bool> IsExchangedAsync(DateTimeOffset deadline, SpendId id, byte[] requestTag, CancellationToken cancellationToken) =>
+        _open.TryGetValue(deadline, out SpendTables.Statements? sql)
+        && await _database.ReadAsync(
+            session => ReadRow(session, sql, id.ToArray()) is { State: SpendState.Spent } row
+                && CryptographicOperations.FixedTimeEquals(row.RequestTag, requestTag),
+            cancellationToken);
+
     /// <summary>In flight → spent, for several rows in one work. Rows that are no longer ours are left alone.</summary>
     public Task FinishAsync(IReadOnlyList<SpendClaim> claims, CancellationToken cancellationToken) =>
         _database.WriteAsync(

@@ -104,13 +104,13 @@ internal sealed class PlanCatalog
         return live.ToArray();
     }
 
-    /// <summary>The key of the same plan that new tokens are signed with, by what a token request says.</summary>
+    /// <summary>The key of the same plan that a token request names; perhaps past its deadline, but within the grace.</summary>
     public RedemptionKey? FindSuccessorKey(string planId, TokenRequest request, DateTimeOffset now)
     {
         foreach (RedemptionKey key in Keys)
         {
             if (key.Plan.Id == planId && key.Type == request.Type && key.PublicKey.TruncatedKeyId == request.TruncatedKeyId
-                && key.IsLiveAt(now) && key.Extensions.SequenceEqual(request.Extensions.Span))
+                && key.IsExchangeableAt(now) && key.Extensions.SequenceEqual(request.Extensions.Span))
             {
                 return key;
             }

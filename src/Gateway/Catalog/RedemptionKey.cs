@@ -30,4 +30,7 @@ internal sealed class RedemptionKey
     public required DateTimeOffset ExchangeUntil { get; init; }
 
     public bool IsLiveAt(DateTimeOffset time) => time >= NotBefore && time < Deadline;
+
+    /// <summary>Live, or within the grace after the deadline.</summary>
+    public bool IsExchangeableAt(DateTimeOffset time) => time >= NotBefore && time < ExchangeUntil;
 }

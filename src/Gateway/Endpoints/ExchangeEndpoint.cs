@@ -67,7 +67,7 @@ internal sealed class ExchangeEndpoint(GatewayParts parts)
         DateTimeOffset now = parts.Time.GetUtcNow();
         RedemptionKey? target = catalog.FindSuccessorKey(token.Key.Plan.Id, successor, now);
         error = CheckPeriod(token.Key, now)
-            ?? (target is null ? ApiError.Create(ErrorCodes.SuccessorInvalid, "The successor is not for a live key of the token's plan.", "successor") : null);
+            ?? (target is null ? SuccessorNotLive() : null);
         if (error is not null)
         {
             await ErrorReply.WriteAsync(context, error, Routes.TokenUnspent);
@@ -90,10 +90,12 @@ internal sealed class ExchangeEndpoint(GatewayParts parts)
 
         // 4. The spend, then the signature.
         token.Accept();
-        await SpendAndSignAsync(context, token, successor, encodedSuccessor, target!);
+        await SpendAndSignAsync(context, token, successor, encodedSuccessor, target!, isNew: target!.IsLiveAt(now));
     }
 
-    private async Task SpendAndSignAsync(HttpContext context, PresentedToken token, TokenRequest successor, byte[] encodedSuccessor, RedemptionKey target)
+    /// <param name="isNew">False if the successor's key no longer issues: an exchange that was begun in time is completed, none begins.</param>
+    private async Task SpendAndSignAsync(
+        HttpContext context, PresentedToken token, TokenRequest successor, byte[] encodedSuccessor, RedemptionKey target, bool isNew)
     {
         // Over the successor alone, not the JSON around it: the same exchange may be written in another way.
         byte[] tag = new byte[TokenKeys.RequestTagSizeInBytes];
@@ -101,6 +103,12 @@ internal sealed class ExchangeEndpoint(GatewayParts parts)
         SpendVerdict verdict;
         try
         {
+            if (!isNew && !await parts.Ledger.IsExchangedAsync(token.Key.Deadline, token.Id, tag, context.RequestAborted))
+            {
+                await ErrorReply.WriteAsync(context, SuccessorNotLive(), Routes.TokenUnspent);
+                return;
+            }
+
             verdict = await parts.Ledger.SpendForExchangeAsync(token.Key.Deadline, token.Id, tag, CancellationToken.None);
         }
         catch (Exception e) when (e is StorageException or ObjectDisposedException)
@@ -148,6 +156,9 @@ internal sealed class ExchangeEndpoint(GatewayParts parts)
         await ErrorReply.WriteAsync(context, error, Routes.TokenSpent);
     }
 
+    private static ApiError SuccessorNotLive() =>
+        ApiError.Create(ErrorCodes.SuccessorInvalid, "The successor is not for a live key of the token's plan.", "successor");
+
     private static ApiError? CheckPeriod(RedemptionKey key, DateTimeOffset now)
     {
         if (key.Plan.Kind != PlanKind.Request)
@@ -155,7 +166,7 @@ internal sealed class ExchangeEndpoint(GatewayParts parts)
             return ApiError.Create(ErrorCodes.PlanMismatch, "Tokens of this plan are not exchanged singly.", "token");
         }
 
-        return now >= key.NotBefore && now < key.ExchangeUntil
+        return key.IsExchangeableAt(now)
             ? null
             : ApiError.Create(ErrorCodes.TokenExpired, "The token's period and the grace after it are over.", "token");
     }
