@@ -88,7 +88,7 @@ internal sealed class KeyStore : IAsyncDisposable
     /// <exception cref="KeyProtectionException">The row is damaged.</exception>
     public byte[] Unseal(StoredKey key) => _protector.Unseal(key.SealedKey, [.. s_sealLabel, .. key.KeyId]);
 
-    /// <summary>Keeps a new key, and that it is used, in one transaction; nothing of the key goes out before this completed.</summary>
+    /// <summary>Keeps a new key; nothing of it goes out before this completed.</summary>
     public Task AddKeyAsync(StoredKey key) =>
         _database.WriteAsync(
             session =>
