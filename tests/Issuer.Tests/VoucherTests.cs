@@ -1,5 +1,7 @@
+using System.Net;
 using System.Text;
 using System.Text.Json;
+using Tacit.Issuer.Payments;
 using Tacit.Issuer.Tests.Support;
 using Tacit.Protocol;
 
@@ -123,6 +125,16 @@ public sealed class VoucherTests
         issuer.Time.Advance(TimeSpan.FromSeconds(2));
         Assert.Equal(200, (await issuer.RedeemAsync(account, await issuer.CreateVoucherAsync(1))).Status);
     }
+
+    [Theory]
+    [InlineData("198.51.100.1", "198.51.100.2", false)]
+    [InlineData("::ffff:198.51.100.1", "::ffff:198.51.100.2", false)]
+    [InlineData("::ffff:198.51.100.1", "198.51.100.1", true)]
+    [InlineData("2001:db8:0:1::1", "2001:db8:0:2::1", false)]
+    [InlineData("2001:db8:0:1::1", "2001:db8:0:1:ffff::2", true)]
+    public void Guesses_of_one_customer_are_counted_together_and_of_two_apart(string one, string other, bool together) =>
+        Assert.Equal(
+            together, VoucherEndpoints.SourceOf(IPAddress.Parse(one)).AsSpan().SequenceEqual(VoucherEndpoints.SourceOf(IPAddress.Parse(other))));
 
     [Fact]
     public async Task Codes_are_stored_as_hashes_only()

@@ -1,3 +1,4 @@
+using System.Net;
 using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
@@ -41,7 +42,7 @@ internal sealed class VoucherEndpoints
         }
 
         // A code has 128 random bits and can't be guessed; the limit keeps guessing from costing the issuer anything. By address, since keys are free.
-        byte[] source = SourceOf(context);
+        byte[] source = SourceOf(context.Connection.RemoteIpAddress);
         if (!_failures.HasOne(source))
         {
             await Problems.WriteAsync(context, ProblemTypes.RateLimited);
@@ -119,9 +120,15 @@ internal sealed class VoucherEndpoints
     }
 
     /// <summary>The client's address, of IPv6 the network that one customer gets.</summary>
-    private static byte[] SourceOf(HttpContext context)
+    internal static byte[] SourceOf(IPAddress? client)
     {
-        byte[] address = context.Connection.RemoteIpAddress?.GetAddressBytes() ?? [];
+        if (client is null)
+        {
+            return [];
+        }
+
+        // A socket for both protocols shows an IPv4 client as ::ffff:a.b.c.d, whose first half is the same for the whole of IPv4.
+        byte[] address = (client.IsIPv4MappedToIPv6 ? client.MapToIPv4() : client).GetAddressBytes();
         return address.Length == 16 ? address[..8] : address;
     }
 }
