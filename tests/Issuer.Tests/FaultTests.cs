@@ -39,6 +39,20 @@ public sealed class FaultTests
     }
 
     [Fact]
+    public async Task Tokens_paid_for_are_signed_though_the_signer_sells_their_plan_no_more()
+    {
+        FaultySigner? signer = null;
+        await using TestIssuer issuer = await TestIssuer.StartAsync(wrap: inner => signer = new FaultySigner(inner));
+        string account = await issuer.CreateAccountAsync(credits: 2);
+        List<BlindedToken> tokens = await issuer.BlindAsync(2);
+
+        // What a signer says whose operator took the plan off the list before the issuer's did.
+        signer!.Fault = request => request.Purpose == SigningPurpose.Issuance ? SignResponse.Refused(SignStatus.PlanNotLive) : null;
+        IssuanceTests.AssertTokens(tokens, await issuer.RequestAsync(account, tokens));
+        await issuer.AssertSoundBooksAsync();
+    }
+
+    [Fact]
     public async Task Issuer_that_died_between_debit_and_signature_completes_after_its_restart()
     {
         FaultySigner? signer = null;

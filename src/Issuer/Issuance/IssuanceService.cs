@@ -101,17 +101,7 @@ internal sealed class IssuanceService
             SignResponse response;
             try
             {
-                response = await _signer.SignAsync(
-                    new SignRequest
-                    {
-                        TokenKeyId = group.Key.TokenKeyId,
-                        Extensions = group.Key.Extensions,
-                        BlindedMessages = [.. ofKey.Select(item => item.BlindedMessage)],
-
-                        // What was paid for in time is signed also past the deadline, as long as it can be exchanged.
-                        Purpose = group.Key.IssuesAt(now) ? SigningPurpose.Issuance : SigningPurpose.Exchange,
-                    },
-                    cancellationToken);
+                response = await SignPaidAsync(group.Key, ofKey, now, cancellationToken);
             }
             catch (SignerUnavailableException)
             {
@@ -143,6 +133,24 @@ internal sealed class IssuanceService
         }
 
         return new IssuanceOutcome(signatures);
+    }
+
+    /// <summary>
+    /// What was paid for in time is signed also past the deadline, or when the signer sells the plan no more, as long as it can be exchanged.
+    /// </summary>
+    private async ValueTask<SignResponse> SignPaidAsync(IssuanceKey key, List<IssuanceItem> items, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        var request = new SignRequest
+        {
+            TokenKeyId = key.TokenKeyId,
+            Extensions = key.Extensions,
+            BlindedMessages = [.. items.Select(item => item.BlindedMessage)],
+            Purpose = key.IssuesAt(now) ? SigningPurpose.Issuance : SigningPurpose.Exchange,
+        };
+        SignResponse response = await _signer.SignAsync(request, cancellationToken);
+        return response.Status is SignStatus.PlanNotLive && request.Purpose is SigningPurpose.Issuance
+            ? await _signer.SignAsync(request with { Purpose = SigningPurpose.Exchange }, cancellationToken)
+            : response;
     }
 
     private static string At(int index) => string.Create(CultureInfo.InvariantCulture, $"Request {index} of the batch, counted from 0.");
