@@ -188,8 +188,7 @@ public sealed class WalletFiller : IDisposable
         }
         if (!reply.IsSuccess)
         {
-            // Only the issuer's own word counts as "not signed": a proxy's error page says nothing of what happened behind it.
-            if (reply.Status < 500 && IssuerConnection.ReadProblem(reply).Type.StartsWith("urn:tacit:", StringComparison.Ordinal))
+            if (SaysNotSigned(reply, firstTime))
             {
                 await _journal.RefuseAsync(batch, cancellationToken);
             }
@@ -201,6 +200,14 @@ public sealed class WalletFiller : IDisposable
             ? throw new ClientException(ClientError.IssuerMisbehaved, "The issuer sent signatures that are not valid. They are asked for again; if this repeats, ask the operator.")
             : finished.Count;
     }
+
+    /// <summary>
+    /// Only the issuer's own word counts as "not signed": a proxy's error page says nothing of what happened behind it. And only a word about these tokens: one
+    /// turned away for too many calls, or on a repetition for the account key, may have been paid for before.
+    /// </summary>
+    private static bool SaysNotSigned(ServiceReply reply, bool firstTime) =>
+        reply.Status < 500 && reply.Status != 429 && (firstTime || reply.Status != 401)
+        && IssuerConnection.ReadProblem(reply).Type.StartsWith("urn:tacit:", StringComparison.Ordinal);
 
     private async Task<int> RestoreSeriesAsync(TokenSeries series, CancellationToken cancellationToken)
     {

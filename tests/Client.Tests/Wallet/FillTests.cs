@@ -46,6 +46,39 @@ public sealed class FillTests : IAsyncLifetime
         Assert.All(batches, batch => Assert.Equal(batches[0], batch));
     }
 
+    [Theory]
+    [InlineData(ProblemTypes.RateLimited)]
+    [InlineData(ProblemTypes.AccountKeyRequired)]
+    public async Task Refusal_that_says_nothing_of_the_tokens_does_not_give_up_a_paid_batch(string problem)
+    {
+        await using TacitClient client = await _operator.WalletAsync(_folder.Path, credits: 30);
+        _operator.IssuerFront.Decide = Once("/token-request", Mishap.LoseReply);
+        await Assert.ThrowsAsync<ClientException>(() => client.Filler.FillAsync("chat", 10, cancellationToken: Token));
+
+        // The period has ended, so the wallet asks for a restore; and there are too many of those just now.
+        _operator.IssuerFront.Impersonate = (context, passing) => RefuseAsync(
+            context, passing.Path switch { "/token-request" => ProblemTypes.TokenKeyUnknown, "/token-restore" => problem, _ => null });
+        await Assert.ThrowsAsync<ClientException>(() => client.Filler.ResumeAsync(Token));
+        _operator.IssuerFront.Impersonate = (context, passing) => RefuseAsync(
+            context, passing.Path == "/token-request" ? ProblemTypes.TokenKeyUnknown : null);
+
+        Assert.Equal(10, await client.Filler.ResumeAsync(Token));
+        Assert.Equal(20, (await client.Account.GetAsync(Token)).Credits);
+
+        static async Task<bool> RefuseAsync(HttpContext context, string? type)
+        {
+            if (type is null)
+            {
+                return false;
+            }
+            Problem refusal = ProblemTypes.Create(type);
+            context.Response.StatusCode = refusal.Status;
+            context.Response.ContentType = MediaTypes.ProblemJson;
+            await context.Response.Body.WriteAsync(refusal.Encode());
+            return true;
+        }
+    }
+
     [Fact]
     public async Task Whole_path_with_everything_sent_twice_ends_the_same()
     {
