@@ -60,7 +60,13 @@ internal sealed class KeyRing
                     NotBefore = use.Period.IssueFrom,
                     Extensions = extensions,
                 };
-                ofKey.Add(extensions ?? [], new KeyRingEntry(planKey, key.KeyFor(extensions), offeredPlans.Contains(OfferOf(use))));
+                var entry = new KeyRingEntry(planKey, key.KeyFor(extensions), offeredPlans.Contains(OfferOf(use)));
+
+                // A plan that changed from one kind of period to another may have the same deadline in both, and so the same metadata: one crowd, one entry.
+                if (entry.IsOffered || !ofKey.ContainsKey(extensions ?? []))
+                {
+                    ofKey[extensions ?? []] = entry;
+                }
             }
 
             entries.Add(stored.KeyId, ofKey.ToFrozenDictionary(BytesComparer.Instance));

@@ -16,6 +16,9 @@ internal sealed partial class KeyRotation : IAsyncDisposable
     // whoever sets the clock.
     private static readonly TimeSpan s_interval = TimeSpan.FromSeconds(30);
 
+    // Of 256 truncated ids: beyond this, finding a free one takes long.
+    private const int MaxKeys = 224;
+
     private readonly KeyStore _store;
     private readonly IReadOnlyList<Plan> _plans;
     private readonly TimeProvider _time;
@@ -177,8 +180,11 @@ internal sealed partial class KeyRotation : IAsyncDisposable
                 }
 
                 SigningKey key = await Task.Run(() => MakeBlindRsaKey(period));
-                await AddAsync(key);
-                await AddUseAsync(plan, period, key);
+                var use = new KeyUse(plan.Id, plan.TokenType, period, key.Stored.KeyId);
+                await _store.AddKeyAsync(key.Stored, use);
+                _keys.Add(key.Stored.KeyId, key);
+                _uses.Add(use);
+                LogNewUse(_log, plan.Id, period.Start, period.Deadline);
             }
         }
     }
@@ -263,7 +269,8 @@ internal sealed partial class KeyRotation : IAsyncDisposable
                 return false;
             }
 
-            await AddAsync(key);
+            await _store.AddKeyAsync(key.Stored, use: null);
+            _keys.Add(key.Stored.KeyId, key);
             return true;
         }
         finally
@@ -293,13 +300,9 @@ internal sealed partial class KeyRotation : IAsyncDisposable
     }
 
     /// <summary>A request names its key by one byte (RFC 9578 §5.1, §6.1): no two keys that are kept share it, whatever their type.</summary>
-    private bool IsTruncatedIdTaken(byte[] keyId) => _keys.Keys.Any(other => other[^1] == keyId[^1]);
-
-    private async Task AddAsync(SigningKey key)
-    {
-        await _store.AddKeyAsync(key.Stored);
-        _keys.Add(key.Stored.KeyId, key);
-    }
+    private bool IsTruncatedIdTaken(byte[] keyId) => _keys.Count < MaxKeys
+        ? _keys.Keys.Any(other => other[^1] == keyId[^1])
+        : throw new InvalidOperationException($"the signer keeps {MaxKeys} keys already, and requests tell no more apart: offer fewer plans");
 
     private async Task AddUseAsync(Plan plan, Period period, SigningKey key)
     {

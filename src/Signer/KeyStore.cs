@@ -88,8 +88,8 @@ internal sealed class KeyStore : IAsyncDisposable
     /// <exception cref="KeyProtectionException">The row is damaged.</exception>
     public byte[] Unseal(StoredKey key) => _protector.Unseal(key.SealedKey, [.. s_sealLabel, .. key.KeyId]);
 
-    /// <summary>Keeps a new key; nothing of it goes out before this completed.</summary>
-    public Task AddKeyAsync(StoredKey key) =>
+    /// <summary>Keeps a new key, and what it is used for if that is settled, in one transaction; nothing of the key goes out before this completed.</summary>
+    public Task AddKeyAsync(StoredKey key, KeyUse? use) =>
         _database.WriteAsync(
             session =>
             {
@@ -97,16 +97,13 @@ internal sealed class KeyStore : IAsyncDisposable
                     "INSERT INTO signing_key (key_id, token_type, spki, sealed_key, serves_from, serves_until) VALUES ($1, $2, $3, $4, $5, $6)",
                     key.KeyId, (int)key.TokenType, key.SubjectPublicKeyInfo, key.SealedKey,
                     key.ServesFrom.ToUnixTimeSeconds(), key.ServesUntil.ToUnixTimeSeconds());
+                if (use is not null)
+                {
+                    Insert(session, use);
+                }
             });
 
-    public Task AddUseAsync(KeyUse use) =>
-        _database.WriteAsync(
-            session =>
-            {
-                session.Execute(
-                    "INSERT INTO key_use (plan, token_type, period_kind, period_start, key_id) VALUES ($1, $2, $3, $4, $5)",
-                    use.PlanId, (int)use.TokenType, use.Period.Kind.ToName(), use.Period.Start.ToUnixTimeSeconds(), use.KeyId);
-            });
+    public Task AddUseAsync(KeyUse use) => _database.WriteAsync(session => Insert(session, use));
 
     public Task SetOverSinceAsync(KeyUse use) =>
         _database.WriteAsync(
@@ -135,4 +132,9 @@ internal sealed class KeyStore : IAsyncDisposable
         await _database.DisposeAsync();
         _protector.Dispose();
     }
+
+    private static void Insert(Session session, KeyUse use) =>
+        session.Execute(
+            "INSERT INTO key_use (plan, token_type, period_kind, period_start, key_id) VALUES ($1, $2, $3, $4, $5)",
+            use.PlanId, (int)use.TokenType, use.Period.Kind.ToName(), use.Period.Start.ToUnixTimeSeconds(), use.KeyId);
 }

@@ -56,8 +56,9 @@ public sealed class FullDiskTests
     private static async Task WaitForPassAsync(TestSigner signer)
     {
         DateTimeOffset today = new(signer.Time.GetUtcNow().Date, TimeSpan.Zero);
-        while (signer.Service.GetStatus() is { Fault: null } status && !status.Keys.Any(key => key.Start == today))
+        for (int i = 0; signer.Service.GetStatus() is { Fault: null } status && !status.Keys.Any(key => key.Start == today); i++)
         {
+            Assert.True(i < 3000, "What was waited for did not happen.");
             await Task.Delay(20, TestSigner.Token);
             signer.Time.Advance(TimeSpan.FromSeconds(30));
         }

@@ -65,10 +65,11 @@ public sealed class RotationTests
         await using TestSigner signer = await TestSigner.StartAsync(Parse("2026-11-20T12:00:00Z"), s_daily);
         DateTimeOffset next = Parse("2026-11-21T00:00:00Z");
         signer.Time.MoveTo(next - TimeSpan.FromHours(3.5));
-        while (!(await signer.KeysAsync()).Any(key => key.Plans[0].Start == next))
+        for (int i = 0; !(await signer.KeysAsync()).Any(key => key.Plans[0].Start == next); i++)
         {
+            Assert.True(i < 3000, "What was waited for did not happen.");
             await Task.Delay(20, TestSigner.Token);
-            signer.Time.Advance(TimeSpan.FromTicks(1));
+            signer.Time.Advance(TimeSpan.FromSeconds(1));
         }
     }
 
@@ -150,6 +151,23 @@ public sealed class RotationTests
     }
 
     [Fact]
+    public async Task Plan_that_changes_its_period_goes_on_under_the_metadata_it_had()
+    {
+        // The week from November 23rd and the month of November do not end together; the week before March 1st of 2027 and February do.
+        Plan weekly = TestPlans.Large with { Period = PeriodKind.Week };
+        await using TestSigner signer = await TestSigner.StartAsync(Parse("2027-02-24T12:00:00Z"), weekly);
+        await signer.Service.AllKeysReady.WaitAsync(TestSigner.Token);
+        (SignerKey key, PlanKey plan) = await signer.KeyAsync(weekly.Id, Parse("2027-02-22T00:00:00Z"));
+        await signer.CloseAsync();
+        await signer.OpenAsync(options => options with { Plans = [TestPlans.Large] });
+        (SignerKey same, PlanKey monthly) = await signer.KeyAsync(weekly.Id, Parse("2027-02-01T00:00:00Z"));
+        Assert.Equal(key.TokenKeyId, same.TokenKeyId);
+        Assert.Equal(plan.Extensions, monthly.Extensions);
+        Assert.Equal(SignStatus.Success, await signer.TrySignAsync(same, monthly));
+        Assert.Equal(SignStatus.Success, await signer.TrySignAsync(key, plan, SigningPurpose.Exchange));
+    }
+
+    [Fact]
     public async Task Partially_blind_key_serves_a_quarter_and_is_replaced_ahead_of_the_next()
     {
         await using TestSigner signer = await TestSigner.StartAsync(Parse("2026-12-20T12:00:00Z"), TestPlans.Large, s_weekly with
@@ -163,8 +181,9 @@ public sealed class RotationTests
         // The week from December 28th begins in the old quarter and stays with its key; January gets the next one.
         await signer.MoveToAsync(Parse("2026-12-28T12:00:00Z"));
         DateTimeOffset january = Parse("2027-01-01T00:00:00Z");
-        while (!(await signer.KeysAsync()).Any(key => key.Plans.Any(plan => plan.Start == january)))
+        for (int i = 0; !(await signer.KeysAsync()).Any(key => key.Plans.Any(plan => plan.Start == january)); i++)
         {
+            Assert.True(i < 3000, "What was waited for did not happen.");
             await Task.Delay(50, TestSigner.Token);
         }
 

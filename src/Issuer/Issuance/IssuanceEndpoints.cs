@@ -150,6 +150,8 @@ internal sealed class IssuanceEndpoints
                 await Problems.WriteAsync(context, ProblemTypes.RequestTooLarge);
                 return null;
             case BodyReadResult.Aborted:
+                // An answer after half a request could be taken for one to a whole.
+                context.Abort();
                 return null;
             default:
                 break;

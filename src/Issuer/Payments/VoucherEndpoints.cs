@@ -56,6 +56,7 @@ internal sealed class VoucherEndpoints
                 await Problems.WriteAsync(context, ProblemTypes.RequestTooLarge);
                 return;
             case BodyReadResult.Aborted:
+                context.Abort();
                 return;
             default:
                 break;

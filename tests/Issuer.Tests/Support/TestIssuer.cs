@@ -143,11 +143,12 @@ internal sealed class TestIssuer : IAsyncDisposable
     /// <summary>How many elements the issuer remembers.</summary>
     public async Task<long> CountIssuedAsync() => (await Server.AuditAsync(Token)).Elements;
 
-    /// <summary>Waits for something that happens in the background.</summary>
+    /// <summary>Waits for something that happens in the background, for a minute at most.</summary>
     public static async Task WaitForAsync(Func<Task<bool>> condition)
     {
-        while (!await condition())
+        for (int i = 0; !await condition(); i++)
         {
+            Assert.True(i < 3000, "What was waited for did not happen.");
             await Task.Delay(20, Token);
         }
     }
