@@ -44,7 +44,10 @@ public sealed record IssuerOptions : IValidatedSettings
     /// <summary>How often the signer is asked for its keys. Default: 15 seconds.</summary>
     public TimeSpan KeyPollInterval { get; init; } = TimeSpan.FromSeconds(15);
 
-    /// <summary>Calls of <c>/token-restore</c> that an account may make in a burst; one more every two seconds. Default: 60.</summary>
+    /// <summary>
+    /// Calls of <c>/token-restore</c>, and of <c>/token-request</c> for what was paid before, that an account may make in a burst; one more every two seconds.
+    /// Default: 60.
+    /// </summary>
     public int RestoreBurst { get; init; } = 60;
 
     /// <summary>Wrong voucher codes that one client address may try in a burst; one more a second. Default: 30.</summary>

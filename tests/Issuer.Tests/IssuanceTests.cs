@@ -99,7 +99,7 @@ public sealed class IssuanceTests
     [Fact]
     public async Task Same_element_by_a_hundred_at_the_same_time_is_paid_once()
     {
-        await using TestIssuer issuer = await TestIssuer.StartAsync();
+        await using TestIssuer issuer = await TestIssuer.StartAsync(change: options => options with { RestoreBurst = 100 });
         string account = await issuer.CreateAccountAsync(credits: 5);
         List<BlindedToken> tokens = await issuer.BlindAsync(2);
         Answer[] answers = await Task.WhenAll(Enumerable.Range(0, 100).Select(i => issuer.RequestAsync(account, tokens[..(1 + (i % 2))])));

@@ -71,6 +71,40 @@ public sealed class RestoreTests
     }
 
     [Fact]
+    public async Task Asking_again_for_what_was_paid_is_limited_by_account_and_loses_nothing()
+    {
+        await using TestIssuer issuer = await TestIssuer.StartAsync(change: options => options with { RestoreBurst = 3 });
+        string account = await issuer.CreateAccountAsync(credits: 3);
+        List<BlindedToken> tokens = await issuer.BlindAsync(3);
+        IssuanceTests.AssertTokens(tokens[..2], await issuer.RequestAsync(account, tokens[..2]));
+        for (int i = 0; i < 3; i++)
+        {
+            IssuanceTests.AssertTokens(tokens[..2], await issuer.RequestAsync(account, tokens[..2]));
+        }
+
+        // A new element among them does not buy the others another signature.
+        TestIssuer.AssertProblem(ProblemTypes.RateLimited, await issuer.RequestAsync(account, tokens));
+        TestIssuer.AssertProblem(ProblemTypes.RateLimited, await issuer.RequestAsync(account, tokens, Routes.TokenRestore));
+        issuer.Time.Advance(TimeSpan.FromSeconds(2));
+        IssuanceTests.AssertTokens(tokens, await issuer.RequestAsync(account, tokens));
+        Assert.Equal(0, await issuer.CreditsAsync(account));
+        await issuer.AssertSoundBooksAsync();
+    }
+
+    [Fact]
+    public async Task Strangers_do_not_use_up_what_accounts_may_restore()
+    {
+        await using TestIssuer issuer = await TestIssuer.StartAsync(change: options => options with { RestoreBurst = 1 });
+        List<BlindedToken> tokens = await issuer.BlindAsync(1);
+        string stranger = await issuer.CreateAccountAsync();
+        for (int i = 0; i < 3; i++)
+        {
+            TestIssuer.AssertProblem(ProblemTypes.NothingToRestore, await issuer.SendAsync(
+                HttpMethod.Post, Routes.TokenRestore, stranger, MediaTypes.TokenRequest, tokens[0].Request.Encode()));
+        }
+    }
+
+    [Fact]
     public async Task Restoring_is_limited_by_account_and_goes_on_later()
     {
         await using TestIssuer issuer = await TestIssuer.StartAsync(change: options => options with { RestoreBurst = 3 });

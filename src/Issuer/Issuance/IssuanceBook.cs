@@ -19,7 +19,8 @@ internal enum ChargeStatus
 /// <param name="Status">Unless <see cref="ChargeStatus.Paid"/>, nothing was changed.</param>
 /// <param name="Required">Credits that the new elements cost.</param>
 /// <param name="Available">Credits the account has, where they do not suffice.</param>
-internal readonly record struct ChargeResult(ChargeStatus Status, long Required, long Available);
+/// <param name="IsRepeated">Whether some of it was paid for before.</param>
+internal readonly record struct ChargeResult(ChargeStatus Status, long Required, long Available, bool IsRepeated = false);
 
 /// <summary>
 /// Which blinded elements which account has paid for. The row of an element and its debit are one transaction, so that however often and in whatever batch
@@ -201,6 +202,7 @@ internal sealed class IssuanceBook
 
         var sums = new Dictionary<string, (int Count, long Credits)>(StringComparer.Ordinal);
         long required = 0;
+        bool isRepeated = false;
         foreach (IssuanceItem item in items)
         {
             int inserted = session.Execute(
@@ -208,6 +210,7 @@ internal sealed class IssuanceBook
                 item.Key.KeyRef, account, item.ElementHash, item.Key.Price);
             if (inserted == 0)
             {
+                isRepeated = true;
                 continue;
             }
 
@@ -235,7 +238,7 @@ internal sealed class IssuanceBook
             }
         }
 
-        return new ChargeResult(ChargeStatus.Paid, required, balance - required);
+        return new ChargeResult(ChargeStatus.Paid, required, balance - required, isRepeated);
     }
 
     private static bool IsPaid(Session session, long account, IssuanceItem item) =>

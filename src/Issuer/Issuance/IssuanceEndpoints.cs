@@ -68,7 +68,8 @@ internal sealed class IssuanceEndpoints
             return;
         }
 
-        if (!_restores.TryTake(account))
+        // Keys are free, so that strangers could use up the table's places; for them there is nothing to look up.
+        if (await _accounts.ExistsAsync(account, context.RequestAborted) && !_restores.TryTake(account))
         {
             await Problems.WriteAsync(context, ProblemTypes.RateLimited);
             return;

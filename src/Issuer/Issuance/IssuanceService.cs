@@ -19,13 +19,20 @@ internal sealed class IssuanceService
     private readonly DirectoryPublisher _directory;
     private readonly IssuanceBook _book;
     private readonly ISigner _signer;
+    private readonly RateLimiter _restores;
     private readonly TimeProvider _time;
 
-    public IssuanceService(DirectoryPublisher directory, IssuanceBook book, ISigner signer, TimeProvider time)
+    /// <param name="directory">Says which keys there are.</param>
+    /// <param name="book">Debits, and knows what was paid for.</param>
+    /// <param name="signer">Signs.</param>
+    /// <param name="restores">Bounds by account how often what it paid for is signed again, which costs as much as the first time.</param>
+    /// <param name="time">Tells which keys issue.</param>
+    public IssuanceService(DirectoryPublisher directory, IssuanceBook book, ISigner signer, RateLimiter restores, TimeProvider time)
     {
         _directory = directory;
         _book = book;
         _signer = signer;
+        _restores = restores;
         _time = time;
     }
 
@@ -63,6 +70,8 @@ internal sealed class IssuanceService
                 ProblemTypes.InsufficientCredit,
                 string.Create(CultureInfo.InvariantCulture, $"These tokens cost {charge.Required} credits; the account has {charge.Available}.")),
             ChargeStatus.KeyNoLongerIssues => IssuanceOutcome.Refused(ProblemTypes.PlanNotLive, "A key asked for issues no new tokens now."),
+            _ when charge.IsRepeated && !_restores.TryTake(account.Span) =>
+                IssuanceOutcome.Refused(ProblemTypes.RateLimited, "Nothing is lost: repeat the request later."),
             _ => await SignAsync(account, requests.Count, items, now, day, cancellationToken),
         };
     }
