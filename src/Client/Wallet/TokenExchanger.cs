@@ -52,8 +52,9 @@ internal sealed partial class TokenExchanger : IDisposable
     private async Task<int> RunAsync(
         Func<byte[], bool> isLive, IReadOnlyList<string>? plans, TimeSpan spacing, int wanted, CancellationToken cancellationToken)
     {
+        // In random order: the journal's is that of the batches, which the issuer knows.
         int exchanged = 0;
-        foreach (TokenExchange open in await _journal.OpenExchangesAsync(cancellationToken))
+        foreach (TokenExchange open in Shuffled(await _journal.OpenExchangesAsync(cancellationToken)))
         {
             if (exchanged < wanted && IsWanted(open.Series))
             {
@@ -62,7 +63,7 @@ internal sealed partial class TokenExchanger : IDisposable
             }
         }
         IssuerDirectory directory = await _directory.CurrentAsync(known => SeriesCatalog.Sells(known, null, _time.GetUtcNow()), cancellationToken);
-        foreach ((TokenSeries series, long index) in await _journal.ExchangeableAsync(isLive, cancellationToken))
+        foreach ((TokenSeries series, long index) in Shuffled(await _journal.ExchangeableAsync(isLive, cancellationToken)))
         {
             if (exchanged < wanted && IsWanted(series) && FindSuccessor(directory, series) is TokenSeries successor)
             {
@@ -93,6 +94,13 @@ internal sealed partial class TokenExchanger : IDisposable
             // The plan or the gateway is gone. The token keeps until its grace is over, in case they come back.
             return null;
         }
+    }
+
+    private static T[] Shuffled<T>(IReadOnlyList<T> items)
+    {
+        T[] shuffled = [.. items];
+        RandomNumberGenerator.Shuffle<T>(shuffled);
+        return shuffled;
     }
 
     private async Task PauseAsync(TimeSpan spacing, CancellationToken cancellationToken)

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using Tacit.Client.Conversations;
+using Tacit.Protocol;
 using Tacit.Storage;
 
 namespace Tacit.Client;
@@ -40,16 +41,36 @@ internal sealed partial class WalletJournal
         _database.WriteAsync(
             session =>
             {
-                if (session.QueryInt64("SELECT state FROM token WHERE series = $1 AND idx = $2", series.Id, index) is not (3 or 6 or 7)
-                    || session.QueryInt64("SELECT 1 FROM token WHERE predecessor_series = $1 AND predecessor_idx = $2 AND state <> 8", series.Id, index) is not null)
+                var place = new TokenPlace(series.Id, index);
+                if (session.QueryInt64("SELECT 1 FROM token WHERE predecessor_series = $1 AND predecessor_idx = $2 AND state <> 8", series.Id, index) is not null
+                    || !session.TryQuerySingle(
+                        "SELECT batch, sealed_token FROM token WHERE series = $1 AND idx = $2 AND state IN (3, 6, 7)",
+                        row => (Batch: row.Int64(0), Token: _keys.Open(row.BlobSpan(1), PlaceOf("token"u8, place))), out (long Batch, byte[] Token) predecessor,
+                        series.Id, index))
                 {
                     return null;
                 }
                 TokenSeries stored = Ensure(session, successor);
-                ReservedToken reserved = Insert(session, stored, NewBatchId(), freshRandomness, new TokenPlace(series.Id, index));
-                return FindExchange(session, stored.Id, reserved.Index);
+
+                // Not the next index that is free: a wallet restored from its seed would begin anew at 0, and one successor asked for with two tokens ties the
+                // two together and is worth one. Bound to its predecessor it is asked for with no other, and a restored wallet gets what it exchanged for again.
+                long at = freshRandomness is null ? SuccessorIndex(series, predecessor.Token) : NextIndex(session, stored);
+                long batch = predecessor.Batch == RestoredBatch ? RestoredBatch : NewBatchId();
+                return TryReserveAt(session, stored, at, batch, freshRandomness, place) ? FindExchange(session, stored.Id, at) : null;
             },
             cancellationToken);
+
+    private static long SuccessorIndex(TokenSeries series, byte[] predecessor)
+    {
+        if (!Token.TryParse(predecessor, out Token? token))
+        {
+            throw new ClientException(ClientError.JournalCorrupt, "A stored token cannot be read.");
+        }
+        using (token)
+        {
+            return WalletDerivation.SuccessorIndex(token, series.Extensions);
+        }
+    }
 
     /// <summary>
     /// The successor reserved → requested, and its predecessor → presented. False if the predecessor was taken for a request meanwhile, or if the exchange
@@ -88,7 +109,7 @@ internal sealed partial class WalletJournal
             cancellationToken);
     }
 
-    /// <summary>Exchanges that began and have not ended; repeating them as they were is safe.</summary>
+    /// <summary>Exchanges that began and have not ended, their token not spent meanwhile; repeating them as they were is safe.</summary>
     public Task<IReadOnlyList<TokenExchange>> OpenExchangesAsync(CancellationToken cancellationToken) =>
         _database.ReadAsync(
             session => session.Query(
@@ -99,7 +120,10 @@ internal sealed partial class WalletJournal
                 ReadExchange, Now),
             cancellationToken);
 
-    /// <summary>The successor requested → held, its predecessor presented → spent.</summary>
+    /// <summary>
+    /// The successor requested → held, its predecessor presented → spent. That of a restored token is unknown like it: the exchange may be the repetition of one
+    /// from before, and its successor spent since.
+    /// </summary>
     public Task CompleteExchangeAsync(TokenExchange exchange, byte[] token, CancellationToken cancellationToken)
     {
         byte[] box = _keys.Seal(token, PlaceOf("token"u8, new TokenPlace(exchange.SuccessorSeries.Id, exchange.Successor.Index)));
@@ -108,7 +132,10 @@ internal sealed partial class WalletJournal
             {
                 Expect(
                     session.Execute(
-                        "UPDATE token SET state = 3, sealed_token = $3, sealed_randomness = NULL WHERE series = $1 AND idx = $2 AND state = 2",
+                        $"""
+                        UPDATE token SET state = CASE WHEN batch = {RestoredBatch} THEN 7 ELSE 3 END, sealed_token = $3, sealed_randomness = NULL
+                        WHERE series = $1 AND idx = $2 AND state = 2
+                        """,
                         exchange.SuccessorSeries.Id, exchange.Successor.Index, box),
                     "requested → held");
                 Expect(

@@ -12,6 +12,9 @@ internal sealed record ReservedToken(long Index, byte[]? RequestHash, byte[]? Ra
 
 internal sealed partial class WalletJournal
 {
+    /// <summary>In place of a batch: tokens that came back by a restore, and what they were exchanged for.</summary>
+    private const long RestoredBatch = 0;
+
     /// <summary>
     /// Takes <paramref name="count"/> indexes of a series: first those that were reserved and refused before (their requests are unchanged), then new ones.
     /// </summary>
@@ -37,7 +40,7 @@ internal sealed partial class WalletJournal
                 }
                 while (tokens.Count < count)
                 {
-                    tokens.Add(Insert(session, stored, batch, freshRandomness, null));
+                    tokens.Add(Insert(session, stored, batch, freshRandomness));
                 }
                 return new TokenBatch(batch, stored, tokens);
             },
@@ -129,8 +132,8 @@ internal sealed partial class WalletJournal
                 foreach ((long index, byte[] value) in sealedTokens)
                 {
                     added += session.Execute(
-                        """
-                        INSERT INTO token (series, idx, state, batch, sealed_token) VALUES ($1, $2, 7, 0, $3)
+                        $"""
+                        INSERT INTO token (series, idx, state, batch, sealed_token) VALUES ($1, $2, 7, {RestoredBatch}, $3)
                         ON CONFLICT (series, idx) DO NOTHING
                         """,
                         stored.Id, index, value);
@@ -171,19 +174,33 @@ internal sealed partial class WalletJournal
                 ClientError.DirectoryRefused, $"The issuer's directory gives plan {series.Plan} a key that stood for another plan or period before. Nothing is bought under it.");
     }
 
-    private ReservedToken Insert(Session session, TokenSeries series, long batch, Func<byte[]>? freshRandomness, TokenPlace? predecessor)
+    private ReservedToken Insert(Session session, TokenSeries series, long batch, Func<byte[]>? freshRandomness)
     {
-        long index = session.QueryInt64("UPDATE series SET next_index = next_index + 1 WHERE id = $1 RETURNING next_index - 1", series.Id)
-            ?? throw new ClientException(ClientError.JournalCorrupt, "The wallet's journal has lost a series.");
+        long index = NextIndex(session, series);
         byte[]? randomness = freshRandomness?.Invoke();
         byte[]? sealedRandomness = randomness is null ? null : _keys.Seal(randomness, PlaceOf("randomness"u8, new TokenPlace(series.Id, index)));
         session.Execute(
-            """
-            INSERT INTO token (series, idx, state, batch, sealed_randomness, predecessor_series, predecessor_idx) VALUES ($1, $2, 1, $3, $4, $5, $6)
-            """,
-            series.Id, index, batch, sealedRandomness, predecessor?.Series, predecessor?.Index);
+            "INSERT INTO token (series, idx, state, batch, sealed_randomness) VALUES ($1, $2, 1, $3, $4)", series.Id, index, batch, sealedRandomness);
         return new ReservedToken(index, null, randomness);
     }
+
+    /// <summary>False: the index is taken. One that was given up before it was signed may be reserved again, for the same predecessor and so the same request.</summary>
+    private bool TryReserveAt(Session session, TokenSeries series, long index, long batch, Func<byte[]>? freshRandomness, TokenPlace predecessor)
+    {
+        byte[]? randomness = freshRandomness?.Invoke();
+        byte[]? sealedRandomness = randomness is null ? null : _keys.Seal(randomness, PlaceOf("randomness"u8, new TokenPlace(series.Id, index)));
+        return session.Execute(
+            """
+            INSERT INTO token (series, idx, state, batch, sealed_randomness, predecessor_series, predecessor_idx) VALUES ($1, $2, 1, $3, $4, $5, $6)
+            ON CONFLICT (series, idx) DO UPDATE SET state = 1, batch = excluded.batch
+            WHERE token.state = 8 AND token.sealed_token IS NULL AND token.predecessor_series = $5 AND token.predecessor_idx = $6 AND excluded.sealed_randomness IS NULL
+            """,
+            series.Id, index, batch, sealedRandomness, predecessor.Series, predecessor.Index) == 1;
+    }
+
+    private static long NextIndex(Session session, TokenSeries series) =>
+        session.QueryInt64("UPDATE series SET next_index = next_index + 1 WHERE id = $1 RETURNING next_index - 1", series.Id)
+        ?? throw new ClientException(ClientError.JournalCorrupt, "The wallet's journal has lost a series.");
 
     private ReservedToken ReadReserved(Row row, long series, int first = 0)
     {

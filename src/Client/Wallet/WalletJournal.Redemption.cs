@@ -90,9 +90,19 @@ internal sealed partial class WalletJournal
         return box is null ? null : _keys.Open(box, BodyPlace(requestId));
     }
 
-    /// <summary>presented → spent; the request has ended and its body is gone.</summary>
+    /// <summary>presented → spent; the request has ended and its body is gone. An exchange that it came before is over.</summary>
     public Task SpendAsync(OpenRequest request, CancellationToken cancellationToken) =>
-        SettleAsync(request, TokenState.Spent, session => Note(session, HistoryKind.Spent, request.Series.Plan, 1), cancellationToken);
+        SettleAsync(
+            request,
+            TokenState.Spent,
+            session =>
+            {
+                session.Execute(
+                    "UPDATE token SET state = 8, sealed_randomness = NULL WHERE predecessor_series = $1 AND predecessor_idx = $2 AND state <> 8 AND state = 1",
+                    request.Series.Id, request.Index);
+                Note(session, HistoryKind.Spent, request.Series.Plan, 1);
+            },
+            cancellationToken);
 
     /// <summary>presented → returned: shown, not spent, and tied to its conversation.</summary>
     public Task ReturnAsync(OpenRequest request, CancellationToken cancellationToken) =>

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Security.Cryptography;
 using System.Text;
 
@@ -35,7 +36,10 @@ public sealed record TokenContext
 
     public required TokenNamespace Namespace { get; init; }
 
-    /// <summary>Counts up within the namespace, key and extensions; never used again.</summary>
+    /// <summary>
+    /// Counts up within the namespace, key and extensions, never used again; in <see cref="TokenNamespace.Exchange"/>
+    /// <see cref="WalletDerivation.SuccessorIndex"/>.
+    /// </summary>
     public required long Index { get; init; }
 }
 
@@ -79,6 +83,20 @@ public static class WalletDerivation
             CryptographicOperations.ZeroMemory(key);
             CryptographicOperations.ZeroMemory(output);
         }
+    }
+
+    /// <summary>
+    /// The index in <see cref="TokenNamespace.Exchange"/> of what a token is exchanged for: the first 63 bits of its spend id. A wallet that lost its journal
+    /// so asks for the same successor again, and never for one successor with two tokens.
+    /// </summary>
+    /// <param name="predecessor">The token to be exchanged.</param>
+    /// <param name="extensions">Its encoded Extensions; empty for 0x0002.</param>
+    public static long SuccessorIndex(Token predecessor, ReadOnlySpan<byte> extensions)
+    {
+        ArgumentNullException.ThrowIfNull(predecessor);
+        Span<byte> spendId = stackalloc byte[Token.SpendIdSizeInBytes];
+        predecessor.SpendId(extensions, spendId);
+        return (long)(BinaryPrimitives.ReadUInt64BigEndian(spendId) >> 1);
     }
 
     /// <summary>

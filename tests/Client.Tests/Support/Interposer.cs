@@ -28,7 +28,20 @@ public enum Mishap
 }
 
 /// <summary>One request as it passed by.</summary>
-public sealed record Passing(string Method, string Path, IReadOnlyDictionary<string, string> Headers, byte[] Body, string Connection);
+public sealed record Passing(string Method, string Path, IReadOnlyDictionary<string, string> Headers, byte[] Body, string Connection)
+{
+    private Answer? _answer;
+
+    /// <summary>What the server answered, whether or not it arrived; null while it has not ended.</summary>
+    public Answer? Answer
+    {
+        get => Volatile.Read(ref _answer);
+        set => Volatile.Write(ref _answer, value);
+    }
+}
+
+/// <summary>An answer as the server gave it.</summary>
+public sealed record Answer(int Status, IReadOnlyDictionary<string, string> Headers, byte[] Body);
 
 /// <summary>Stands between a client and a server on real sockets, notes everything and lets go wrong what a test asks for.</summary>
 public sealed class Interposer : IAsyncDisposable
@@ -112,19 +125,30 @@ public sealed class Interposer : IAsyncDisposable
         using HttpResponseMessage response = await ForwardAsync(passing);
         if (mishap == Mishap.LoseReply)
         {
-            await response.Content.ReadAsByteArrayAsync();
+            passing.Answer = AnswerOf(response, await response.Content.ReadAsByteArrayAsync());
             context.Abort();
             return;
         }
         if (mishap == Mishap.ForeignError)
         {
-            await response.Content.ReadAsByteArrayAsync();
+            passing.Answer = AnswerOf(response, await response.Content.ReadAsByteArrayAsync());
             context.Response.StatusCode = 502;
             await context.Response.WriteAsync("<html>Bad Gateway</html>");
             return;
         }
-        await ReturnAsync(context, response, mishap == Mishap.CutReply ? CutAfterBytes : int.MaxValue);
+        using var answered = new MemoryStream();
+        try
+        {
+            await ReturnAsync(context, response, mishap == Mishap.CutReply ? CutAfterBytes : int.MaxValue, answered);
+        }
+        finally
+        {
+            passing.Answer = AnswerOf(response, answered.ToArray());
+        }
     }
+
+    private static Answer AnswerOf(HttpResponseMessage response, byte[] body) => new(
+        (int)response.StatusCode, response.Headers.Concat(response.Content.Headers).ToDictionary(header => header.Key, header => string.Join(", ", header.Value)), body);
 
     private async Task<HttpResponseMessage> ForwardAsync(Passing passing)
     {
@@ -147,7 +171,7 @@ public sealed class Interposer : IAsyncDisposable
         return await _http.SendAsync(request, CancellationToken.None);
     }
 
-    private static async Task ReturnAsync(HttpContext context, HttpResponseMessage response, int bytes)
+    private static async Task ReturnAsync(HttpContext context, HttpResponseMessage response, int bytes, MemoryStream answered)
     {
         context.Response.StatusCode = (int)response.StatusCode;
         foreach ((string name, IEnumerable<string> values) in response.Headers.Concat(response.Content.Headers))
@@ -163,6 +187,7 @@ public sealed class Interposer : IAsyncDisposable
         while ((read = await stream.ReadAsync(block.AsMemory(0, Math.Min(block.Length, Math.Max(bytes, 1))), context.RequestAborted)) > 0)
         {
             int part = Math.Min(read, bytes);
+            answered.Write(block, 0, part);
             await context.Response.Body.WriteAsync(block.AsMemory(0, part), context.RequestAborted);
             await context.Response.Body.FlushAsync(context.RequestAborted);
             bytes -= part;

@@ -56,6 +56,27 @@ public sealed class JournalTests : IAsyncLifetime
             steps => RunAsync([.. steps], ++series).GetAwaiter().GetResult()).Check(Config.QuickThrowOnFailure.WithMaxTest(cases));
     }
 
+    [Fact]
+    public async Task Token_that_a_prompt_took_before_its_exchange_was_sent_leaves_no_exchange_open()
+    {
+        TokenBatch batch = await _journal.ReserveAsync(Series(1, TokenNamespace.AccountIssued), 1, null, Token);
+        await _journal.RequestAsync(batch, Hashes(batch), Token);
+        await _journal.HoldAsync(batch.Series, [(batch.Tokens[0].Index, Fake(batch.Series.Id, batch.Tokens[0].Index))], Token);
+        TokenExchange? exchange = await _journal.ReserveSuccessorAsync(batch.Series, batch.Tokens[0].Index, Series(1, TokenNamespace.Exchange), null, Token);
+        Assert.NotNull(exchange);
+        Assert.Single(await _journal.OpenExchangesAsync(Token));
+
+        OpenRequest? request = await _journal.PresentAsync(
+            RandomNumberGenerator.GetBytes(16), new TokenWish("issuer.test", "gateway.test", ["plan1"], DateTimeOffset.UnixEpoch, true), new ConversationId(new byte[32]),
+            PromptOperation.ChatCompletions, new byte[32], "{}"u8.ToArray(), Token);
+        Assert.False(await _journal.RequestExchangeAsync(exchange, new byte[32], Token));
+        await _journal.SpendAsync(request!, Token);
+
+        Assert.Empty(await _journal.OpenExchangesAsync(Token));
+        Assert.Empty(await _journal.ExchangeableAsync(_ => false, Token));
+        Assert.DoesNotContain(await _journal.CountAsync(Token), count => count.State == TokenState.Reserved);
+    }
+
     private async Task<bool> RunAsync(Move[] steps, int number)
     {
         TokenSeries template = Series(number, TokenNamespace.AccountIssued);
@@ -222,8 +243,9 @@ public sealed class JournalTests : IAsyncLifetime
     private static byte[] Fake(long series, long index)
     {
         byte[] token = new byte[Protocol.Token.SizeInBytes];
-        BitConverter.TryWriteBytes(token, series);
-        BitConverter.TryWriteBytes(token.AsSpan(8), index);
+        token[1] = (byte)TokenType.BlindRsa;
+        BitConverter.TryWriteBytes(token.AsSpan(8), series);
+        BitConverter.TryWriteBytes(token.AsSpan(16), index);
         return token;
     }
 
