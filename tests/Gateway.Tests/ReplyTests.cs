@@ -1,3 +1,6 @@
+using System.IO.Pipelines;
+using Tacit.Gateway.Admission;
+using Tacit.Gateway.Replies;
 using Tacit.Gateway.Tests.Support;
 using Tacit.Protocol;
 
@@ -280,5 +283,33 @@ public sealed class ReplyTests
         // The first took far less than was reserved for it.
         using HttpResponseMessage again = await gateway.AskAsync(token, TestGateway.Body("other"));
         await again.IsReplyAsync();
+    }
+
+    [Fact]
+    public async Task Reader_that_reads_nothing_holds_little_of_a_long_reply()
+    {
+        byte[] key = new byte[TokenKeys.KeySizeInBytes];
+        using var reply = new Reply(new SpendId(new byte[SpendId.SizeInBytes]), new byte[TokenKeys.RequestTagSizeInBytes], key, 0);
+        reply.Append(new byte[4 << 20]);
+        reply.End();
+        var pipe = new Pipe(new PipeOptions(pauseWriterThreshold: 1, resumeWriterThreshold: 1));
+        using ReplyReader reader = reply.Attach();
+
+        ValueTask<bool> copying = reader.CopyAsync(pipe.Writer, key, TestContext.Current.CancellationToken);
+        Assert.False(copying.IsCompleted);
+        Assert.True(pipe.Reader.TryRead(out ReadResult held));
+        long size = held.Buffer.Length;
+        Assert.InRange(size, 1, 128 << 10);
+        pipe.Reader.AdvanceTo(held.Buffer.End);
+
+        long read = size;
+        while (read < 4 << 20)
+        {
+            ReadResult more = await pipe.Reader.ReadAsync(TestContext.Current.CancellationToken);
+            read += more.Buffer.Length;
+            pipe.Reader.AdvanceTo(more.Buffer.End);
+        }
+
+        Assert.True(await copying);
     }
 }

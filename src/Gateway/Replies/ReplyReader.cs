@@ -10,6 +10,9 @@ namespace Tacit.Gateway.Replies;
 /// </summary>
 internal sealed class ReplyReader : IValueTaskSource, IDisposable
 {
+    /// <summary>How much is copied before the connection is asked to take it: who replays a long reply and reads none of it costs this much memory, not the reply's length.</summary>
+    private const int MaxUnflushed = 16 * SealedLog.BlockSize;
+
     private readonly Reply _reply;
     private ManualResetValueTaskSourceCore<bool> _wake;
     private AesGcm? _cipher;
@@ -53,13 +56,12 @@ internal sealed class ReplyReader : IValueTaskSource, IDisposable
         while (true)
         {
             bool ended = _reply.HasEnded;
-            bool copied = false;
-            while (CopyBlock(output, pseudorandomKey))
+            long from = Position;
+            while (Position - from < MaxUnflushed && CopyBlock(output, pseudorandomKey))
             {
-                copied = true;
             }
 
-            if (copied)
+            if (Position > from)
             {
                 FlushResult flushed = await output.FlushAsync(cancellationToken);
                 if (flushed.IsCompleted || flushed.IsCanceled)
