@@ -150,7 +150,8 @@ public sealed partial class GatewayServer : IAsyncDisposable
                 Role = "gateway",
                 Listen = _options.Listen,
                 Drain = _drain,
-                DrainTimeout = TimeSpan.FromSeconds(5),
+                // Behind the replies' own: a reader whose reply ended in the last moment still gets it.
+                DrainTimeout = _options.DrainTimeout + TimeSpan.FromSeconds(5),
                 MaxConnections = _options.Limits.MaxConnections,
                 RequestHeadersTimeout = _options.Limits.RequestHeadersTimeout,
                 MinRequestBodyBytesPerSecond = _options.Limits.MinRequestBodyBytesPerSecond,
