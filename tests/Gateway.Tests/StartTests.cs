@@ -142,14 +142,22 @@ public sealed class StartTests
         Assert.True(Base64Url.EncodeToString(id).Length > 20);
     }
 
-    [Fact]
+    [Fact(Timeout = 60_000)]
     public async Task Gateway_that_keeps_its_lease_is_ready()
     {
         await using TestGateway gateway = await TestGateway.CreateAsync();
         gateway.Time.Advance(TimeSpan.FromSeconds(60));
-        using HttpResponseMessage ready = await gateway.SendAsync(HttpMethod.Get, Routes.HealthReady);
+        HttpResponseMessage ready = await gateway.SendAsync(HttpMethod.Get, Routes.HealthReady);
+        while (ready.StatusCode != HttpStatusCode.OK)
+        {
+            // The heartbeat is written behind the clock's back. One that never comes runs into the test's time limit.
+            ready.Dispose();
+            await Task.Delay(10, TestContext.Current.CancellationToken);
+            ready = await gateway.SendAsync(HttpMethod.Get, Routes.HealthReady);
+        }
+
+        using HttpResponseMessage held = ready;
         using HttpResponseMessage live = await gateway.SendAsync(HttpMethod.Get, Routes.HealthLive);
-        Assert.Equal(HttpStatusCode.OK, ready.StatusCode);
         Assert.Equal(HttpStatusCode.OK, live.StatusCode);
     }
 
