@@ -179,7 +179,7 @@ internal sealed partial class TokenExchanger : IDisposable
             case ErrorCodes.TokenSpent or ErrorCodes.SuccessorMismatch:
                 await _journal.AbandonExchangeAsync(exchange, TokenState.Spent, cancellationToken);
                 break;
-            case ErrorCodes.TokenExpired or ErrorCodes.TokenInvalid or ErrorCodes.TokenUnknownKey or ErrorCodes.WrongChallenge or ErrorCodes.PlanMismatch:
+            case ErrorCodes.TokenInvalid:
                 await _journal.AbandonExchangeAsync(exchange, TokenState.Void, cancellationToken);
                 break;
             case ErrorCodes.SuccessorInvalid:
@@ -187,7 +187,8 @@ internal sealed partial class TokenExchanger : IDisposable
                 await _journal.AbandonExchangeAsync(exchange, TokenState.Unknown, cancellationToken);
                 break;
             default:
-                // Busy, or not the gateway's own answer: the same again at the next look.
+                // Busy, or not the gateway's own answer: the same again at the next look. So too where it knows no such key or period: its directory may be
+                // older than this wallet's, or its clock wrong. What is over by the directory and our own clock, the journal ends by itself.
                 break;
         }
         LogRefused(exchange.Series.Plan, code);

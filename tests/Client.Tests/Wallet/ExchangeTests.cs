@@ -1,3 +1,4 @@
+using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging.Abstractions;
 using Tacit.Client.Tests.Support;
 using Tacit.Gateway.Tests.Support;
@@ -81,6 +82,31 @@ public sealed class ExchangeTests : IAsyncLifetime
 
         Assert.Equal((5, 1, 0), await CountsAsync());
         Assert.Single(_operator.GatewayFront.SeenAt("/v1/exchange").Select(seen => Convert.ToHexString(seen.Body)).Distinct());
+    }
+
+    [Theory]
+    [InlineData("token_unknown_key")]
+    [InlineData("token_expired")]
+    [InlineData("wrong_challenge")]
+    public async Task Token_that_a_gateway_behind_the_times_does_not_know_is_kept(string code)
+    {
+        await RefuseAsync("one");
+        _operator.GatewayFront.Impersonate = async (context, seen) =>
+        {
+            if (seen.Path != "/v1/exchange")
+            {
+                return false;
+            }
+            context.Response.StatusCode = 401;
+            context.Response.Headers["Tacit-Token"] = "unspent";
+            await context.Response.WriteAsync($$$"""{"error":{"message":"no","type":"authentication_error","param":null,"code":"{{{code}}}"}}""", Token);
+            return true;
+        };
+        await _client.Refills.RunOnceAsync(Token);
+        _operator.GatewayFront.Impersonate = null;
+        await _client.Refills.RunOnceAsync(Token);
+
+        Assert.Equal((5, 1, 0), await CountsAsync());
     }
 
     [Theory]
