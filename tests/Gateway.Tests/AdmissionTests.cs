@@ -53,6 +53,7 @@ public sealed class AdmissionTests
         TestToken bare = token with { Extensions = null };
         using HttpResponseMessage none = await gateway.AskAsync(bare);
         await none.IsErrorAsync(401, ErrorCodes.TokenUnknownKey, Routes.TokenUnspent);
+        Assert.Contains("extensions=", await none.TextAsync(), StringComparison.Ordinal);
 
         TestToken foreign = token with { Extensions = new PlanMetadata("unheard", TestGateway.March.Deadline).EncodeExtensions() };
         using HttpResponseMessage unknown = await gateway.AskAsync(foreign);

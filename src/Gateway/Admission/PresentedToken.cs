@@ -38,9 +38,14 @@ internal sealed class PresentedToken : IDisposable
 
         if (!catalog.TryFind(token, extensions, out RedemptionKey? key))
         {
+            bool lacksExtensions = token.Type == TokenType.PartiallyBlindRsa && extensions.IsEmpty;
             token.Dispose();
             error = ApiError.Create(
-                ErrorCodes.TokenUnknownKey, "No live key of the issuer matches the token. Fetch the issuer's directory and use a current token.", "Authorization");
+                ErrorCodes.TokenUnknownKey,
+                lacksExtensions
+                    ? "A token of type 0xDA7A is checked under the extensions it was issued with: send them beside it, as extensions=\"...\"."
+                    : "No live key of the issuer matches the token. Fetch the issuer's directory and use a current token.",
+                "Authorization");
             return null;
         }
 
