@@ -27,6 +27,9 @@ public static class Routes
     public const string TokenSpent = "spent";
     public const string TokenReturned = "returned";
 
+    /// <summary>Bound to this request, whose end is still open: the same request may be repeated, no other can use the token.</summary>
+    public const string TokenInFlight = "inflight";
+
     /// <summary>Request header of the local app: names the conversation; never forwarded.</summary>
     public const string ConversationHeader = "Tacit-Conversation";
 }

@@ -163,10 +163,31 @@ public sealed class SpendStateTests
         // Content may have been passed on before the crash, so no other body may be answered.
         gateway.Provider.Answer = context => StubProvider.WriteJsonAsync(context, "{}", 500);
         using HttpResponseMessage failed = await gateway.AskAsync(token);
-        Assert.Equal(Routes.TokenSpent, failed.TokenState());
+        Assert.Equal(Routes.TokenInFlight, failed.TokenState());
         gateway.Provider.Answer = StubProvider.AnswerJsonAsync;
         using HttpResponseMessage other = await gateway.AskAsync(token, s_other);
         await other.IsErrorAsync(409, ErrorCodes.TokenSpent, Routes.TokenSpent);
+        using HttpResponseMessage same = await gateway.AskAsync(token);
+        await same.IsReplyAsync();
+    }
+
+    [Fact]
+    public async Task Request_that_another_instance_may_be_answering_is_neither_unspent_nor_lost()
+    {
+        await using TestGateway gateway = await TestGateway.CreateAsync();
+        TestToken token = gateway.Issuer.CreateToken("chat");
+        gateway.Provider.Answer = context => Task.Delay(Timeout.Infinite, context.RequestAborted);
+        Task<HttpResponseMessage> lost = gateway.AskAsync(token);
+        await TestGateway.UntilAsync(() => gateway.Provider.Calls == 1);
+
+        // Another id, so that the one which died is somebody else, whose lease still runs.
+        await gateway.RestartFromCrashAsync(folder => File.Delete(Path.Combine(folder, "instance-id")));
+        await Assert.ThrowsAnyAsync<Exception>(() => lost);
+        gateway.Provider.Answer = StubProvider.AnswerJsonAsync;
+        using HttpResponseMessage early = await gateway.AskAsync(token);
+        await early.IsErrorAsync(503, ErrorCodes.GatewayBusy, Routes.TokenInFlight);
+
+        gateway.Time.Advance(TimeSpan.FromSeconds(31));
         using HttpResponseMessage same = await gateway.AskAsync(token);
         await same.IsReplyAsync();
     }

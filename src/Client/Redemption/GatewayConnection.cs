@@ -14,6 +14,9 @@ internal enum TokenVerdict
     Unspent,
     Spent,
     Returned,
+
+    /// <summary>Bound to this request, whose end is still open: it may be repeated as it was.</summary>
+    InFlight,
 }
 
 /// <summary>The beginning of the gateway's answer. Owns its connection.</summary>
@@ -33,6 +36,7 @@ internal sealed class GatewayAnswer(HttpResponseMessage response, TransportLease
             Routes.TokenUnspent => TokenVerdict.Unspent,
             Routes.TokenSpent => TokenVerdict.Spent,
             Routes.TokenReturned => TokenVerdict.Returned,
+            Routes.TokenInFlight => TokenVerdict.InFlight,
             _ => TokenVerdict.None,
         }
         : TokenVerdict.None;

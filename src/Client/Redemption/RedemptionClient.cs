@@ -283,13 +283,15 @@ public sealed partial class RedemptionClient : IAsyncDisposable
             try
             {
                 GatewayAnswer answer = await send(cancellationToken);
-                if (answer.Verdict != TokenVerdict.None || answer.Status is >= 200 and < 300)
+                if (answer.Verdict is not (TokenVerdict.None or TokenVerdict.InFlight) || answer.Status is >= 200 and < 300)
                 {
                     return answer;
                 }
-                // Not the gateway's own answer but that of something before it, which says nothing of the token.
+                // Undecided; or not the gateway's own answer but that of something before it, which says nothing of the token.
                 mayHaveLeft = true;
-                failure = $"{answer.Status} came back, not from the gateway itself.";
+                failure = answer.Verdict == TokenVerdict.InFlight
+                    ? $"It answered {answer.Status} and has not decided the request yet."
+                    : $"{answer.Status} came back, not from the gateway itself.";
                 answer.Dispose();
             }
             catch (TransportException e)

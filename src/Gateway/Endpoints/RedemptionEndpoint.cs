@@ -89,6 +89,9 @@ internal sealed class RedemptionEndpoint
             switch (await _parts.Signatures.VerifyAsync(token.Key, token.Token, context.Connection.Id))
             {
                 case SignatureVerdict.Invalid:
+                    // Held back without what it sent: a flood would otherwise be kept in memory for as long as it is slowed down.
+                    body.Dispose();
+                    filtered.Dispose();
                     await _parts.Brake.HoldAsync(context.RequestAborted);
                     await RefuseAsync(context, catalog, ApiError.Create(ErrorCodes.TokenInvalid, "The token's signature is not the issuer's.", "Authorization"));
                     return;
@@ -103,7 +106,7 @@ internal sealed class RedemptionEndpoint
             byte[] tag = new byte[TokenKeys.RequestTagSizeInBytes];
             TokenKeys.RequestTag(token.PseudorandomKey, "POST"u8, _path, body.WrittenSpan, tag);
             int size = body.WrittenCount;
-            body.Clear();
+            body.Dispose();
 
             // 5-7. Attach to the reply that is there, or get one.
             var prompt = new Prompt
@@ -135,6 +138,8 @@ internal sealed class RedemptionEndpoint
             {
                 if (existing.IsFor(tag))
                 {
+                    // Its producer has the prompt already, or had it; this copy need not wait for the reply's end.
+                    prompt.Dispose();
                     await SendAsync(context, existing, existing.Attach(), token);
                     return false;
                 }
@@ -191,7 +196,10 @@ internal sealed class RedemptionEndpoint
         {
             _parts.Replies.Forget(reply);
             reply.SetClaimed(false);
-            reply.EndWith(refusal, refusal.Status == StatusCodes.Status409Conflict ? Routes.TokenSpent : Routes.TokenUnspent);
+            string state = refusal.Status == StatusCodes.Status409Conflict ? Routes.TokenSpent
+                : decision.Verdict == SpendVerdict.OwnedElsewhere ? Routes.TokenInFlight
+                : Routes.TokenUnspent;
+            reply.EndWith(refusal, state);
             await SendAsync(context, reply, reader, token);
             return false;
         }

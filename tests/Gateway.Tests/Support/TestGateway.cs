@@ -115,7 +115,8 @@ public sealed class TestGateway : IAsyncDisposable
     /// Kills the process, as far as its files can tell: the next server starts from what they held at this moment. The one that runs goes away with
     /// whatever it still writes to its own copy.
     /// </summary>
-    public async Task RestartFromCrashAsync()
+    /// <param name="prepare">Gets the folder that the next server starts from.</param>
+    public async Task RestartFromCrashAsync(Action<string>? prepare = null)
     {
         string dead = _folder;
         _folder = Directory.CreateTempSubdirectory("tacit-gateway-").FullName;
@@ -124,6 +125,7 @@ public sealed class TestGateway : IAsyncDisposable
             File.Copy(file, Path.Combine(_folder, Path.GetFileName(file)));
         }
 
+        prepare?.Invoke(_folder);
         await StopAsync();
         Directory.Delete(dead, recursive: true);
         await StartAsync();
