@@ -13,7 +13,7 @@ internal sealed class PromptBody : IDisposable
 {
     private const int MaxDepth = 128;
 
-    private readonly byte[]? _rented;
+    private byte[]? _rented;
 
     private PromptBody(ReadOnlyMemory<byte> content, byte[]? rented, string model, long outputCap, MessageChain messages)
     {
@@ -50,10 +50,11 @@ internal sealed class PromptBody : IDisposable
 
     public void Dispose()
     {
-        if (_rented is not null)
+        // Once, whoever calls how often: an array that is returned twice is lent to two.
+        if (Interlocked.Exchange(ref _rented, null) is byte[] rented)
         {
-            CryptographicOperations.ZeroMemory(_rented);
-            ArrayPool<byte>.Shared.Return(_rented);
+            CryptographicOperations.ZeroMemory(rented);
+            ArrayPool<byte>.Shared.Return(rented);
         }
     }
 

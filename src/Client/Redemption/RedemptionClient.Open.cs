@@ -27,7 +27,7 @@ public sealed partial class RedemptionClient
     public async Task<PromptReply?> ResumeAsync(string id, CancellationToken cancellationToken = default)
     {
         OpenRequest? open = (await _journal.OpenRequestsAsync(cancellationToken)).FirstOrDefault(candidate => Convert.ToHexStringLower(candidate.Id) == id);
-        if (open is null || !_attempts.TryClaim(open.Id))
+        if (open is null || !await TryTakeUpAsync(open, cancellationToken))
         {
             return null;
         }
@@ -57,11 +57,17 @@ public sealed partial class RedemptionClient
         int count = 0;
         foreach (OpenRequest open in await _journal.OpenRequestsAsync(cancellationToken))
         {
-            if (open.Started + Options.ResumeWindow <= Time.GetUtcNow() && _attempts.TryClaim(open.Id))
+            if (open.Started + Options.ResumeWindow <= Time.GetUtcNow() && await TryTakeUpAsync(open, cancellationToken))
             {
-                await _journal.GiveUpAsync(open, cancellationToken);
-                _attempts.Forget(open.Id);
-                count++;
+                try
+                {
+                    await _journal.GiveUpAsync(open, cancellationToken);
+                    count++;
+                }
+                finally
+                {
+                    _attempts.Forget(open.Id);
+                }
             }
         }
         return count;

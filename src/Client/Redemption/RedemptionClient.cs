@@ -209,12 +209,35 @@ public sealed partial class RedemptionClient : IAsyncDisposable
     {
         foreach (OpenRequest open in await _journal.FindOpenAsync(tag, Time.GetUtcNow() - Options.ResumeWindow, cancellationToken))
         {
-            if (_attempts.TryClaim(open.Id))
+            if (await TryTakeUpAsync(open, cancellationToken))
             {
                 return open;
             }
         }
         return null;
+    }
+
+    /// <summary>Takes an open request that was found in the journal for this caller; false if somebody else has it, or has ended it since it was found.</summary>
+    private async Task<bool> TryTakeUpAsync(OpenRequest open, CancellationToken cancellationToken)
+    {
+        if (!_attempts.TryClaim(open.Id))
+        {
+            return false;
+        }
+        bool isOpen = false;
+        try
+        {
+            // Looked up again under the claim: the caller before may have ended the request after it was found, and its token may pay for another by now.
+            isOpen = await _journal.IsOpenAsync(open.Id, cancellationToken);
+        }
+        finally
+        {
+            if (!isOpen)
+            {
+                _attempts.Forget(open.Id);
+            }
+        }
+        return isOpen;
     }
 
     private async Task<(OpenRequest Open, bool Filled)> PresentAsync(TokenWish wish, Errand errand, bool mayFill, CancellationToken cancellationToken)

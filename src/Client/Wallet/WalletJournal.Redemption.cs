@@ -82,6 +82,10 @@ internal sealed partial class WalletJournal
     public Task<IReadOnlyList<OpenRequest>> OpenRequestsAsync(CancellationToken cancellationToken) =>
         _database.ReadAsync(session => session.Query($"{SelectOpen} ORDER BY r.started, r.id", ReadOpen), cancellationToken);
 
+    /// <summary>Whether the request has not ended.</summary>
+    public Task<bool> IsOpenAsync(byte[] requestId, CancellationToken cancellationToken) =>
+        _database.ReadAsync(session => session.QueryInt64("SELECT 1 FROM request WHERE id = $1", requestId) is not null, cancellationToken);
+
     /// <summary>The body of an open request, to repeat it as it was. Null if the request has ended.</summary>
     public async Task<byte[]?> BodyAsync(byte[] requestId, CancellationToken cancellationToken)
     {
