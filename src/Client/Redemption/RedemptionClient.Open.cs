@@ -23,7 +23,7 @@ public sealed partial class RedemptionClient
     ];
 
     /// <summary>Takes up a pending request again, with its token and its body from the journal.</summary>
-    /// <returns>Its reply; null if there is no such request, or somebody else takes it up.</returns>
+    /// <returns>Its reply; null if there is no such request, somebody else takes it up, or its token expired unspent.</returns>
     public async Task<PromptReply?> ResumeAsync(string id, CancellationToken cancellationToken = default)
     {
         OpenRequest? open = (await _journal.OpenRequestsAsync(cancellationToken)).FirstOrDefault(candidate => Convert.ToHexStringLower(candidate.Id) == id);

@@ -97,9 +97,9 @@ public sealed partial class RedemptionClient : IAsyncDisposable
             return new PromptReply(again, plans[0], TokenOutcome.Kept) { IsRepetition = true };
         }
         var errand = new Errand(prompt.Operation, body, tag, conversation, isolation, RouteTo(gateway));
-        if (await JoinAsync(tag, cancellationToken) is OpenRequest joined)
+        if (await JoinAsync(tag, cancellationToken) is OpenRequest joined && await RepeatAsync(errand, joined, cancellationToken) is PromptReply repeated)
         {
-            return await RepeatAsync(errand, joined, cancellationToken);
+            return repeated;
         }
 
         // 4. A token, in the journal before anything leaves; another one if it turns out spent or expired.
@@ -125,18 +125,21 @@ public sealed partial class RedemptionClient : IAsyncDisposable
         }
     }
 
-    /// <summary>An open request again, with its own token and body; never with another token.</summary>
-    private async Task<PromptReply> RepeatAsync(Errand errand, OpenRequest open, CancellationToken cancellationToken)
+    /// <summary>An open request again, with its own token and body. Null if that token was not spent and has expired: another may be used.</summary>
+    private async Task<PromptReply?> RepeatAsync(Errand errand, OpenRequest open, CancellationToken cancellationToken)
     {
         Sent sent = await SendOnceAsync(errand, open, repeated: true, cancellationToken);
         if (sent.Reply is LiveReply live)
         {
             return new PromptReply(live, open.Series.Plan) { IsRepetition = true };
         }
-        return sent.Code is ErrorCodes.TokenSpent or ErrorCodes.TokenExpired
-            ? throw new ClientException(
-                ClientError.TokenSpent, "The reply to this request is no longer kept, and its token is spent. Asking again costs another token.", "reply_lost")
-            : Fail(errand, open, sent, filled: false);
+        return sent.Code switch
+        {
+            ErrorCodes.TokenSpent => throw new ClientException(
+                ClientError.TokenSpent, "The reply to this request is no longer kept, and its token is spent. Asking again costs another token.", "reply_lost"),
+            ErrorCodes.TokenExpired => null,
+            _ => Fail(errand, open, sent, filled: false),
+        };
     }
 
     private PromptReply Fail(Errand errand, OpenRequest open, Sent sent, bool filled)
@@ -173,7 +176,7 @@ public sealed partial class RedemptionClient : IAsyncDisposable
                 TokenOutcome outcome = await SettleAsync(answer, open);
                 return new Sent
                 {
-                    Error = new DeliveredError(answer.Status, error),
+                    Error = new DeliveredError(answer.Status, error.Length > 0 ? error : NoBody(answer.Status)),
                     Code = GatewayConnection.ErrorCode(error),
                     Outcome = outcome,
                     RetryAfter = answer.RetryAfter,
@@ -187,6 +190,9 @@ public sealed partial class RedemptionClient : IAsyncDisposable
             throw;
         }
     }
+
+    private static byte[] NoBody(int status) =>
+        new ApiError("gateway_error", status, status >= 500 ? "server_error" : "invalid_request_error", $"The gateway answered {status} and broke off.").Encode();
 
     private (ConversationId Conversation, IsolationKey? Isolation) Place(PromptRequest prompt, PromptBody body, byte[] tag)
     {
@@ -251,9 +257,8 @@ public sealed partial class RedemptionClient : IAsyncDisposable
             OpenRequest? open = await TryAsync(wish);
             bool filled = false;
             string reason = "";
-            if (open is null && await _exchanger.RunForPromptAsync(IsLive, wish.Plans, cancellationToken))
+            if (open is null && await ExchangeAtPromptAsync(wish.Plans, cancellationToken))
             {
-                // Links two of the wallet's requests by time at worst; a fill would link the account.
                 open = await TryAsync(wish);
             }
             if (open is null && mayFill && Options.FillAtPrompt)
@@ -275,6 +280,19 @@ public sealed partial class RedemptionClient : IAsyncDisposable
             // Not presented, or not known to be: an entry in the journal then has no caller, and is given up with the others.
             _attempts.Forget(id);
             throw;
+        }
+    }
+
+    /// <summary>Comes before a fill: it links two of the wallet's requests by time at worst, where a fill would link the account.</summary>
+    private async Task<bool> ExchangeAtPromptAsync(IReadOnlyList<string> plans, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await _exchanger.RunForPromptAsync(IsLive, plans, cancellationToken);
+        }
+        catch (ClientException e) when (e.Error is not ClientError.JournalCorrupt)
+        {
+            return false;
         }
     }
 

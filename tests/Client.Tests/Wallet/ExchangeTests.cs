@@ -20,7 +20,9 @@ public sealed class ExchangeTests : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         _operator = await TestOperator.StartAsync(_time);
-        _client = await _operator.WalletAsync(_folder["wallet"], credits: 20, tokens: 5);
+        // Nothing waits on a clock that stands.
+        _client = await _operator.WalletAsync(
+            _folder["wallet"], credits: 20, tokens: 5, change: options => options with { Redemption = options.Redemption with { MaxReconnects = 0 } });
     }
 
     public async ValueTask DisposeAsync()
@@ -161,6 +163,22 @@ public sealed class ExchangeTests : IAsyncLifetime
         Assert.Equal((4, 6), (holdings.Held, holdings.Spent));
         Assert.Equal(5, (await _client.Wallet.GetHistoryAsync(Token)).Where(entry => entry.Kind == HistoryKind.Exchanged).Sum(entry => entry.Amount));
         Assert.Equal(new DateTimeOffset(2026, 5, 1, 0, 0, 0, TimeSpan.Zero), holdings.Deadline);
+    }
+
+    [Fact]
+    public async Task Request_whose_token_expired_before_it_arrived_is_asked_with_another()
+    {
+        await MoveToAsync(new DateTimeOffset(2026, 3, 31, 23, 54, 0, TimeSpan.Zero));
+        _operator.GatewayFront.Decide = seen => seen.Path == "/v1/chat/completions" ? Mishap.LoseRequest : Mishap.None;
+        await Assert.ThrowsAsync<ClientException>(() => _client.Redemption.SendAsync(Prompts.Ask("Just in time?"), Token));
+        _operator.GatewayFront.Decide = _ => Mishap.None;
+        await MoveToAsync(new DateTimeOffset(2026, 4, 1, 0, 1, 0, TimeSpan.Zero));
+
+        (int status, _, PromptReply reply) = await _client.Redemption.AnswerAsync(Prompts.Ask("Just in time?"), Token);
+
+        Assert.Equal((200, false), (status, reply.IsRepetition));
+        PlanHoldings holdings = await _client.HoldingsAsync();
+        Assert.Equal(0, holdings.Presented);
     }
 
     [Fact]
