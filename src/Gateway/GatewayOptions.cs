@@ -46,6 +46,9 @@ public sealed record GatewayOptions : IValidatedSettings
     /// <summary>Memory that live and kept replies may take together, in bytes. Default: half of what this process may use.</summary>
     public long ReplyMemoryBytes { get; init; } = Math.Max(64L << 20, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 2);
 
+    /// <summary>Memory that bodies of requests which are not admitted yet may take together, in bytes. Default: an eighth of what this process may use.</summary>
+    public long RequestMemoryBytes { get; init; } = Math.Max(64L << 20, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 8);
+
     /// <summary>The most room one reply gets, in bytes, whatever its plan allows. Default 32 MiB.</summary>
     public long MaxReplyBytes { get; init; } = 32L << 20;
 
@@ -72,6 +75,7 @@ public sealed record GatewayOptions : IValidatedSettings
             .RequireRange(DirectoryRefresh, TimeSpan.FromSeconds(1), TimeSpan.FromDays(1), "DirectoryRefresh")
             .RequireRange(KeepReplies, TimeSpan.Zero, TimeSpan.FromHours(1), "KeepReplies")
             .RequireRange(ReplyMemoryBytes, 1 << 20, 1L << 46, "ReplyMemoryBytes")
+            .RequireRange(RequestMemoryBytes, 1 << 20, 1L << 46, "RequestMemoryBytes")
             .RequireRange(MaxReplyBytes, 4096, 1L << 30, "MaxReplyBytes")
             .RequireRange(SignatureQueueLength, 1, 1 << 20, "SignatureQueueLength")
             .RequireRange(SignatureThreads, 1, 256, "SignatureThreads")

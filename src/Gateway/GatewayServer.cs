@@ -123,7 +123,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
 
         var spent = new SpentWriter(ledger, _time, _log);
         _owned.Push(spent);
-        _replies = new ReplyStore(new ReplyRoom(_options.ReplyMemoryBytes), _options.KeepReplies, _time);
+        _replies = new ReplyStore(new MemoryRoom(_options.ReplyMemoryBytes), _options.KeepReplies, _time);
         _owned.Push(_replies);
         var signatures = new SignatureQueue(_options.SignatureThreads, _options.SignatureQueueLength);
         _owned.Push(signatures);
@@ -136,6 +136,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
             Brake = new FalseTokenBrake(_time),
             Ledger = ledger,
             Replies = _replies,
+            RequestRoom = new MemoryRoom(_options.RequestMemoryBytes),
             Producer = new ReplyProducer(router, ledger, spent, _replies, _log),
             Router = router,
             Signer = signer,

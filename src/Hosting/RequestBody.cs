@@ -12,6 +12,9 @@ public enum BodyReadResult
     /// <summary>Longer than the bound. What is left is not read; the connection closes after the reply.</summary>
     TooLarge,
 
+    /// <summary>The caller had no room for more. As with <see cref="TooLarge"/>, what is left is not read.</summary>
+    NoRoom,
+
     /// <summary>The sender vanished, sent fewer bytes than announced, or was slower than the least rate. Nobody waits for a reply.</summary>
     Aborted,
 }
@@ -20,13 +23,14 @@ public enum BodyReadResult
 public static class RequestBody
 {
     /// <param name="limit">Most bytes taken.</param>
-    public static async ValueTask<BodyReadResult> ReadAsync(HttpContext context, IBufferWriter<byte> destination, long limit)
+    /// <param name="take">Asked before each part is copied, with its bytes: false ends the reading with <see cref="BodyReadResult.NoRoom"/>.</param>
+    public static async ValueTask<BodyReadResult> ReadAsync(HttpContext context, IBufferWriter<byte> destination, long limit, Func<long, bool>? take = null)
     {
         ArgumentNullException.ThrowIfNull(context);
         ArgumentNullException.ThrowIfNull(destination);
         if (context.Request.ContentLength > limit)
         {
-            return TooLarge(context);
+            return Refuse(context, BodyReadResult.TooLarge);
         }
         PipeReader reader = context.Request.BodyReader;
         long total = 0;
@@ -40,7 +44,12 @@ public static class RequestBody
                 if (total > limit)
                 {
                     reader.AdvanceTo(buffer.End);
-                    return TooLarge(context);
+                    return Refuse(context, BodyReadResult.TooLarge);
+                }
+                if (take is not null && !take(buffer.Length))
+                {
+                    reader.AdvanceTo(buffer.End);
+                    return Refuse(context, BodyReadResult.NoRoom);
                 }
                 foreach (ReadOnlyMemory<byte> segment in buffer)
                 {
@@ -59,7 +68,7 @@ public static class RequestBody
         }
         catch (BadHttpRequestException e) when (e.StatusCode == StatusCodes.Status413PayloadTooLarge)
         {
-            return TooLarge(context);
+            return Refuse(context, BodyReadResult.TooLarge);
         }
         catch (Exception e) when (e is BadHttpRequestException or IOException or OperationCanceledException)
         {
@@ -67,13 +76,13 @@ public static class RequestBody
         }
     }
 
-    private static BodyReadResult TooLarge(HttpContext context)
+    private static BodyReadResult Refuse(HttpContext context, BodyReadResult result)
     {
         // Without this the server would go on reading for a while to keep the connection usable: work for whoever sent too much.
         if (!context.Response.HasStarted && HttpProtocol.IsHttp11(context.Request.Protocol))
         {
             context.Response.Headers.Connection = "close";
         }
-        return BodyReadResult.TooLarge;
+        return result;
     }
 }

@@ -16,6 +16,7 @@ public sealed partial class DocumentTests
         ["SigningThreads"] = "processors",
         ["SignatureThreads"] = "processors",
         ["ReplyMemoryBytes"] = "half the memory",
+        ["RequestMemoryBytes"] = "an eighth of the memory",
     };
 
     public static TheoryData<string, Type> Groups => new()

@@ -307,4 +307,40 @@ public sealed class BadInputTests
             return false;
         }
     }
+
+    [Fact(Timeout = 60_000)]
+    public async Task Bodies_that_never_end_take_bounded_memory_and_give_it_back()
+    {
+        await using TestGateway gateway = await TestGateway.CreateAsync(prepare =>
+        {
+            prepare.Configure = options => options with { RequestMemoryBytes = 1 << 20 };
+            prepare.Issuer.AddPlan(TestGateway.ChatPlan with { Id = "long", MaxInputBytes = 1 << 20 }, TestGateway.March);
+        });
+        using var hog = new TcpClient();
+        await hog.ConnectAsync(gateway.Address.Host, gateway.Address.Port, TestContext.Current.CancellationToken);
+        string head = $"POST {Routes.ChatCompletions} HTTP/1.1\r\nHost: gateway\r\nAuthorization: {gateway.Issuer.CreateToken("long").Header}\r\nContent-Length: 1000000\r\n\r\n";
+        await hog.GetStream().WriteAsync(Encoding.ASCII.GetBytes(head + new string(' ', 524_200)), TestContext.Current.CancellationToken);
+        TestToken token = gateway.Issuer.CreateToken("chat");
+        string body = TestGateway.Body(new string('x', 3000));
+        while (true)
+        {
+            using HttpResponseMessage busy = await gateway.AskAsync(gateway.Issuer.CreateToken("chat"), body);
+            if (busy.StatusCode == System.Net.HttpStatusCode.ServiceUnavailable)
+            {
+                await busy.IsErrorAsync(503, ErrorCodes.GatewayBusy, Routes.TokenUnspent);
+                break;
+            }
+        }
+
+        hog.Client.Close(0);
+        while (true)
+        {
+            using HttpResponseMessage again = await gateway.AskAsync(token, body);
+            if (again.StatusCode != System.Net.HttpStatusCode.ServiceUnavailable)
+            {
+                await again.IsReplyAsync();
+                break;
+            }
+        }
+    }
 }

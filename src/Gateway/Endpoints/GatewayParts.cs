@@ -24,6 +24,9 @@ internal sealed partial class GatewayParts
 
     public required ReplyStore Replies { get; init; }
 
+    /// <summary>For bodies, until their requests are admitted; from then on the room of their replies bounds how many there are.</summary>
+    public required MemoryRoom RequestRoom { get; init; }
+
     public required ReplyProducer Producer { get; init; }
 
     public required InferenceRouter Router { get; init; }

@@ -13,6 +13,9 @@ namespace Tacit.Gateway.Endpoints;
 /// <summary>A prompt, paid with a token, as numbered steps: the cheapest check first, nothing spent before all have passed.</summary>
 internal sealed class RedemptionEndpoint
 {
+    /// <summary>Most bytes that are rented for a body of which nothing has arrived.</summary>
+    private const int MaxUncounted = 8 * 1024;
+
     private readonly GatewayParts _parts;
     private readonly Operation _operation;
     private readonly byte[] _path;
@@ -61,8 +64,12 @@ internal sealed class RedemptionEndpoint
         // 2. The body, bounded by the plan.
         Plan plan = token!.Key.Plan;
         using var body = new SensitiveBuffer(InitialBufferSize(context.Request, plan));
-        switch (await RequestBody.ReadAsync(context, body, plan.MaxInputBytes))
+        using var hold = new BodyHold(_parts.RequestRoom);
+        switch (await RequestBody.ReadAsync(context, body, plan.MaxInputBytes, hold.TryTake))
         {
+            case BodyReadResult.NoRoom:
+                await RefuseAsync(context, catalog, GatewayParts.Busy());
+                return;
             case BodyReadResult.TooLarge:
                 await RefuseAsync(context, catalog, ApiError.Create(ErrorCodes.RequestTooLarge, $"The token's plan pays for requests of at most {plan.MaxInputBytes} bytes."));
                 return;
@@ -92,6 +99,7 @@ internal sealed class RedemptionEndpoint
                     // Held back without what it sent: a flood would otherwise be kept in memory for as long as it is slowed down.
                     body.Dispose();
                     filtered.Dispose();
+                    hold.Dispose();
                     await _parts.Brake.HoldAsync(context.RequestAborted);
                     await RefuseAsync(context, catalog, ApiError.Create(ErrorCodes.TokenInvalid, "The token's signature is not the issuer's.", "Authorization"));
                     return;
@@ -107,6 +115,7 @@ internal sealed class RedemptionEndpoint
             TokenKeys.RequestTag(token.PseudorandomKey, "POST"u8, _path, body.WrittenSpan, tag);
             int size = body.WrittenCount;
             body.Dispose();
+            hold.Dispose();
 
             // 5-7. Attach to the reply that is there, or get one.
             var prompt = new Prompt
@@ -245,5 +254,5 @@ internal sealed class RedemptionEndpoint
             context, error, tokenState, error.Status == StatusCodes.Status401Unauthorized ? catalog.Challenges(_parts.Time.GetUtcNow()) : default);
 
     private static int InitialBufferSize(HttpRequest request, Plan plan) =>
-        (int)Math.Clamp(request.ContentLength ?? 4096, 1024, Math.Min(plan.MaxInputBytes, 64 * 1024));
+        (int)Math.Clamp(request.ContentLength ?? 4096, 1024, Math.Min(plan.MaxInputBytes, MaxUncounted));
 }

@@ -49,7 +49,7 @@ internal sealed class Reply : IDisposable
 
     public SpendId Id { get; }
 
-    /// <summary>Bytes of <see cref="ReplyRoom"/> that are counted for this reply.</summary>
+    /// <summary>Bytes of <see cref="MemoryRoom"/> that are counted for this reply.</summary>
     public long Reserved { get; set; }
 
     /// <summary>Whether this reply got the token. False only after the reply was forgotten.</summary>

@@ -14,14 +14,14 @@ internal sealed class ReplyStore : IAsyncDisposable
 
     private readonly ConcurrentDictionary<SpendId, Reply> _replies = new();
     private readonly ConcurrentQueue<(long EndedAt, Reply Reply)> _kept = new();
-    private readonly ReplyRoom _room;
+    private readonly MemoryRoom _room;
     private readonly TimeSpan _keep;
     private readonly TimeProvider _time;
     private readonly ITimer _timer;
     private readonly Lock _sweeping = new();
     private int _live;
 
-    public ReplyStore(ReplyRoom room, TimeSpan keep, TimeProvider time)
+    public ReplyStore(MemoryRoom room, TimeSpan keep, TimeProvider time)
     {
         _room = room;
         _keep = keep;

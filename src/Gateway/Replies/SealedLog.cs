@@ -35,7 +35,7 @@ internal sealed class SealedLog : IDisposable
 
     public long Length { get; private set; }
 
-    /// <summary>What the log occupies, for the books of <see cref="ReplyRoom"/>.</summary>
+    /// <summary>What the log occupies, for the books of <see cref="MemoryRoom"/>.</summary>
     public long MemoryInBytes => Length + (_sealed.Count * (long)(TagSize + 32));
 
     public void Append(ReadOnlySpan<byte> bytes)
