@@ -3,12 +3,13 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using System.Text.Unicode;
 
 namespace Tacit.Hosting;
 
 /// <summary>
 /// Says where a secret is: <c>env:NAME</c> or <c>file:PATH</c>. Settings, flags and logs hold the reference and never the value.
-/// One line ending at the end of the secret is not part of it. At most <see cref="MaxSizeInBytes"/> bytes.
+/// One line ending at the end of a secret that is text is not part of it; binary secrets are taken as they are. At most <see cref="MaxSizeInBytes"/> bytes.
 /// </summary>
 [JsonConverter(typeof(JsonForm))]
 public sealed class SecretReference
@@ -61,7 +62,8 @@ public sealed class SecretReference
         try
         {
             ReadOnlySpan<byte> value = raw;
-            if (value.EndsWith("\n"u8))
+            // Editors and shells end a text with a line feed that nobody means to be part of it; in random bytes it is as good as any other.
+            if (value.EndsWith("\n"u8) && IsText(value))
             {
                 value = value[..^1];
                 if (value.EndsWith("\r"u8))
@@ -81,6 +83,8 @@ public sealed class SecretReference
     public bool IsReadableByOthers =>
         _isFile && !OperatingSystem.IsWindows() && File.Exists(_target)
         && (File.GetUnixFileMode(_target) & (UnixFileMode.GroupRead | UnixFileMode.OtherRead)) != 0;
+
+    private static bool IsText(ReadOnlySpan<byte> value) => Utf8.IsValid(value) && !value[..^1].ContainsAnyInRange((byte)0, (byte)8);
 
     public override string ToString() => (_isFile ? "file:" : "env:") + _target;
 

@@ -162,6 +162,16 @@ public sealed class SecretTests
     }
 
     [Fact]
+    public void File_secret_of_random_bytes_keeps_them_all()
+    {
+        using TemporaryFolder folder = new();
+        byte[] random = [0x00, 0x81, 0xff, .. "\r\n"u8];
+        File.WriteAllBytes(folder["k"], random);
+        using SecretBytes secret = SecretReference.FromFile(folder["k"]).Load("Key");
+        Assert.Equal(random, secret.Span.ToArray());
+    }
+
+    [Fact]
     public void Environment_secret_is_read()
     {
         System.Environment.SetEnvironmentVariable("TACIT_TEST_SECRET", "value");

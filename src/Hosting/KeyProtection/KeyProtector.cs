@@ -14,7 +14,7 @@ public sealed class KeyProtector : IDisposable
     /// <summary>Rounds of PBKDF2-HMAC-SHA-512 for a new passphrase; nearly three times the 210,000 that OWASP asks for with SHA-512.</summary>
     public const int DefaultIterations = 600_000;
 
-    /// <summary>The least a key file may hold, in bytes after surrounding white space is cut off.</summary>
+    /// <summary>The least a key file may hold, in bytes.</summary>
     public const int MinKeyFileSizeInBytes = 32;
 
     /// <summary>What sealing adds to a plaintext: nonce and tag, in bytes.</summary>
@@ -136,8 +136,12 @@ public sealed class KeyProtector : IDisposable
 
     private static AesGcm DeriveCipher(KeyProtectionKind kind, ReadOnlySpan<byte> secret, ReadOnlySpan<byte> preamble)
     {
-        // Editors and shells end a file with a line feed that nobody means to be part of the secret.
-        secret = secret.Trim(" \t\r\n"u8);
+        // White space around a passphrase is nobody's intention; in a key file every byte counts.
+        if (kind == KeyProtectionKind.Passphrase)
+        {
+            secret = secret.Trim(" \t\r\n"u8);
+        }
+
         if (secret.IsEmpty)
         {
             throw new KeyProtectionException(KeyProtectionError.EmptySecret);

@@ -20,10 +20,19 @@ public sealed class KeyProtectorTests
             sealedKey = first.Seal(s_key, "row 1"u8);
         }
 
-        // The line feed that an editor adds is not part of the secret.
-        using KeyProtector again = KeyProtector.Open(kind, Utf8(secret + "\n"), header);
+        // White space around a passphrase is not part of it.
+        using KeyProtector again = KeyProtector.Open(kind, Utf8(kind == KeyProtectionKind.Passphrase ? secret + "\n" : secret), header);
         Assert.Equal(s_key, again.Unseal(sealedKey, "row 1"u8));
         Assert.Equal(-1, sealedKey.AsSpan().IndexOf(s_key));
+    }
+
+    [Fact]
+    public void Key_file_of_random_bytes_may_begin_and_end_with_any()
+    {
+        byte[] random = [.. "\n "u8, .. s_keyFile.AsSpan(4), .. "\r\n"u8];
+        Assert.Equal(KeyProtector.MinKeyFileSizeInBytes, random.Length);
+        using KeyProtector protector = KeyProtector.Create(KeyProtectionKind.KeyFile, random);
+        Assert.Equal(KeyProtectionError.WrongSecret, Error(() => KeyProtector.Open(KeyProtectionKind.KeyFile, [.. random, (byte)'\n'], protector.ExportHeader())));
     }
 
     [Fact]
