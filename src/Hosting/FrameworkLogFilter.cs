@@ -19,9 +19,10 @@ internal sealed class FrameworkLogFilter(ILoggerFactory inner) : ILoggerFactory
 
     private sealed class Filtered(ILogger inner, string category) : ILogger
     {
-        // Of these two the first opens an activity and a scope with the path for every request if its logger is on at all, and the second
-        // would log what our own front handler has already reported.
-        private readonly bool _muted = category is "Microsoft.AspNetCore.Hosting.Diagnostics" or "Microsoft.Hosting.Lifetime";
+        // Of these the first opens an activity and a scope with the path for every request if its logger is on at all; the second would log what
+        // our own front handler has already reported, and the third what a failed start throws to whoever started it.
+        private readonly bool _muted =
+            category is "Microsoft.AspNetCore.Hosting.Diagnostics" or "Microsoft.Hosting.Lifetime" or "Microsoft.Extensions.Hosting.Internal.Host";
 
         public IDisposable? BeginScope<TState>(TState state)
             where TState : notnull => null;
