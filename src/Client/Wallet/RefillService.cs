@@ -89,8 +89,14 @@ public sealed partial class RefillService : IAsyncDisposable
             }
             // Drawn and stored before the look, so that a crash in it does not bring the next one forward.
             next = _time.GetUtcNow() + Jittered(_options.Interval, _options.Jitter);
-            await _wallet.Journal.SetNextRefillAsync(next, cancellationToken);
-            await RunOnceAsync(cancellationToken);
+            await TryAsync(
+                "The wallet could not be looked after",
+                async () =>
+                {
+                    await _wallet.Journal.SetNextRefillAsync(next, cancellationToken);
+                    await RunOnceAsync(cancellationToken);
+                },
+                cancellationToken);
         }
     }
 
@@ -131,7 +137,7 @@ public sealed partial class RefillService : IAsyncDisposable
         DateTimeOffset first = stored is DateTimeOffset at && at > now && at - now <= _options.Interval * 2
             ? at
             : now + OverdueWait + (OverdueWait * 3 * Fraction());
-        await _wallet.Journal.SetNextRefillAsync(first, cancellationToken);
+        await TryAsync("The wallet's schedule could not be kept", () => _wallet.Journal.SetNextRefillAsync(first, cancellationToken), cancellationToken);
         return first;
     }
 

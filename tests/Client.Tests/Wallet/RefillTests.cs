@@ -42,6 +42,30 @@ public sealed class RefillTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Schedule_outlives_a_disk_that_takes_nothing_for_a_while()
+    {
+        await using TacitClient client = await WalletAsync(tokens: 5);
+        await client.Redemption.AnswerAsync(Prompts.Ask("One less."), Token);
+        client.Refills.Start();
+        DateTimeOffset next = await NextAsync(client, after: Start);
+        Storage.Database disk = client.Wallet.Journal.Database;
+        await disk.WriteAsync(
+            session => session.Execute("CREATE TRIGGER full BEFORE UPDATE OF next_refill ON wallet BEGIN SELECT RAISE(ABORT, 'full'); END"), Token);
+        _operator.IssuerFront.Seen.Clear();
+        _time.Advance(next - _time.GetUtcNow() + TimeSpan.FromSeconds(1));
+        await UntilAsync(() => Task.FromResult(client.Notices.Latest.Any(notice => notice.Kind == NoticeKind.RefillFailed)));
+        Assert.Empty(_operator.IssuerFront.SeenAt("/token-request"));
+
+        await disk.WriteAsync(session => session.Execute("DROP TRIGGER full"), Token);
+        await UntilAsync(async () =>
+        {
+            _time.Advance(TimeSpan.FromMinutes(10));
+            await Task.Delay(10, Token);
+            return (await client.HoldingsAsync()).Held == 14;
+        });
+    }
+
+    [Fact]
     public async Task Start_of_the_program_causes_no_call()
     {
         await using TacitClient client = await WalletAsync(tokens: 0);
