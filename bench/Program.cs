@@ -1,8 +1,15 @@
 using Tacit.Bench.Crypto;
+using Tacit.Bench.Gateway;
 using Tacit.Bench.Harness;
 using Tacit.Bench.Issuance;
 
-Suite[] suites = [new CryptoSuite(), new IssuanceSuite()];
+// A process of a suite, started by it.
+if (args is ["role", ..])
+{
+    return await Roles.RunAsync(args[1..]);
+}
+
+Suite[] suites = [new CryptoSuite(), new IssuanceSuite(), .. GatewaySuite.All];
 
 string[] words = [.. args.Where(arg => !arg.StartsWith("--", StringComparison.Ordinal))];
 string[] flags = [.. args.Where(arg => arg.StartsWith("--", StringComparison.Ordinal))];

@@ -3,7 +3,7 @@ using System.Buffers.Binary;
 namespace Tacit.Gateway.Admission;
 
 /// <summary>SHA-256(token input ‖ extensions), 32 bytes: what a token is called once it is spent. Held by value, so that tables of it need no comparer.</summary>
-internal readonly struct SpendId : IEquatable<SpendId>
+internal readonly struct SpendId : IEquatable<SpendId>, IComparable<SpendId>
 {
     public const int SizeInBytes = 32;
 
@@ -33,6 +33,13 @@ internal readonly struct SpendId : IEquatable<SpendId>
 
     // Not a comparison of secrets: the id is the hash of what the gateway was shown, and the database compares it in the open as well.
     public bool Equals(SpendId other) => _a == other._a && _b == other._b && _c == other._c && _d == other._d;
+
+    /// <summary>In the order of the tables' keys.</summary>
+    public int CompareTo(SpendId other) =>
+        _a != other._a ? _a.CompareTo(other._a)
+        : _b != other._b ? _b.CompareTo(other._b)
+        : _c != other._c ? _c.CompareTo(other._c)
+        : _d.CompareTo(other._d);
 
     public override bool Equals(object? obj) => obj is SpendId other && Equals(other);
 

@@ -10,7 +10,13 @@ namespace Tacit.Gateway.Admission;
 /// </summary>
 internal sealed partial class SpentWriter : IAsyncDisposable
 {
-    private const int MaxBatch = 256;
+    /// <summary>Rows in one work: few enough that a spend that waits behind it does not notice.</summary>
+    private const int RowsPerWork = 128;
+
+    /// <summary>Rows gathered before they are written, whatever the clock says.</summary>
+    private const int MaxGathered = 16 * 1024;
+
+    private static readonly TimeSpan s_gather = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan s_pauseAfterFailure = TimeSpan.FromSeconds(5);
 
     private readonly Channel<SpendClaim> _claims = Channel.CreateUnbounded<SpendClaim>(new UnboundedChannelOptions { SingleReader = true });
@@ -42,32 +48,44 @@ internal sealed partial class SpentWriter : IAsyncDisposable
 
     private async Task RunAsync()
     {
-        var batch = new List<SpendClaim>();
+        var gathered = new List<SpendClaim>();
         while (await _claims.Reader.WaitToReadAsync(CancellationToken.None))
         {
-            while (batch.Count < MaxBatch && _claims.Reader.TryRead(out SpendClaim claim))
+            // Gathered for a moment and sorted, so that rows which share a page are written with it once.
+            await PauseAsync(s_gather);
+            while (gathered.Count < MaxGathered && _claims.Reader.TryRead(out SpendClaim claim))
             {
-                batch.Add(claim);
+                gathered.Add(claim);
             }
 
-            while (!await TryWriteAsync(batch))
+            gathered.Sort(static (left, right) => left.Deadline != right.Deadline ? left.Deadline.CompareTo(right.Deadline) : left.Id.CompareTo(right.Id));
+            for (int at = 0; at < gathered.Count; at += RowsPerWork)
             {
-                if (_stop.IsCancellationRequested)
+                List<SpendClaim> rows = gathered.GetRange(at, Math.Min(RowsPerWork, gathered.Count - at));
+                while (!await TryWriteAsync(rows))
                 {
-                    return;
-                }
+                    if (_stop.IsCancellationRequested)
+                    {
+                        return;
+                    }
 
-                try
-                {
-                    await Task.Delay(s_pauseAfterFailure, _time, _stop.Token);
-                }
-                catch (OperationCanceledException)
-                {
-                    // One more try, then the end.
+                    await PauseAsync(s_pauseAfterFailure);
                 }
             }
 
-            batch.Clear();
+            gathered.Clear();
+        }
+    }
+
+    private async Task PauseAsync(TimeSpan time)
+    {
+        try
+        {
+            await Task.Delay(time, _time, _stop.Token);
+        }
+        catch (OperationCanceledException)
+        {
+            // What is left is written, and then it ends.
         }
     }
 

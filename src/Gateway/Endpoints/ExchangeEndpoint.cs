@@ -75,7 +75,7 @@ internal sealed class ExchangeEndpoint(GatewayParts parts)
         }
 
         // 3. The signature.
-        switch (await parts.Signatures.VerifyAsync(token.Key, token.Token, context.Connection.Id))
+        switch (await parts.Signatures.VerifyAsync(token.Key, token.Token, ProvenConnection.Presenter(context)))
         {
             case SignatureVerdict.Invalid:
                 await parts.Brake.HoldAsync(context.RequestAborted);
@@ -90,6 +90,7 @@ internal sealed class ExchangeEndpoint(GatewayParts parts)
 
         // 4. The spend, then the signature.
         token.Accept();
+        ProvenConnection.Remember(context);
         await SpendAndSignAsync(context, token, successor, encodedSuccessor, target!, isNew: target!.IsLiveAt(now));
     }
 

@@ -41,7 +41,7 @@ internal static class HeaderRules
             return false;
         }
 
-        if (authorization.Count > tokens || MentionsAnotherScheme(authorization))
+        if (authorization.Count > tokens)
         {
             error = Linked(HeaderNames.Authorization);
             return false;
@@ -49,7 +49,7 @@ internal static class HeaderRules
 
         if (tokens > 1 || !PrivateTokenHeader.TryParseAuthorization(authorization[0], out credentials))
         {
-            error = ApiError.Create(ErrorCodes.TokenMalformed, "The Authorization header is not one PrivateToken as RFC 9577 writes it.", "Authorization");
+            error = MentionsAnotherScheme(authorization) ? Linked(HeaderNames.Authorization) : ApiError.Create(ErrorCodes.TokenMalformed, "The Authorization header is not one PrivateToken as RFC 9577 writes it.", "Authorization");
             return false;
         }
 

@@ -93,7 +93,7 @@ internal sealed class RedemptionEndpoint
             }
 
             // 4. The signature, behind a bounded queue.
-            switch (await _parts.Signatures.VerifyAsync(token.Key, token.Token, context.Connection.Id))
+            switch (await _parts.Signatures.VerifyAsync(token.Key, token.Token, ProvenConnection.Presenter(context)))
             {
                 case SignatureVerdict.Invalid:
                     // Held back without what it sent: a flood would otherwise be kept in memory for as long as it is slowed down.
@@ -111,6 +111,7 @@ internal sealed class RedemptionEndpoint
             }
 
             token.Accept();
+            ProvenConnection.Remember(context);
             byte[] tag = new byte[TokenKeys.RequestTagSizeInBytes];
             TokenKeys.RequestTag(token.PseudorandomKey, "POST"u8, _path, body.WrittenSpan, tag);
             int size = body.WrittenCount;
@@ -147,9 +148,14 @@ internal sealed class RedemptionEndpoint
             {
                 if (existing.IsFor(tag))
                 {
+                    if (existing.Attach() is not { } attached)
+                    {
+                        continue;
+                    }
+
                     // Its producer has the prompt already, or had it; this copy need not wait for the reply's end.
                     prompt.Dispose();
-                    await SendAsync(context, existing, existing.Attach(), token);
+                    await SendAsync(context, existing, attached, token);
                     return false;
                 }
 
@@ -169,11 +175,11 @@ internal sealed class RedemptionEndpoint
                 return false;
             }
 
-            var reply = new Reply(token.Id, tag, token.PseudorandomKey, reserved);
+            var reply = new Reply(token.Id, tag, token.PseudorandomKey, reserved, store.Blocks);
             if (!store.TryAdd(reply))
             {
                 store.ReleaseUnused(reserved);
-                reply.Dispose();
+                reply.Wipe();
                 continue;
             }
 
@@ -183,7 +189,7 @@ internal sealed class RedemptionEndpoint
 
     private async Task<bool> ClaimAsync(HttpContext context, PresentedToken token, byte[] tag, Prompt prompt, Reply reply)
     {
-        ReplyReader reader = reply.Attach();
+        ReplyReader reader = reply.Attach()!;
 
         // 6. The spend: one durable insert. The client may vanish meanwhile; the token is then spent all the same, and the reply is kept for it.
         ApiError? refusal = null;
@@ -209,6 +215,7 @@ internal sealed class RedemptionEndpoint
                 : decision.Verdict == SpendVerdict.OwnedElsewhere ? Routes.TokenInFlight
                 : Routes.TokenUnspent;
             reply.EndWith(refusal, state);
+            reply.Release();
             await SendAsync(context, reply, reader, token);
             return false;
         }

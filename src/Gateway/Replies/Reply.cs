@@ -1,4 +1,6 @@
 using System.Buffers;
+using System.Buffers.Binary;
+using System.Diagnostics.CodeAnalysis;
 using System.Security.Cryptography;
 using Tacit.Gateway.Admission;
 using Tacit.Protocol;
@@ -24,27 +26,37 @@ internal enum StopReason
 /// <remarks>
 /// What is not an event stream is handed out whole and only when it has ended well or badly, so all its readers get the same. Of the readers of a live
 /// stream the newest wins; one that loses before its first byte waits for the whole reply instead, one that has begun is cut off.
+/// <para>Thousands of ended ones stay for minutes, so what only a live one needs is held apart and dropped at its end, and it locks itself.</para>
 /// </remarks>
-internal sealed class Reply : IDisposable
+[SuppressMessage("Reliability", "CA2002", Justification = "Internal and never handed out: nobody else locks it.")]
+internal sealed class Reply
 {
-    private readonly Lock _gate = new();
-    private readonly byte[] _requestTag;
-    private readonly SealedLog _log;
-    private readonly CancellationTokenSource _stop = new();
-    private readonly TaskCompletionSource<bool> _claim = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly List<ReplyReader> _waiting = [];
-    private ReplyReader? _streamReader;
-    private bool _begun;
-    private bool _ended;
-    private bool _disposed;
+    private const int TagAt = 0;
+    private const int SaltAt = TokenKeys.RequestTagSizeInBytes;
+    private const int PresenterAt = SaltAt + TokenKeys.ReplySaltSizeInBytes;
 
-    public Reply(SpendId id, byte[] requestTag, ReadOnlySpan<byte> pseudorandomKey, long reserved)
+    // Unique in this process is enough: the key also depends on the token.
+    private static readonly byte[] s_saltOfProcess = RandomNumberGenerator.GetBytes(8);
+    private static long s_salts;
+
+    private readonly SealedBlocks _blocks;
+    private readonly byte[] _marks = new byte[PresenterAt + TokenKeys.PresenterSizeInBytes];
+    private SealedLog _log;
+    private LiveParts? _live = new();
+    private int _readers;
+    private bool _begun;
+    private bool _released;
+    private bool _refused;
+
+    public Reply(SpendId id, ReadOnlySpan<byte> requestTag, ReadOnlySpan<byte> pseudorandomKey, long reserved, SealedBlocks blocks)
     {
         Id = id;
-        _requestTag = requestTag;
-        _log = new SealedLog(pseudorandomKey);
         Reserved = reserved;
-        Stopped = _stop.Token;
+        _blocks = blocks;
+        requestTag.CopyTo(_marks.AsSpan(TagAt));
+        s_saltOfProcess.CopyTo(_marks, SaltAt);
+        BinaryPrimitives.WriteInt64BigEndian(_marks.AsSpan(SaltAt + 8), Interlocked.Increment(ref s_salts));
+        _log = new SealedLog(SealedLog.CreateCipher(pseudorandomKey, Salt, _marks.AsSpan(PresenterAt)));
     }
 
     public SpendId Id { get; }
@@ -53,14 +65,14 @@ internal sealed class Reply : IDisposable
     public long Reserved { get; set; }
 
     /// <summary>Whether this reply got the token. False only after the reply was forgotten.</summary>
-    public Task<bool> Claimed => _claim.Task;
+    public Task<bool> Claimed => _live?.Claim.Task ?? Task.FromResult(!_refused);
 
-    /// <summary>Cancelled by the holder of the token or by the end of the drain, never by a connection that went away.</summary>
-    public CancellationToken Stopped { get; }
+    /// <summary>Cancelled by the holder of the token or by the end of the drain, never by a connection that went away. Asked for once, by the producer.</summary>
+    public CancellationToken Stopped => _live?.Stop.Token ?? CancellationToken.None;
 
     public StopReason StopReason { get; private set; }
 
-    public byte[] Salt => _log.Salt;
+    public ReadOnlySpan<byte> Salt => _marks.AsSpan(SaltAt, TokenKeys.ReplySaltSizeInBytes);
 
     public int Status { get; private set; } = 200;
 
@@ -71,54 +83,54 @@ internal sealed class Reply : IDisposable
     /// <summary>What became of the token, as the response header says it.</summary>
     public string TokenState { get; private set; } = Routes.TokenSpent;
 
-    /// <summary>Whether the end was the provider's own, so that an event stream is whole.</summary>
-    public bool HasEnded
-    {
-        get
-        {
-            lock (_gate)
-            {
-                return _ended;
-            }
-        }
-    }
+    public bool HasEnded { get; private set; }
 
     public long Length => _log.Length;
-
-    public long MemoryInBytes => _log.MemoryInBytes;
 
     /// <summary>Whether something has been, or may be, passed on to a reader. Only the producer asks, between its own writes.</summary>
     public bool HasPassedOn => IsEventStream && _log.Length > 0;
 
-    /// <summary>Whether this is the key of the token that the reply belongs to.</summary>
-    public bool IsPresenter(ReadOnlySpan<byte> pseudorandomKey) => _log.IsPresenter(pseudorandomKey);
+    public bool IsFor(ReadOnlySpan<byte> requestTag) =>
+        CryptographicOperations.FixedTimeEquals(_marks.AsSpan(TagAt, TokenKeys.RequestTagSizeInBytes), requestTag);
 
-    public bool IsFor(ReadOnlySpan<byte> requestTag) => CryptographicOperations.FixedTimeEquals(_requestTag, requestTag);
+    /// <summary>Whether this is the key of the token that the reply belongs to.</summary>
+    public bool IsPresenter(ReadOnlySpan<byte> pseudorandomKey)
+    {
+        Span<byte> presenter = stackalloc byte[TokenKeys.PresenterSizeInBytes];
+        SealedLog.CreateCipher(pseudorandomKey, Salt, presenter).Dispose();
+        return CryptographicOperations.FixedTimeEquals(presenter, _marks.AsSpan(PresenterAt));
+    }
 
     /// <summary>Tells whoever waits with another body whether the token went to this one.</summary>
-    public void SetClaimed(bool claimed) => _claim.TrySetResult(claimed);
+    public void SetClaimed(bool claimed)
+    {
+        _refused = !claimed;
+        _live?.Claim.TrySetResult(claimed);
+    }
 
     /// <summary>Ends the reply before its time; false if there is nothing to end.</summary>
     public bool Stop(StopReason reason)
     {
-        lock (_gate)
+        CancellationTokenSource stop;
+        lock (this)
         {
-            if (_disposed || _ended || StopReason != StopReason.None)
+            if (_live is null || StopReason != StopReason.None)
             {
                 return false;
             }
 
             StopReason = reason;
+            stop = _live.Stop;
         }
 
-        _stop.Cancel();
+        stop.Cancel();
         return true;
     }
 
     /// <summary>The provider began to answer; an event stream reaches its reader from here on.</summary>
     public void Begin(int status, string contentType, bool isEventStream)
     {
-        lock (_gate)
+        lock (this)
         {
             _begun = true;
             Status = status;
@@ -130,10 +142,10 @@ internal sealed class Reply : IDisposable
     public void Append(ReadOnlySpan<byte> bytes)
     {
         ReplyReader? reader;
-        lock (_gate)
+        lock (this)
         {
-            _log.Append(bytes);
-            reader = IsEventStream ? TakeIfWaiting(_streamReader) : null;
+            _log.Append(bytes, _blocks);
+            reader = IsEventStream ? TakeIfWaiting(_live!.StreamReader) : null;
         }
 
         // Outside the lock, and on this thread: the reader copies and comes back when it would have to wait.
@@ -152,19 +164,28 @@ internal sealed class Reply : IDisposable
         End(error.Status, body.WrittenSpan, tokenState);
     }
 
-    /// <summary>A new reader; of a live event stream it becomes the one that is served.</summary>
-    public ReplyReader Attach()
+    /// <summary>A new reader; of a live event stream it becomes the one that is served. Null if the reply was let go meanwhile.</summary>
+    public ReplyReader? Attach()
     {
         var reader = new ReplyReader(this);
-        ReplyReader? older;
-        lock (_gate)
+        ReplyReader? older = null;
+        lock (this)
         {
-            older = _streamReader;
-            _streamReader = reader;
-            if (older is not null)
+            if (_released)
             {
-                older.IsSuperseded = true;
-                older = TakeIfWaiting(older);
+                return null;
+            }
+
+            _readers++;
+            if (_live is { } live)
+            {
+                older = live.StreamReader;
+                live.StreamReader = reader;
+                if (older is not null)
+                {
+                    older.IsSuperseded = true;
+                    older = TakeIfWaiting(older);
+                }
             }
         }
 
@@ -172,14 +193,44 @@ internal sealed class Reply : IDisposable
         return reader;
     }
 
+    /// <summary>Lets the reply's memory go once its last reader has.</summary>
+    public void Release()
+    {
+        lock (this)
+        {
+            _released = true;
+            if (_readers == 0)
+            {
+                _log.Release(_blocks);
+            }
+        }
+    }
+
+    /// <summary>Wipes what is in the clear; at the end of the process.</summary>
+    public void Wipe()
+    {
+        lock (this)
+        {
+            _log.Wipe();
+        }
+    }
+
     internal void Detach(ReplyReader reader)
     {
-        lock (_gate)
+        lock (this)
         {
-            _waiting.Remove(reader);
-            if (ReferenceEquals(_streamReader, reader))
+            if (_live is { } live)
             {
-                _streamReader = null;
+                live.Waiting.Remove(reader);
+                if (ReferenceEquals(live.StreamReader, reader))
+                {
+                    live.StreamReader = null;
+                }
+            }
+
+            if (--_readers == 0 && _released)
+            {
+                _log.Release(_blocks);
             }
         }
     }
@@ -187,14 +238,14 @@ internal sealed class Reply : IDisposable
     /// <summary>Whether <paramref name="reader"/> has something to do; else it is put among those to be woken.</summary>
     internal bool HasNewsOrWaits(ReplyReader reader)
     {
-        lock (_gate)
+        lock (this)
         {
-            if (_ended || reader.IsAborted || (reader.HasStarted ? reader.IsSuperseded || _log.Length > reader.Position : CanStart(reader)))
+            if (HasEnded || reader.IsAborted || (reader.HasStarted ? reader.IsSuperseded || _log.Length > reader.Position : CanStart(reader)))
             {
                 return true;
             }
 
-            _waiting.Add(reader);
+            _live!.Waiting.Add(reader);
             return false;
         }
     }
@@ -202,85 +253,87 @@ internal sealed class Reply : IDisposable
     /// <summary>Takes a reader that waits off the list; null if it does not wait.</summary>
     internal ReplyReader? TakeForAbort(ReplyReader reader)
     {
-        lock (_gate)
+        lock (this)
         {
             reader.IsAborted = true;
             return TakeIfWaiting(reader);
         }
     }
 
-    internal int Read(long position, IBufferWriter<byte> destination, out byte[]? sealedBlock)
-    {
-        lock (_gate)
-        {
-            return _log.Read(position, destination, out sealedBlock);
-        }
-    }
-
     /// <summary>Marks the reader as one that sends, if it may.</summary>
     internal bool TryStart(ReplyReader reader)
     {
-        lock (_gate)
+        lock (this)
         {
             if (!CanStart(reader))
             {
                 return false;
             }
 
-            reader.MarkStarted();
+            reader.HasStarted = true;
             return true;
         }
     }
 
-    /// <summary>Whether the reader may send headers now: the reply is whole, or a stream that is this reader's has begun.</summary>
-    private bool CanStart(ReplyReader reader) => _ended || (_begun && IsEventStream && _log.Length > 0 && !reader.IsSuperseded);
-
-    public void Dispose()
+    internal int Read(long position, IBufferWriter<byte> destination, out SealedBlock block, out bool ended)
     {
-        lock (_gate)
+        lock (this)
         {
-            _disposed = true;
-            _log.Dispose();
+            ended = HasEnded;
+            return _log.Read(position, destination, out block);
         }
-
-        _stop.Dispose();
     }
+
+    /// <summary>Whether the reader may send headers now: the reply is whole, or a stream that is this reader's has begun.</summary>
+    private bool CanStart(ReplyReader reader) => HasEnded || (_begun && IsEventStream && _log.Length > 0 && !reader.IsSuperseded);
 
     private void End(int? errorStatus, ReadOnlySpan<byte> errorBody, string tokenState)
     {
-        ReplyReader[] readers;
-        lock (_gate)
+        LiveParts live;
+        lock (this)
         {
-            _ended = true;
+            live = _live!;
+            HasEnded = true;
             TokenState = tokenState;
             if (errorStatus is int status)
             {
                 Status = status;
                 ContentType = MediaTypes.Json;
                 IsEventStream = false;
-                _log.Append(errorBody);
+                _log.Append(errorBody, _blocks);
             }
 
-            readers = [.. _waiting];
-            _waiting.Clear();
+            _live = null;
         }
 
         // The first on this thread, while the last block is still in the clear; a crowd of them elsewhere, so that the producer gets on.
-        for (int i = 1; i < readers.Length; i++)
+        for (int i = 1; i < live.Waiting.Count; i++)
         {
-            ThreadPool.UnsafeQueueUserWorkItem(static reader => reader.Wake(), readers[i], preferLocal: false);
+            ThreadPool.UnsafeQueueUserWorkItem(static reader => reader.Wake(), live.Waiting[i], preferLocal: false);
         }
 
-        if (readers.Length > 0)
+        if (live.Waiting.Count > 0)
         {
-            readers[0].Wake();
+            live.Waiting[0].Wake();
         }
 
-        lock (_gate)
+        lock (this)
         {
-            _log.Seal();
+            _log.Seal(_blocks);
         }
     }
 
-    private ReplyReader? TakeIfWaiting(ReplyReader? reader) => reader is not null && _waiting.Remove(reader) ? reader : null;
+    private ReplyReader? TakeIfWaiting(ReplyReader? reader) => reader is not null && _live?.Waiting.Remove(reader) == true ? reader : null;
+
+    /// <summary>What a reply needs until its end.</summary>
+    private sealed class LiveParts
+    {
+        public CancellationTokenSource Stop { get; } = new();
+
+        public TaskCompletionSource<bool> Claim { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public List<ReplyReader> Waiting { get; } = [];
+
+        public ReplyReader? StreamReader { get; set; }
+    }
 }

@@ -151,6 +151,7 @@ internal sealed partial class ReplyProducer
         // Out of the table first: who hears the answer may come back at once.
         _store.Forget(reply);
         reply.EndWith(error, outcome == ReturnOutcome.Returned ? Routes.TokenReturned : Routes.TokenInFlight);
+        reply.Release();
     }
 
     [LoggerMessage(Level = LogLevel.Error, Message = "A reply failed in an unforeseen way: {ExceptionType}.")]

@@ -21,9 +21,10 @@ internal sealed class ReplyReader : IValueTaskSource, IDisposable
 
     public long Position { get; private set; }
 
-    public bool HasStarted { get; private set; }
+    /// <summary>Guarded by the reply's lock, as are the two below.</summary>
+    public bool HasStarted { get; set; }
 
-    /// <summary>A newer reader of the same live stream has taken over. Guarded by the reply's lock, as is <see cref="IsAborted"/>.</summary>
+    /// <summary>A newer reader of the same live stream has taken over.</summary>
     public bool IsSuperseded { get; set; }
 
     /// <summary>The connection is gone.</summary>
@@ -55,11 +56,14 @@ internal sealed class ReplyReader : IValueTaskSource, IDisposable
     {
         while (true)
         {
-            bool ended = _reply.HasEnded;
             long from = Position;
-            while (Position - from < MaxUnflushed && CopyBlock(output, pseudorandomKey))
+            bool ended = false;
+            bool more;
+            do
             {
+                more = CopyBlock(output, pseudorandomKey, out ended);
             }
+            while (more && Position - from < MaxUnflushed);
 
             if (Position > from)
             {
@@ -69,14 +73,15 @@ internal sealed class ReplyReader : IValueTaskSource, IDisposable
                     return false;
                 }
             }
-            else if (ended)
+
+            if (more)
             {
-                return true;
+                continue;
             }
 
             if (ended)
             {
-                continue;
+                return true;
             }
 
             await WaitAsync();
@@ -98,8 +103,6 @@ internal sealed class ReplyReader : IValueTaskSource, IDisposable
         _cipher?.Dispose();
     }
 
-    public void MarkStarted() => HasStarted = true;
-
     void IValueTaskSource.GetResult(short token) => _wake.GetResult(token);
 
     ValueTaskSourceStatus IValueTaskSource.GetStatus(short token) => _wake.GetStatus(token);
@@ -115,13 +118,13 @@ internal sealed class ReplyReader : IValueTaskSource, IDisposable
         return _reply.HasNewsOrWaits(this) ? ValueTask.CompletedTask : new ValueTask(this, version);
     }
 
-    private bool CopyBlock(PipeWriter output, byte[] pseudorandomKey)
+    private bool CopyBlock(PipeWriter output, byte[] pseudorandomKey, out bool ended)
     {
-        int count = _reply.Read(Position, output, out byte[]? sealedBlock);
-        if (sealedBlock is not null && count > 0)
+        int count = _reply.Read(Position, output, out SealedBlock block, out ended);
+        if (count > 0 && !block.IsNone)
         {
             _cipher ??= SealedLog.CreateCipher(pseudorandomKey, _reply.Salt, stackalloc byte[TokenKeys.PresenterSizeInBytes]);
-            SealedLog.Open(sealedBlock, Position, _cipher, output);
+            SealedLog.Open(block, Position, _cipher, output);
         }
 
         Position += count;

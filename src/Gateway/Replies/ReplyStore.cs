@@ -9,8 +9,8 @@ internal sealed class ReplyStore : IAsyncDisposable
 {
     private static readonly TimeSpan s_sweep = TimeSpan.FromSeconds(5);
 
-    /// <summary>What a reply costs beside its bytes: objects and table entries, measured and rounded up.</summary>
-    private const int Overhead = 1024;
+    /// <summary>What a kept reply costs beside its bytes: objects, tags and table entries, measured and rounded up.</summary>
+    private const int Overhead = 512;
 
     private readonly ConcurrentDictionary<SpendId, Reply> _replies = new();
     private readonly ConcurrentQueue<(long EndedAt, Reply Reply)> _kept = new();
@@ -31,6 +31,9 @@ internal sealed class ReplyStore : IAsyncDisposable
 
     /// <summary>Replies whose end is still to come.</summary>
     public int Live => Volatile.Read(ref _live);
+
+    /// <summary>Where its replies' blocks lie.</summary>
+    public SealedBlocks Blocks { get; } = new();
 
     public int Count => _replies.Count;
 
@@ -61,7 +64,7 @@ internal sealed class ReplyStore : IAsyncDisposable
     public void Keep(Reply reply)
     {
         Interlocked.Decrement(ref _live);
-        long needed = reply.MemoryInBytes + Overhead;
+        long needed = reply.Length + Overhead;
         _room.Release(reply.Reserved - needed);
         reply.Reserved = needed;
         _kept.Enqueue((_time.GetTimestamp(), reply));
@@ -71,7 +74,8 @@ internal sealed class ReplyStore : IAsyncDisposable
     public void Forget(Reply reply)
     {
         Interlocked.Decrement(ref _live);
-        Remove(reply);
+        _replies.TryRemove(KeyValuePair.Create(reply.Id, reply));
+        _room.Release(reply.Reserved);
     }
 
     /// <summary>The time to drain is over: what still lives ends now.</summary>
@@ -100,7 +104,7 @@ internal sealed class ReplyStore : IAsyncDisposable
         await _timer.DisposeAsync();
         foreach (Reply reply in _replies.Values)
         {
-            reply.Dispose();
+            reply.Wipe();
         }
 
         _replies.Clear();
@@ -133,5 +137,6 @@ internal sealed class ReplyStore : IAsyncDisposable
     {
         _replies.TryRemove(KeyValuePair.Create(reply.Id, reply));
         _room.Release(reply.Reserved);
+        reply.Release();
     }
 }

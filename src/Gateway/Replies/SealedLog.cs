@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Buffers.Binary;
 using System.Security.Cryptography;
 using Tacit.Gateway.Admission;
 
@@ -13,32 +14,26 @@ namespace Tacit.Gateway.Replies;
 /// Not thread safe: the reply that owns it locks. A reader that keeps up copies from the open block and never pays for a decryption.
 /// The nonce is the block's number; the key is of this reply alone (<see cref="TokenKeys.ReplyKey"/>).
 /// </remarks>
-internal sealed class SealedLog : IDisposable
+internal struct SealedLog
 {
     public const int BlockSize = 4096;
     private const int TagSize = 16;
     private const int NonceSize = 12;
 
-    private readonly List<byte[]> _sealed = [];
-    private readonly byte[] _presenter = new byte[TokenKeys.PresenterSizeInBytes];
+    private SealedBlock _first;
+    private List<SealedBlock>? _more;
     private AesGcm? _cipher;
     private byte[]? _open;
     private int _openLength;
 
-    public SealedLog(ReadOnlySpan<byte> pseudorandomKey)
-    {
-        RandomNumberGenerator.Fill(Salt);
-        _cipher = CreateCipher(pseudorandomKey, Salt, _presenter);
-    }
-
-    public byte[] Salt { get; } = new byte[TokenKeys.ReplySaltSizeInBytes];
+    /// <param name="cipher">Of this reply; disposed when the log is sealed.</param>
+    public SealedLog(AesGcm cipher) => _cipher = cipher;
 
     public long Length { get; private set; }
 
-    /// <summary>What the log occupies, for the books of <see cref="MemoryRoom"/>.</summary>
-    public long MemoryInBytes => Length + (_sealed.Count * (long)(TagSize + 32));
+    private readonly int SealedCount => _first.IsNone ? 0 : 1 + (_more?.Count ?? 0);
 
-    public void Append(ReadOnlySpan<byte> bytes)
+    public void Append(ReadOnlySpan<byte> bytes, SealedBlocks blocks)
     {
         while (!bytes.IsEmpty)
         {
@@ -50,70 +45,93 @@ internal sealed class SealedLog : IDisposable
             bytes = bytes[take..];
             if (_openLength == BlockSize)
             {
-                SealOpenBlock();
+                SealOpenBlock(blocks);
             }
         }
     }
 
     /// <summary>Seals what is open and forgets the key.</summary>
-    public void Seal()
+    public void Seal(SealedBlocks blocks)
     {
         if (_openLength > 0)
         {
-            SealOpenBlock();
+            SealOpenBlock(blocks);
         }
 
-        ReleaseOpenBlock();
+        Wipe();
+    }
+
+    /// <summary>Wipes what is open and forgets the key; what is sealed stays.</summary>
+    public void Wipe()
+    {
+        if (_open is not null)
+        {
+            CryptographicOperations.ZeroMemory(_open);
+            ArrayPool<byte>.Shared.Return(_open);
+            _open = null;
+            _openLength = 0;
+        }
+
         _cipher?.Dispose();
         _cipher = null;
     }
 
-    /// <summary>Wipes what is open; sealed blocks need no wiping.</summary>
-    public void Dispose()
+    /// <summary>Gives the sealed blocks back.</summary>
+    public void Release(SealedBlocks blocks)
     {
-        ReleaseOpenBlock();
-        _cipher?.Dispose();
-        _cipher = null;
+        Wipe();
+        if (!_first.IsNone)
+        {
+            blocks.Release(_first);
+            _first = default;
+        }
+
+        foreach (SealedBlock block in _more ?? [])
+        {
+            blocks.Release(block);
+        }
+
+        _more = null;
     }
 
     /// <summary>
     /// Copies from <paramref name="position"/> to the end of one block; 0 if there is nothing more yet. A sealed block is returned instead of copied, for
     /// the caller to open outside the lock.
     /// </summary>
-    public int Read(long position, IBufferWriter<byte> destination, out byte[]? sealedBlock)
+    public readonly int Read(long position, IBufferWriter<byte> destination, out SealedBlock block)
     {
-        sealedBlock = null;
-        int block = checked((int)(position / BlockSize));
+        block = default;
+        int index = checked((int)(position / BlockSize));
         int offset = (int)(position % BlockSize);
-        if (block < _sealed.Count)
+        if (index < SealedCount)
         {
-            sealedBlock = _sealed[block];
-            return sealedBlock.Length - TagSize - offset;
+            block = index == 0 ? _first : _more![index - 1];
+            return Math.Max(block.Length - TagSize - offset, 0);
         }
 
         int available = _openLength - offset;
-        if (available > 0)
+        if (available <= 0)
         {
-            destination.Write(_open.AsSpan(offset, available));
+            return 0;
         }
 
-        return Math.Max(available, 0);
+        destination.Write(_open.AsSpan(offset, available));
+        return available;
     }
 
     /// <summary>Opens a sealed block and copies what is behind <paramref name="position"/>. A wrong key throws: the caller proved to have the right one.</summary>
-    public static int Open(byte[] sealedBlock, long position, AesGcm cipher, IBufferWriter<byte> destination)
+    public static void Open(SealedBlock block, long position, AesGcm cipher, IBufferWriter<byte> destination)
     {
-        int length = sealedBlock.Length - TagSize;
+        Span<byte> bytes = block.Span;
+        int length = bytes.Length - TagSize;
         int offset = (int)(position % BlockSize);
         byte[] plain = ArrayPool<byte>.Shared.Rent(BlockSize);
         try
         {
             Span<byte> nonce = stackalloc byte[NonceSize];
             WriteNonce(position / BlockSize, nonce);
-            cipher.Decrypt(nonce, sealedBlock.AsSpan(0, length), sealedBlock.AsSpan(length), plain.AsSpan(0, length));
-            int count = length - offset;
-            destination.Write(plain.AsSpan(offset, count));
-            return count;
+            cipher.Decrypt(nonce, bytes[..length], bytes[length..], plain.AsSpan(0, length));
+            destination.Write(plain.AsSpan(offset, length - offset));
         }
         finally
         {
@@ -122,16 +140,7 @@ internal sealed class SealedLog : IDisposable
         }
     }
 
-    /// <summary>Whether this is the key of the token that the log belongs to.</summary>
-    public bool IsPresenter(ReadOnlySpan<byte> pseudorandomKey)
-    {
-        Span<byte> key = stackalloc byte[TokenKeys.KeySizeInBytes];
-        Span<byte> presenter = stackalloc byte[TokenKeys.PresenterSizeInBytes];
-        TokenKeys.ReplyKey(pseudorandomKey, Salt, key, presenter);
-        CryptographicOperations.ZeroMemory(key);
-        return CryptographicOperations.FixedTimeEquals(presenter, _presenter);
-    }
-
+    /// <summary>The cipher for a reply of this salt, and the value that proves a presenter.</summary>
     public static AesGcm CreateCipher(ReadOnlySpan<byte> pseudorandomKey, ReadOnlySpan<byte> salt, Span<byte> presenter)
     {
         Span<byte> key = stackalloc byte[TokenKeys.KeySizeInBytes];
@@ -146,33 +155,29 @@ internal sealed class SealedLog : IDisposable
         }
     }
 
-    private void SealOpenBlock()
+    private void SealOpenBlock(SealedBlocks blocks)
     {
-        var block = new byte[_openLength + TagSize];
+        SealedBlock block = blocks.Rent(_openLength + TagSize);
         Span<byte> nonce = stackalloc byte[NonceSize];
-        WriteNonce(_sealed.Count, nonce);
-        _cipher!.Encrypt(nonce, _open.AsSpan(0, _openLength), block.AsSpan(0, _openLength), block.AsSpan(_openLength));
-        _sealed.Add(block);
-        CryptographicOperations.ZeroMemory(_open.AsSpan(0, _openLength));
-        _openLength = 0;
-    }
-
-    private void ReleaseOpenBlock()
-    {
-        if (_open is null)
+        WriteNonce(SealedCount, nonce);
+        Span<byte> bytes = block.Span;
+        _cipher!.Encrypt(nonce, _open.AsSpan(0, _openLength), bytes[.._openLength], bytes[_openLength..]);
+        if (_first.IsNone)
         {
-            return;
+            _first = block;
+        }
+        else
+        {
+            (_more ??= []).Add(block);
         }
 
-        CryptographicOperations.ZeroMemory(_open);
-        ArrayPool<byte>.Shared.Return(_open);
-        _open = null;
+        CryptographicOperations.ZeroMemory(_open.AsSpan(0, _openLength));
         _openLength = 0;
     }
 
     private static void WriteNonce(long block, Span<byte> nonce)
     {
         nonce.Clear();
-        System.Buffers.Binary.BinaryPrimitives.WriteInt64BigEndian(nonce[4..], block);
+        BinaryPrimitives.WriteInt64BigEndian(nonce[4..], block);
     }
 }

@@ -1,0 +1,107 @@
+using System.Globalization;
+using System.Net;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using Tacit.Gateway;
+using Tacit.Hosting;
+using Tacit.Inference;
+using Tacit.Protocol;
+
+namespace Tacit.Bench.Gateway;
+
+/// <summary>
+/// The processes of the gateway's benchmarks, each pinned to a core by who starts it: <c>role upstream</c>, <c>role passthrough URL</c>,
+/// <c>role gateway FOLDER URL</c>. Each says its port and runs until its standard input ends.
+/// </summary>
+internal static class Roles
+{
+    internal const string GatewayName = "bench.gateway";
+
+    internal static async Task<int> RunAsync(string[] words)
+    {
+        await using IAsyncDisposable role = words switch
+        {
+            ["upstream"] => Upstream.Start(),
+            ["passthrough", string url] => await StartPassThroughAsync(new Uri(url)),
+            ["gateway", string folder, string url] => await StartGatewayAsync(folder, new Uri(url)),
+            _ => throw new ArgumentException("unknown role"),
+        };
+        await Console.In.ReadToEndAsync();
+        return 0;
+    }
+
+    private static void Say(int port) => Console.WriteLine(port.ToString(CultureInfo.InvariantCulture));
+
+    /// <summary>What anyone would write first: ASP.NET Core in front, HttpClient behind, nothing in between.</summary>
+    private static async Task<IAsyncDisposable> StartPassThroughAsync(Uri upstream)
+    {
+        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
+        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0));
+        WebApplication app = builder.Build();
+        var client = new HttpMessageInvoker(new SocketsHttpHandler { UseCookies = false, AllowAutoRedirect = false, ActivityHeadersPropagator = null });
+        var target = new Uri(upstream, "/v1/chat/completions");
+        app.MapPost("/v1/chat/completions", async context =>
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Post, target) { Content = new StreamContent(context.Request.Body) };
+            request.Content.Headers.ContentType = new("application/json");
+            request.Content.Headers.ContentLength = context.Request.ContentLength;
+            using HttpResponseMessage response = await client.SendAsync(request, context.RequestAborted);
+            context.Response.StatusCode = (int)response.StatusCode;
+            context.Response.ContentType = response.Content.Headers.ContentType?.ToString();
+            context.Response.ContentLength = response.Content.Headers.ContentLength;
+            await using Stream body = await response.Content.ReadAsStreamAsync(context.RequestAborted);
+            byte[] buffer = System.Buffers.ArrayPool<byte>.Shared.Rent(16384);
+            int read;
+            while ((read = await body.ReadAsync(buffer, context.RequestAborted)) > 0)
+            {
+                await context.Response.Body.WriteAsync(buffer.AsMemory(0, read), context.RequestAborted);
+                await context.Response.Body.FlushAsync(context.RequestAborted);
+            }
+
+            System.Buffers.ArrayPool<byte>.Shared.Return(buffer);
+        });
+        await app.StartAsync();
+        Say(new Uri(app.Urls.First()).Port);
+        return app;
+    }
+
+    private static async Task<IAsyncDisposable> StartGatewayAsync(string folder, Uri upstream)
+    {
+        var router = new InferenceRouter(
+            new InferenceOptions
+            {
+                Backends = [new BackendOptions { Name = "bench", BaseUrl = new Uri(upstream, "/v1"), Models = new Dictionary<string, string> { ["bench"] = "bench" } }],
+            },
+            TimeProvider.System,
+            NullLoggerFactory.Instance);
+        byte[] directory = await File.ReadAllBytesAsync(Path.Combine(folder, "directory.json"));
+        GatewayServer server = await GatewayServer.StartAsync(
+            new GatewayOptions
+            {
+                Name = GatewayName,
+                Listen = ListenAddress.Loopback(0),
+                DirectoryKey = await File.ReadAllTextAsync(Path.Combine(folder, "directory.key")),
+                DataDirectory = Path.Combine(folder, "gateway"),
+                ReplyMemoryBytes = 16L << 30,
+            },
+            _ => ValueTask.FromResult<ReadOnlyMemory<byte>>(directory),
+            router,
+            new NoSigner(),
+            TimeProvider.System,
+            NullLoggerFactory.Instance,
+            CancellationToken.None);
+        Say(server.Address.Port);
+        return server;
+    }
+
+    private sealed class NoSigner : ISigner
+    {
+        public ValueTask<IReadOnlyList<SignerKey>> GetKeysAsync(CancellationToken cancellationToken) => throw new SignerUnavailableException("none");
+
+        public ValueTask<SignResponse> SignAsync(SignRequest request, CancellationToken cancellationToken) => throw new SignerUnavailableException("none");
+    }
+}
