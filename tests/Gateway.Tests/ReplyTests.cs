@@ -1,4 +1,5 @@
 using System.IO.Pipelines;
+using System.Security.Cryptography;
 using Tacit.Gateway.Admission;
 using Tacit.Gateway.Replies;
 using Tacit.Gateway.Tests.Support;
@@ -289,11 +290,11 @@ public sealed class ReplyTests
     public async Task Reader_that_reads_nothing_holds_little_of_a_long_reply()
     {
         byte[] key = new byte[TokenKeys.KeySizeInBytes];
-        using var reply = new Reply(new SpendId(new byte[SpendId.SizeInBytes]), new byte[TokenKeys.RequestTagSizeInBytes], key, 0);
+        Reply reply = CreateReply(new SealedBlocks(), key);
         reply.Append(new byte[4 << 20]);
         reply.End();
         var pipe = new Pipe(new PipeOptions(pauseWriterThreshold: 1, resumeWriterThreshold: 1));
-        using ReplyReader reader = reply.Attach();
+        using ReplyReader reader = Assert.IsType<ReplyReader>(reply.Attach());
 
         ValueTask<bool> copying = reader.CopyAsync(pipe.Writer, key, TestContext.Current.CancellationToken);
         Assert.False(copying.IsCompleted);
@@ -312,4 +313,56 @@ public sealed class ReplyTests
 
         Assert.True(await copying);
     }
+
+    [Fact]
+    public async Task Reply_that_is_let_go_is_still_read_to_its_end_by_who_reads_it()
+    {
+        byte[] key = new byte[TokenKeys.KeySizeInBytes];
+        var blocks = new SealedBlocks();
+        Reply reply = CreateReply(blocks, key);
+        byte[] content = RandomNumberGenerator.GetBytes(300_000);
+        reply.Append(content);
+        reply.End();
+        ReplyReader reader = Assert.IsType<ReplyReader>(reply.Attach());
+        reply.Release();
+        Assert.Null(reply.Attach());
+
+        // What others write meanwhile must not land where this reply still lies.
+        for (int i = 0; i < 20; i++)
+        {
+            Reply other = CreateReply(blocks, key);
+            other.Append(new byte[200_000]);
+            other.End();
+            other.Release();
+        }
+
+        var output = new MemoryStream();
+        Assert.True(await reader.CopyAsync(PipeWriter.Create(output), key, TestContext.Current.CancellationToken));
+        Assert.Equal(content, output.ToArray());
+        reader.Dispose();
+    }
+
+    [Fact]
+    public void Slabs_of_replies_that_were_let_go_are_used_again()
+    {
+        var blocks = new SealedBlocks();
+        var slabs = new HashSet<SealedBlocks.Slab>();
+        var kept = new Queue<SealedBlock>();
+        for (int i = 0; i < 20_000; i++)
+        {
+            SealedBlock block = blocks.Rent(4000);
+            slabs.Add(block.Slab);
+            kept.Enqueue(block);
+            if (kept.Count > 500)
+            {
+                blocks.Release(kept.Dequeue());
+            }
+        }
+
+        // Five hundred blocks fit in two slabs; eighty megabytes have gone through.
+        Assert.InRange(slabs.Count, 2, 5);
+    }
+
+    private static Reply CreateReply(SealedBlocks blocks, byte[] key) =>
+        new(new SpendId(new byte[SpendId.SizeInBytes]), new byte[TokenKeys.RequestTagSizeInBytes], key, 0, blocks);
 }

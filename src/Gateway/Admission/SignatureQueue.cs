@@ -44,11 +44,12 @@ internal sealed class SignatureQueue : IAsyncDisposable
 
     /// <param name="workers">Threads of its own.</param>
     /// <param name="capacity">Most requests that wait, of each kind.</param>
-    public SignatureQueue(int workers, int capacity)
+    /// <param name="maxInline">Most that are checked at once on their callers' threads.</param>
+    public SignatureQueue(int workers, int capacity, int maxInline)
     {
         _proven = new Lanes(capacity);
         _others = new Lanes(capacity);
-        _maxInline = Math.Max(1, Environment.ProcessorCount);
+        _maxInline = maxInline;
         _workers = new Thread[workers];
         for (int i = 0; i < workers; i++)
         {
@@ -112,21 +113,42 @@ internal sealed class SignatureQueue : IAsyncDisposable
 
     private static SignatureVerdict Verify(RedemptionKey key, Token token) => key.PublicKey.Verify(token) ? SignatureVerdict.Valid : SignatureVerdict.Invalid;
 
+    /// <summary>Serves one that waits, on this thread; false if none does. For tests, which have no workers.</summary>
+    internal bool TryServeOne()
+    {
+        lock (_gate)
+        {
+            if (_waiting == 0)
+            {
+                return false;
+            }
+        }
+
+        return TryTake(out Item? item) && Serve(item);
+    }
+
+    private static bool Serve(Item item)
+    {
+        try
+        {
+            // Whoever hangs up at once is owed nothing: else new connections alone would keep the queue full of work for nobody.
+            item.SetResult(item.Gone.IsCancellationRequested ? SignatureVerdict.Busy : Verify(item.Key, item.Token));
+        }
+#pragma warning disable CA1031 // It belongs to the request that waits, and this thread must live on.
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            item.SetException(e);
+        }
+
+        return true;
+    }
+
     private void Work()
     {
         while (TryTake(out Item? item))
         {
-            try
-            {
-                // Whoever hangs up at once is owed nothing: else new connections alone would keep the queue full of work for nobody.
-                item.SetResult(item.Gone.IsCancellationRequested ? SignatureVerdict.Busy : Verify(item.Key, item.Token));
-            }
-#pragma warning disable CA1031 // It belongs to the request that waits, and this thread must live on.
-            catch (Exception e)
-#pragma warning restore CA1031
-            {
-                item.SetException(e);
-            }
+            Serve(item);
         }
     }
 
