@@ -132,6 +132,25 @@ public sealed class StartTests
     }
 
     [Fact]
+    public async Task Directory_is_refreshed_again_after_a_disk_that_took_nothing()
+    {
+        await using TestGateway gateway = await TestGateway.CreateAsync();
+        await gateway.StopAsync();
+        Period april = TestGateway.March.Next;
+        await SqliteFile.ExecuteAsync(
+            Path.Combine(gateway.Folder, "gateway.db"),
+            $"CREATE TRIGGER full BEFORE INSERT ON periods WHEN NEW.deadline = {april.Deadline.ToUnixTimeSeconds()} BEGIN SELECT RAISE(ABORT, 'full'); END");
+        await gateway.StartAsync();
+
+        gateway.Issuer.AddPlan(TestGateway.ChatPlan with { Id = "next" }, april);
+        await RefusesAsync(gateway, gateway.Issuer.Publish());
+        gateway.Issuer.RemovePlan("next");
+        await gateway.PublishAsync();
+        using HttpResponseMessage response = await gateway.AskAsync(gateway.Issuer.CreateToken("chat"));
+        await response.IsReplyAsync();
+    }
+
+    [Fact]
     public async Task Instance_id_stays_with_the_data_folder()
     {
         await using TestGateway gateway = await TestGateway.CreateAsync();

@@ -2,6 +2,7 @@ using Microsoft.Extensions.Logging;
 using Tacit.Crypto;
 using Tacit.Hosting;
 using Tacit.Protocol;
+using Tacit.Storage;
 
 namespace Tacit.Gateway.Catalog;
 
@@ -82,7 +83,7 @@ internal sealed partial class CatalogKeeper : IAsyncDisposable
         {
             while (await timer.WaitForNextTickAsync(_stop.Token))
             {
-                if (await RefreshAsync(_stop.Token) is string fault)
+                if (await TryRefreshAsync() is string fault)
                 {
                     LogNotRefreshed(_log, fault);
                 }
@@ -91,6 +92,19 @@ internal sealed partial class CatalogKeeper : IAsyncDisposable
         catch (OperationCanceledException)
         {
             // The end.
+        }
+    }
+
+    /// <summary>A full disk must not be the end of all refreshing: the keys in use would run out.</summary>
+    private async Task<string?> TryRefreshAsync()
+    {
+        try
+        {
+            return await RefreshAsync(_stop.Token);
+        }
+        catch (StorageException e)
+        {
+            return $"the tables of its periods cannot be made ({e.Kind})";
         }
     }
 
@@ -169,7 +183,7 @@ internal sealed partial class CatalogKeeper : IAsyncDisposable
             await File.WriteAllBytesAsync(temporary, document, cancellationToken);
             File.Move(temporary, CachePath, overwrite: true);
         }
-        catch (IOException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             LogNotSaved(_log);
         }
