@@ -77,7 +77,7 @@ internal sealed partial class ReplyProducer
     private async Task<ApiError?> CopyAsync(Reply reply, Prompt prompt)
     {
         await using ProviderReply answer = await _router.SendAsync(
-            prompt.Operation, prompt.Request.Model, prompt.Request.Stream, prompt.Body.WrittenMemory, prompt.Facts, reply.Stopped);
+            prompt.Operation, prompt.Request.Model, prompt.Request.Stream, prompt.Body.WrittenMemory, prompt.Facts, reply.Stopped, MaxReceived(prompt));
         using var piece = new SensitiveBuffer(1024);
         bool begun = false;
         while (await answer.ReadAsync(piece, reply.Stopped))
@@ -101,6 +101,12 @@ internal sealed partial class ReplyProducer
 
         return null;
     }
+
+    /// <summary>
+    /// What may be received for a reply of this room. A JSON reply is held whole while it is received; of a stream only an event, and the filter may cut out
+    /// as much again as it leaves.
+    /// </summary>
+    private static int MaxReceived(Prompt prompt) => (int)Math.Min(prompt.MaxReplyBytes * (prompt.Request.Stream ? 2 : 1), int.MaxValue);
 
     private void EndSpent(Reply reply, SpendClaim claim, ApiError? error)
     {
