@@ -40,6 +40,7 @@ soak: test
 
 bench: setup
 	@build/compile.sh bench 90
+	@build/compile.sh src/Cli/Tacit.Cli.csproj 60
 	@dotnet run -c Release --no-build --project bench -- $(or $(ARGS),all)
 
 lint: setup

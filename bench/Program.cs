@@ -1,4 +1,5 @@
 using Tacit.Bench.Crypto;
+using Tacit.Bench.Demo;
 using Tacit.Bench.Gateway;
 using Tacit.Bench.Harness;
 using Tacit.Bench.Issuance;
@@ -9,7 +10,7 @@ if (args is ["role", ..])
     return await Roles.RunAsync(args[1..]);
 }
 
-Suite[] suites = [new CryptoSuite(), new IssuanceSuite(), .. GatewaySuite.All];
+Suite[] suites = [new CryptoSuite(), new IssuanceSuite(), .. GatewaySuite.All, new DemoSuite()];
 
 string[] words = [.. args.Where(arg => !arg.StartsWith("--", StringComparison.Ordinal))];
 string[] flags = [.. args.Where(arg => arg.StartsWith("--", StringComparison.Ordinal))];
