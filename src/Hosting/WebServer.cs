@@ -67,7 +67,7 @@ public sealed partial class WebServer : IAsyncDisposable
         builder.Services.AddSingleton<ILoggerFactory>(filter);
         builder.Services.AddSingleton<IHostLifetime, NoLifetime>();
         // Incoming trace headers are neither read nor passed on (law 5).
-        builder.Services.AddSingleton(DistributedContextPropagator.CreateNoOutputPropagator());
+        builder.Services.AddSingleton<DistributedContextPropagator>(new NoPropagation());
         builder.Services.AddSingleton<IMemoryPoolFactory<byte>, ClearingMemoryPool.Factory>();
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = options.DrainTimeout);
         builder.Services.AddRoutingCore();

@@ -26,6 +26,15 @@ public abstract class Database : IAsyncDisposable
         string path, IReadOnlyList<Migration> migrations, TimeProvider time, CancellationToken cancellationToken = default) =>
         SqliteDatabase.OpenAsync(path, migrations, time, SqliteLimits.Default, cancellationToken);
 
+    /// <inheritdoc cref="OpenSqliteAsync(string, IReadOnlyList{Migration}, TimeProvider, CancellationToken)"/>
+    /// <param name="eraseFreedPages">
+    /// Whether whole pages that a deletion frees are overwritten with zeros, too, for a database whose rows must be gone when they are deleted. The write-ahead log
+    /// keeps them until it is checkpointed, at the latest when the database is closed.
+    /// </param>
+    public static Task<Database> OpenSqliteAsync(
+        string path, IReadOnlyList<Migration> migrations, TimeProvider time, bool eraseFreedPages, CancellationToken cancellationToken = default) =>
+        SqliteDatabase.OpenAsync(path, migrations, time, SqliteLimits.Default with { ErasesFreedPages = eraseFreedPages }, cancellationToken);
+
     /// <summary>
     /// Runs a work that may write and completes once its effect is durable. All works that wait share one transaction and one sync of the disk, in the order
     /// they came; each is atomic by itself: an exception from it undoes it alone and comes out here. A work sees the effect of those before it, so even an

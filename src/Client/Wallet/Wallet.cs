@@ -151,7 +151,9 @@ public sealed class Wallet : IAsyncDisposable
 
     private static async Task<Wallet> OpenAsync(WalletOptions options, WalletKeys keys, TimeProvider time, Action? saveSeed, CancellationToken cancellationToken)
     {
-        Database database = await Database.OpenSqliteAsync(Path.Combine(options.DataDirectory, DatabaseFile), WalletSchema.Migrations, time, cancellationToken);
+        // The seed that opens what was sealed lies beside it: the body of a request that has ended must not be found in a freed page.
+        Database database = await Database.OpenSqliteAsync(
+            Path.Combine(options.DataDirectory, DatabaseFile), WalletSchema.Migrations, time, eraseFreedPages: true, cancellationToken);
         try
         {
             bool recoverable = await AdoptAsync(database, keys, options.Recoverable, saveSeed, cancellationToken);

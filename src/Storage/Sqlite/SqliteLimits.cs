@@ -1,6 +1,6 @@
 namespace Tacit.Storage.Sqlite;
 
-/// <summary>Sizes of a SQLite database's parts. One set fits every role; tests make them small.</summary>
+/// <summary>Sizes of a SQLite database's parts, and what becomes of freed ones. One set of sizes fits every role; tests make them small.</summary>
 internal sealed record SqliteLimits
 {
     internal static SqliteLimits Default { get; } = new();
@@ -16,6 +16,9 @@ internal sealed record SqliteLimits
 
     /// <summary>The writer's page cache, in KiB.</summary>
     internal int WriterCacheKibibytes { get; init; } = 16_384;
+
+    /// <summary>Whether freed pages are overwritten, and not only freed bytes within pages that are written anyway.</summary>
+    internal bool ErasesFreedPages { get; init; }
 
     /// <summary>How long a lock that something outside this process holds is waited for.</summary>
     internal TimeSpan BusyTimeout { get; init; } = TimeSpan.FromSeconds(5);

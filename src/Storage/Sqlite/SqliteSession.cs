@@ -151,11 +151,11 @@ internal sealed class SqliteSession : TransactionSession
         }
 
         // FULL: a commit that was reported survives a power cut, not only a crash. FAST secure delete: freed bytes within a written page are zeroed, which
-        // costs no extra I/O; whole pages of a dropped table are not, or dropping a period would rewrite it.
+        // costs no extra I/O; whole pages are not unless asked for, or dropping a period would rewrite it.
         ExecuteScript(
             $"""
             PRAGMA synchronous = FULL;
-            PRAGMA secure_delete = FAST;
+            PRAGMA secure_delete = {(limits.ErasesFreedPages ? "ON" : "FAST")};
             PRAGMA cache_size = -{limits.WriterCacheKibibytes};
             """);
         if (limits.MaxPages is int pages)
