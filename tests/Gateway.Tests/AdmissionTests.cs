@@ -9,7 +9,10 @@ public sealed class AdmissionTests
 {
     private static readonly Plan s_large = TestGateway.ChatPlan with
     {
-        Id = "large", Models = ["big", TestGateway.Model], Price = new Credits(4), TokenType = TokenType.PartiallyBlindRsa,
+        Id = "large",
+        Models = ["big", TestGateway.Model],
+        Price = new Credits(4),
+        TokenType = TokenType.PartiallyBlindRsa,
     };
 
     [Fact]

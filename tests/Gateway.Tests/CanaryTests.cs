@@ -1,6 +1,6 @@
 using System.Buffers.Text;
-using System.Diagnostics.Metrics;
 using System.Collections.Concurrent;
+using System.Diagnostics.Metrics;
 using System.Security.Cryptography;
 using System.Text;
 using Tacit.Gateway.Tests.Support;

@@ -118,7 +118,8 @@ public sealed class TestIssuer : ISigner, IDisposable
             {
                 byte[] authenticator = new byte[256];
                 return state.TryFinalize(signature, authenticator) ? new TestToken(Token.Create(input, authenticator), planKey.Extensions) : null;
-            });
+            }
+        );
     }
 
     public ValueTask<IReadOnlyList<SignerKey>> GetKeysAsync(CancellationToken cancellationToken) => ValueTask.FromResult<IReadOnlyList<SignerKey>>([]);
