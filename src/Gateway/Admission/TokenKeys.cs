@@ -11,13 +11,12 @@ internal static class TokenKeys
     public const int KeySizeInBytes = 32;
     public const int RequestTagSizeInBytes = 32;
     public const int ReplySaltSizeInBytes = 16;
-    public const int PresenterSizeInBytes = 16;
 
-    private const int MaxPathBytes = 64;
+    private const int MaxInfoBytes = 128;
 
-    /// <summary>HKDF-Extract (RFC 5869 §2.2) of the authenticator.</summary>
+    /// <summary>HKDF-Extract (RFC 5869, section 2.2) of the authenticator: HMAC-SHA-256 under a constant salt.</summary>
     public static void Extract(ReadOnlySpan<byte> authenticator, Span<byte> pseudorandomKey) =>
-        HKDF.Extract(HashAlgorithmName.SHA256, authenticator, "tacit gateway v1"u8, pseudorandomKey);
+        HMACSHA256.HashData("tacit gateway v1"u8, authenticator, pseudorandomKey);
 
     /// <summary>
     /// HMAC-SHA-256 over method, path and the SHA-256 of the body exactly as received. Hashing the body first keeps the message short and
@@ -25,46 +24,50 @@ internal static class TokenKeys
     /// </summary>
     public static void RequestTag(ReadOnlySpan<byte> pseudorandomKey, ReadOnlySpan<byte> method, ReadOnlySpan<byte> path, ReadOnlySpan<byte> body, Span<byte> tag)
     {
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(method.Length + path.Length, MaxPathBytes);
-        Span<byte> key = stackalloc byte[KeySizeInBytes];
-        Span<byte> message = stackalloc byte[MaxPathBytes + 2 + SHA256.HashSizeInBytes];
+        Span<byte> info = stackalloc byte[MaxInfoBytes];
+        Span<byte> bodyHash = stackalloc byte[SHA256.HashSizeInBytes];
         try
         {
-            HKDF.Expand(HashAlgorithmName.SHA256, pseudorandomKey, key, "request tag"u8);
-            method.CopyTo(message);
-            message[method.Length] = 0;
-            path.CopyTo(message[(method.Length + 1)..]);
-            int length = method.Length + 1 + path.Length;
-            message[length++] = 0;
-            SHA256.HashData(body, message[length..]);
-            HMACSHA256.HashData(key, message[..(length + SHA256.HashSizeInBytes)], tag);
+            SHA256.HashData(body, bodyHash);
+            Expand(pseudorandomKey, info[..Join(info, "request tag"u8, method, path, bodyHash)], tag);
         }
         finally
         {
-            CryptographicOperations.ZeroMemory(key);
-            CryptographicOperations.ZeroMemory(message);
+            CryptographicOperations.ZeroMemory(info);
+            CryptographicOperations.ZeroMemory(bodyHash);
         }
     }
 
     /// <summary>
-    /// The AES-256 key of one reply, and a value that proves who asks to be a presenter of its token without giving the key away. The salt is fresh for each
-    /// reply, because one token can have several (returned and used again, or taken over after a crash) and the nonces of each start at zero.
+    /// The AES-256 key of one reply. The salt is fresh for each reply, because one token can have several (returned and used again, or taken over after a
+    /// crash) and the nonces of each start at zero.
     /// </summary>
-    public static void ReplyKey(ReadOnlySpan<byte> pseudorandomKey, ReadOnlySpan<byte> salt, Span<byte> key, Span<byte> presenter)
+    public static void ReplyKey(ReadOnlySpan<byte> pseudorandomKey, ReadOnlySpan<byte> salt, Span<byte> key)
     {
-        Span<byte> info = stackalloc byte[5 + ReplySaltSizeInBytes];
-        Span<byte> both = stackalloc byte[KeySizeInBytes + PresenterSizeInBytes];
-        try
+        Span<byte> info = stackalloc byte[MaxInfoBytes];
+        Expand(pseudorandomKey, info[..Join(info, "reply key"u8, salt, default, default)], key);
+    }
+
+    /// <summary>The first block of HKDF-Expand (RFC 5869, section 2.3), by HMAC at once: the framework's own takes twice as long.</summary>
+    private static void Expand(ReadOnlySpan<byte> pseudorandomKey, Span<byte> infoAndOne, Span<byte> block)
+    {
+        infoAndOne[^1] = 1;
+        HMACSHA256.HashData(pseudorandomKey, infoAndOne, block);
+    }
+
+    /// <summary>The parts with a zero byte behind each, and room for the block's number.</summary>
+    private static int Join(Span<byte> destination, ReadOnlySpan<byte> label, ReadOnlySpan<byte> first, ReadOnlySpan<byte> second, ReadOnlySpan<byte> third)
+    {
+        int length = Add(destination, 0, label);
+        length = Add(destination, length, first);
+        length = Add(destination, length, second);
+        return Add(destination, length, third) + 1;
+
+        static int Add(Span<byte> destination, int at, ReadOnlySpan<byte> part)
         {
-            "reply"u8.CopyTo(info);
-            salt.CopyTo(info[5..]);
-            HKDF.Expand(HashAlgorithmName.SHA256, pseudorandomKey, both, info);
-            both[..KeySizeInBytes].CopyTo(key);
-            both[KeySizeInBytes..].CopyTo(presenter);
-        }
-        finally
-        {
-            CryptographicOperations.ZeroMemory(both);
+            part.CopyTo(destination[at..]);
+            destination[at + part.Length] = 0;
+            return at + part.Length + 1;
         }
     }
 }

@@ -35,19 +35,26 @@ internal sealed class CancelEndpoint(GatewayParts parts)
             return;
         }
 
-        // Knowing a token's input is not having the token: only the authenticator proves that.
-        if (parts.Replies.TryGet(token.Id, out Reply? reply))
+        if (!parts.Replies.TryGet(token.Id, out Reply? reply))
         {
-            token.Accept();
-            if (reply.IsPresenter(token.PseudorandomKey))
-            {
-                bool stopped = reply.Stop(StopReason.Cancelled);
-                await WriteAsync(context, stopped);
-                return;
-            }
+            await WriteAsync(context, cancelled: false);
+            return;
         }
 
-        await WriteAsync(context, cancelled: false);
+        // Knowing a token's input is not having the token: only the signature proves that.
+        switch (await parts.Signatures.VerifyAsync(token.Key, token.Token, ProvenConnection.Presenter(context)))
+        {
+            case SignatureVerdict.Invalid:
+                await parts.Brake.HoldAsync(context.RequestAborted);
+                await ErrorReply.WriteAsync(context, ApiError.Create(ErrorCodes.TokenInvalid, "The token's signature is not the issuer's.", "Authorization"), Routes.TokenUnspent);
+                return;
+            case SignatureVerdict.Busy:
+                await ErrorReply.WriteAsync(context, GatewayParts.Busy(), Routes.TokenUnspent);
+                return;
+            default:
+                await WriteAsync(context, reply.Stop(StopReason.Cancelled));
+                return;
+        }
     }
 
     private static async Task WriteAsync(HttpContext context, bool cancelled)

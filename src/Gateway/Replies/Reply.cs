@@ -33,14 +33,13 @@ internal sealed class Reply
 {
     private const int TagAt = 0;
     private const int SaltAt = TokenKeys.RequestTagSizeInBytes;
-    private const int PresenterAt = SaltAt + TokenKeys.ReplySaltSizeInBytes;
 
     // Unique in this process is enough: the key also depends on the token.
     private static readonly byte[] s_saltOfProcess = RandomNumberGenerator.GetBytes(8);
     private static long s_salts;
 
     private readonly SealedBlocks _blocks;
-    private readonly byte[] _marks = new byte[PresenterAt + TokenKeys.PresenterSizeInBytes];
+    private readonly byte[] _marks = new byte[SaltAt + TokenKeys.ReplySaltSizeInBytes];
     private SealedLog _log;
     private LiveParts? _live = new();
     private int _readers;
@@ -56,7 +55,7 @@ internal sealed class Reply
         requestTag.CopyTo(_marks.AsSpan(TagAt));
         s_saltOfProcess.CopyTo(_marks, SaltAt);
         BinaryPrimitives.WriteInt64BigEndian(_marks.AsSpan(SaltAt + 8), Interlocked.Increment(ref s_salts));
-        _log = new SealedLog(SealedLog.CreateCipher(pseudorandomKey, Salt, _marks.AsSpan(PresenterAt)));
+        _log = new SealedLog(SealedLog.CreateCipher(pseudorandomKey, Salt));
     }
 
     public SpendId Id { get; }
@@ -92,14 +91,6 @@ internal sealed class Reply
 
     public bool IsFor(ReadOnlySpan<byte> requestTag) =>
         CryptographicOperations.FixedTimeEquals(_marks.AsSpan(TagAt, TokenKeys.RequestTagSizeInBytes), requestTag);
-
-    /// <summary>Whether this is the key of the token that the reply belongs to.</summary>
-    public bool IsPresenter(ReadOnlySpan<byte> pseudorandomKey)
-    {
-        Span<byte> presenter = stackalloc byte[TokenKeys.PresenterSizeInBytes];
-        SealedLog.CreateCipher(pseudorandomKey, Salt, presenter).Dispose();
-        return CryptographicOperations.FixedTimeEquals(presenter, _marks.AsSpan(PresenterAt));
-    }
 
     /// <summary>Tells whoever waits with another body whether the token went to this one.</summary>
     public void SetClaimed(bool claimed)

@@ -1,7 +1,6 @@
 using System.IO.Pipelines;
 using System.Security.Cryptography;
 using System.Threading.Tasks.Sources;
-using Tacit.Gateway.Admission;
 
 namespace Tacit.Gateway.Replies;
 
@@ -123,7 +122,7 @@ internal sealed class ReplyReader : IValueTaskSource, IDisposable
         int count = _reply.Read(Position, output, out SealedBlock block, out ended);
         if (count > 0 && !block.IsNone)
         {
-            _cipher ??= SealedLog.CreateCipher(pseudorandomKey, _reply.Salt, stackalloc byte[TokenKeys.PresenterSizeInBytes]);
+            _cipher ??= SealedLog.CreateCipher(pseudorandomKey, _reply.Salt);
             SealedLog.Open(block, Position, _cipher, output);
         }
 

@@ -140,13 +140,13 @@ internal struct SealedLog
         }
     }
 
-    /// <summary>The cipher for a reply of this salt, and the value that proves a presenter.</summary>
-    public static AesGcm CreateCipher(ReadOnlySpan<byte> pseudorandomKey, ReadOnlySpan<byte> salt, Span<byte> presenter)
+    /// <summary>The cipher of a reply.</summary>
+    public static AesGcm CreateCipher(ReadOnlySpan<byte> pseudorandomKey, ReadOnlySpan<byte> salt)
     {
         Span<byte> key = stackalloc byte[TokenKeys.KeySizeInBytes];
         try
         {
-            TokenKeys.ReplyKey(pseudorandomKey, salt, key, presenter);
+            TokenKeys.ReplyKey(pseudorandomKey, salt, key);
             return new AesGcm(key, TagSize);
         }
         finally
