@@ -13,6 +13,9 @@ internal static class SqliteLibrary
     /// <summary>3.37: STRICT tables. RETURNING came with 3.35.</summary>
     private const int MinVersion = 3_037_000;
 
+    /// <summary>SQLITE_CONFIG_MEMSTATUS.</summary>
+    private const int MemoryStatus = 9;
+
     private static readonly string[] s_names =
         OperatingSystem.IsMacOS() ? ["libsqlite3.dylib"] : OperatingSystem.IsWindows() ? ["winsqlite3.dll"] : ["libsqlite3.so.0"];
 
@@ -23,6 +26,8 @@ internal static class SqliteLibrary
             typeof(SQLite3Provider_e_sqlite3).Assembly,
             (name, _, _) => name == "e_sqlite3" ? handle : 0);
         raw.SetProvider(new SQLite3Provider_e_sqlite3());
+        // Counting its own memory costs SQLite a lock for each allocation, and nobody asks for the count. Before the first connection, or not at all.
+        _ = raw.sqlite3_config(MemoryStatus, 0);
         CheckVersion(raw.sqlite3_libversion_number(), raw.sqlite3_libversion().utf8_to_string());
         return handle;
     });
