@@ -7,7 +7,7 @@ namespace Tacit.Bench.Gateway;
 
 /// <summary>
 /// A provider that costs next to nothing: canned bytes over bare sockets. What it answers depends on a word in the prompt: <c>json</c> 1 KB at once,
-/// <c>burst</c> 50 events at once, <c>tick</c> 20 events a second for <c>tickN</c> seconds.
+/// <c>burst</c> 50 events, each sent as it would be made, without a pause between, <c>tick</c> 20 events a second for <c>tickN</c> seconds.
 /// </summary>
 internal sealed class Upstream : IAsyncDisposable
 {
@@ -15,7 +15,6 @@ internal sealed class Upstream : IAsyncDisposable
     internal const int TicksPerSecond = 20;
 
     private static readonly byte[] s_json = Json();
-    private static readonly byte[] s_burst = Burst();
     private static readonly byte[] s_head = Encoding.ASCII.GetBytes("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n");
     private static readonly byte[] s_event = Chunk(Event("word "));
     private static readonly byte[] s_end = [.. Chunk("data: [DONE]\n\n"), .. "0\r\n\r\n"u8];
@@ -75,9 +74,13 @@ internal sealed class Upstream : IAsyncDisposable
                 {
                     await TickAsync(socket, request.Span[tick + 5] - '0');
                 }
+                else if (request.Span.IndexOf("\"burst\""u8) >= 0)
+                {
+                    await BurstAsync(socket);
+                }
                 else
                 {
-                    await SendAsync(socket, request.Span.IndexOf("\"burst\""u8) >= 0 ? s_burst : s_json);
+                    await SendAsync(socket, s_json);
                 }
 
                 buffer.AsSpan(whole, filled - whole).CopyTo(buffer);
@@ -98,6 +101,17 @@ internal sealed class Upstream : IAsyncDisposable
         {
             await SendAsync(socket, s_event);
             await timer.WaitForNextTickAsync();
+        }
+
+        await SendAsync(socket, s_end);
+    }
+
+    private static async Task BurstAsync(Socket socket)
+    {
+        await SendAsync(socket, s_head);
+        for (int i = 0; i < BurstEvents; i++)
+        {
+            await SendAsync(socket, s_event);
         }
 
         await SendAsync(socket, s_end);
@@ -149,18 +163,4 @@ internal sealed class Upstream : IAsyncDisposable
         $$$"""data: {"id":"chatcmpl-bench","object":"chat.completion.chunk","created":1700000000,"model":"bench","system_fingerprint":"fp_0","choices":[{"index":0,"delta":{"content":"{{{text}}}"},"logprobs":null,"finish_reason":null}]}""" + "\n\n";
 
     private static byte[] Chunk(string text) => Encoding.ASCII.GetBytes($"{text.Length:x}\r\n{text}\r\n");
-
-    private static byte[] Burst()
-    {
-        var all = new MemoryStream();
-        all.Write(Encoding.ASCII.GetBytes("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"));
-        for (int i = 0; i < BurstEvents; i++)
-        {
-            all.Write(Chunk(Event("word ")));
-        }
-
-        all.Write(Chunk("data: [DONE]\n\n"));
-        all.Write("0\r\n\r\n"u8);
-        return all.ToArray();
-    }
 }
