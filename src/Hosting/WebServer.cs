@@ -25,6 +25,9 @@ namespace Tacit.Hosting;
 /// </summary>
 public sealed partial class WebServer : IAsyncDisposable
 {
+    /// <summary>Read ahead of a handler, for each connection: the framework's megabyte would be filled by a crowd that sends without waiting for answers.</summary>
+    private const int ReadAheadBytes = 64 * 1024;
+
     private readonly WebApplication _application;
     private readonly WebServerOptions _options;
     private readonly DrainSignal _drain;
@@ -156,6 +159,9 @@ public sealed partial class WebServer : IAsyncDisposable
         limits.MaxRequestHeaderCount = options.MaxRequestHeaderCount;
         limits.MaxConcurrentConnections = options.MaxConnections;
         limits.MaxConcurrentUpgradedConnections = 0;
+        limits.MaxRequestBufferSize = Math.Max(ReadAheadBytes, options.MaxRequestHeaderBytes);
+        limits.Http2.InitialConnectionWindowSize = 2 * ReadAheadBytes;
+        limits.Http2.InitialStreamWindowSize = ReadAheadBytes;
         limits.RequestHeadersTimeout = options.RequestHeadersTimeout;
         limits.KeepAliveTimeout = options.KeepAliveTimeout;
         limits.MinRequestBodyDataRate = new MinDataRate(options.MinRequestBodyBytesPerSecond, options.RequestBodyGracePeriod);
