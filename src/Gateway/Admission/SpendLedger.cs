@@ -19,6 +19,8 @@ internal sealed class SpendLedger
     private readonly byte[] _instance;
     private readonly TimeProvider _time;
     private readonly ConcurrentDictionary<DateTimeOffset, SpendTables.Statements> _open = new();
+    private readonly Lock _pendingGate = new();
+    private List<PendingSpend> _pending = [];
     private long _droppedUntil = long.MinValue;
 
     public SpendLedger(Database database, byte[] instance, TimeProvider time)
@@ -96,16 +98,27 @@ internal sealed class SpendLedger
         }
     }
 
-    /// <summary>Records the spend for a prompt, durably, or says why it cannot be. Everything is one transaction.</summary>
-    public async Task<SpendDecision> SpendAsync(DateTimeOffset deadline, SpendId id, byte[] requestTag, CancellationToken cancellationToken)
+    /// <summary>
+    /// Records the spend for a prompt, durably, or says why it cannot be. Spends that wait at the same time are one work of the database, each still decided
+    /// by its own statements: what an insert costs around itself is then shared as the sync is.
+    /// </summary>
+    /// <exception cref="StorageException">Nothing was spent.</exception>
+    public Task<SpendDecision> SpendAsync(DateTimeOffset deadline, SpendId id, byte[] requestTag)
     {
-        if (!_open.TryGetValue(deadline, out SpendTables.Statements? sql))
+        var spend = new PendingSpend(deadline, id, requestTag);
+        bool isFirst;
+        lock (_pendingGate)
         {
-            return new SpendDecision(SpendVerdict.PeriodOver, default);
+            isFirst = _pending.Count == 0;
+            _pending.Add(spend);
         }
 
-        byte[] key = id.ToArray();
-        return await _database.WriteAsync(session => Spend(session, sql, deadline, id, key, requestTag), cancellationToken);
+        if (isFirst)
+        {
+            _ = WritePendingAsync();
+        }
+
+        return spend.Task;
     }
 
     /// <summary>
@@ -185,8 +198,58 @@ internal sealed class SpendLedger
         return returns && changed == 1 ? ReturnOutcome.Returned : ReturnOutcome.Spent;
     }
 
-    private SpendDecision Spend(Session session, SpendTables.Statements sql, DateTimeOffset deadline, SpendId id, byte[] key, byte[] requestTag)
+    private async Task WritePendingAsync()
     {
+        List<PendingSpend>? batch = null;
+        try
+        {
+            await _database.WriteAsync(session =>
+            {
+                // Taken when the work runs, not when it was queued: whoever came meanwhile is in it.
+                batch = TakePending();
+                foreach (PendingSpend spend in batch)
+                {
+                    spend.Decision = Spend(session, spend);
+                }
+            });
+        }
+#pragma warning disable CA1031 // Whoever waits gets it, whatever it is.
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            foreach (PendingSpend spend in batch ?? TakePending())
+            {
+                spend.SetException(e);
+            }
+
+            return;
+        }
+
+        foreach (PendingSpend spend in batch!)
+        {
+            spend.SetResult(spend.Decision);
+        }
+    }
+
+    private List<PendingSpend> TakePending()
+    {
+        lock (_pendingGate)
+        {
+            List<PendingSpend> taken = _pending;
+            _pending = new List<PendingSpend>(taken.Count);
+            return taken;
+        }
+    }
+
+    private SpendDecision Spend(Session session, PendingSpend spend)
+    {
+        (DateTimeOffset deadline, SpendId id, byte[] requestTag) = (spend.Deadline, spend.Id, spend.RequestTag);
+        if (!_open.TryGetValue(deadline, out SpendTables.Statements? sql))
+        {
+            return new SpendDecision(SpendVerdict.PeriodOver, default);
+        }
+
+        byte[] key = id.ToArray();
         if (session.Execute(sql.Insert, key, requestTag, _instance, (int)SpendState.InFlight) == 1)
         {
             return new SpendDecision(SpendVerdict.Granted, new SpendClaim(deadline, id, 0, 0));
@@ -233,4 +296,17 @@ internal sealed class SpendLedger
 
     private static SpendRow? ReadRow(Session session, SpendTables.Statements sql, byte[] key) =>
         session.TryQuerySingle(sql.Read, SpendRow.From, out SpendRow row, key) ? row : null;
+
+    /// <summary>A spend that waits for the next work, and later its outcome.</summary>
+    private sealed class PendingSpend(DateTimeOffset deadline, SpendId id, byte[] requestTag)
+        : TaskCompletionSource<SpendDecision>(TaskCreationOptions.RunContinuationsAsynchronously)
+    {
+        public DateTimeOffset Deadline => deadline;
+
+        public SpendId Id => id;
+
+        public byte[] RequestTag => requestTag;
+
+        public SpendDecision Decision { get; set; }
+    }
 }

@@ -196,7 +196,7 @@ internal sealed class RedemptionEndpoint
         SpendDecision decision = default;
         try
         {
-            decision = await _parts.Ledger.SpendAsync(token.Key.Deadline, token.Id, tag, CancellationToken.None);
+            decision = await _parts.Ledger.SpendAsync(token.Key.Deadline, token.Id, tag);
             if (decision.Verdict != SpendVerdict.Granted)
             {
                 refusal = GatewayParts.ExplainRefusal(decision.Verdict);

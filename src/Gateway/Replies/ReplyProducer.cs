@@ -78,7 +78,7 @@ internal sealed partial class ReplyProducer
     {
         await using ProviderReply answer = await _router.SendAsync(
             prompt.Operation, prompt.Request.Model, prompt.Request.Stream, prompt.Body.WrittenMemory, prompt.Facts, reply.Stopped, MaxReceived(prompt));
-        using var piece = new SensitiveBuffer(1024);
+        using var piece = new SensitiveBuffer(4096);
         bool begun = false;
         while (await answer.ReadAsync(piece, reply.Stopped))
         {
