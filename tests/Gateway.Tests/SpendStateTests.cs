@@ -256,6 +256,8 @@ public sealed class SpendStateTests
         using HttpResponseMessage expired = await gateway.AskAsync(gateway.Issuer.CreateToken("chat"));
         await expired.IsErrorAsync(401, ErrorCodes.TokenExpired, Routes.TokenUnspent);
         gateway.Time.Jump(TimeSpan.FromDays(-365));
+        await gateway.StopAsync();
+        await gateway.StartAsync();
         using HttpResponseMessage replay = await gateway.AskAsync(token, s_other);
         await replay.IsErrorAsync(409, ErrorCodes.TokenSpent, Routes.TokenSpent);
 
