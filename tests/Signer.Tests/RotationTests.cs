@@ -172,7 +172,8 @@ public sealed class RotationTests
     {
         await using TestSigner signer = await TestSigner.StartAsync(Parse("2026-12-20T12:00:00Z"), TestPlans.Large, s_weekly with
         {
-            Id = "weekly-large", TokenType = TokenType.PartiallyBlindRsa,
+            Id = "weekly-large",
+            TokenType = TokenType.PartiallyBlindRsa,
         });
         await signer.Service.AllKeysReady.WaitAsync(TestSigner.Token);
         SignerKey first = Assert.Single(await signer.KeysAsync());
