@@ -39,6 +39,15 @@ public sealed class BlindRsaPublicKey : IDisposable
     /// <summary>Size of the modulus, of a blinded message and of a signature: 256, 384 or 512.</summary>
     public int ModulusSizeInBytes => _numbers.ModulusSize;
 
+    /// <summary>
+    /// Whether <paramref name="blindedMessage"/> has the key's size and is a number between zero and the modulus, both excluded: the part of BlindSign's check
+    /// (RFC 9474, section 4.3) that a signer's client can make. By comparison only; a number that shares a factor with the modulus passes.
+    /// </summary>
+    public bool IsInRange(ReadOnlySpan<byte> blindedMessage) =>
+        blindedMessage.Length == ModulusSizeInBytes
+        && blindedMessage.ContainsAnyExcept((byte)0)
+        && blindedMessage.SequenceCompareTo(_numbers.ExportModulus()) < 0;
+
     internal RsaPublicNumbers Numbers => _numbers;
 
     /// <summary>Reads a DER SubjectPublicKeyInfo with RSASSA-PSS, SHA-384, MGF1-SHA-384, salt 48 (RFC 9578 §6.5).</summary>

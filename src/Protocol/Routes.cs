@@ -30,6 +30,14 @@ public static class Routes
     /// <summary>Bound to this request, whose end is still open: the same request may be repeated, no other can use the token.</summary>
     public const string TokenInFlight = "inflight";
 
+    /// <summary>
+    /// Request header beside a token of a subscription, and only beside one: base64url of the <see cref="Protocol.TokenRequest"/> of the chain's next token.
+    /// </summary>
+    public const string SuccessorHeader = "Tacit-Successor";
+
+    /// <summary>Trailer behind a reply to a chain token: base64url of the blind signature (256 bytes) over what <see cref="SuccessorHeader"/> sent.</summary>
+    public const string RenewalTrailer = "Tacit-Renewal";
+
     /// <summary>Request header of the local app: names the conversation; never forwarded.</summary>
     public const string ConversationHeader = "Tacit-Conversation";
 }

@@ -28,6 +28,24 @@ public sealed class KeyEncodingTests
     }
 
     [Fact]
+    public void Blinded_message_is_in_range_between_zero_and_the_modulus()
+    {
+        using BlindRsaPublicKey key = BlindRsaPublicKey.ImportSubjectPublicKeyInfo(s_spki);
+        Assert.True(RsaKeyEncoding.TryReadSubjectPublicKeyInfo(s_spki, out ReadOnlySpan<byte> modulus, out _));
+        byte[] below = modulus.ToArray();
+        below[^1]--;
+        byte[] one = new byte[256];
+        one[^1] = 1;
+
+        Assert.True(key.IsInRange(below));
+        Assert.True(key.IsInRange(one));
+        Assert.False(key.IsInRange(modulus));
+        Assert.False(key.IsInRange(new byte[256]));
+        Assert.False(key.IsInRange(below.AsSpan(1)));
+        Assert.False(key.IsInRange([0, .. below]));
+    }
+
+    [Fact]
     public void Private_key_is_read_in_both_algorithms_and_written_as_pss()
     {
         using BlindRsaPrivateKey key = BlindRsaPrivateKey.ImportPkcs8(s_pkcs8);

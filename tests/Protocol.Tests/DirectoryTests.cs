@@ -170,6 +170,10 @@ public sealed class DirectoryTests
         { "plan period unknown", document => Array(document, "plans")[0]!["period"] = "year" },
         { "plan without models", document => Array(document, "plans")[0]!["models"] = new JsonArray() },
         { "plan price negative", document => Array(document, "plans")[0]!["price"] = -1 },
+        { "request plan with concurrency", document => Array(document, "plans")[0]!["concurrency"] = 1 },
+        { "subscription without a chain", document => Subscription(document)["concurrency"] = 0 },
+        { "subscription with too many chains", document => Subscription(document)["concurrency"] = 65 },
+        { "concurrency as text", document => Subscription(document)["concurrency"] = "2" },
         { "plan cap above int", document => Array(document, "plans")[0]!["maxInputBytes"] = 1L << 40 },
         { "plan of another token type", document => Array(document, "plans")[0]!["tokenType"] = 0xda7a },
         { "plan of an unknown token type", document => Array(document, "plans")[0]!["tokenType"] = 1 },
@@ -198,6 +202,16 @@ public sealed class DirectoryTests
     {
         Assert.False(IssuerDirectory.TryParse(Changed(change), out _, out string? error), what);
         Assert.False(string.IsNullOrEmpty(error));
+    }
+
+    [Fact]
+    public void Subscription_without_concurrency_has_one_chain()
+    {
+        Assert.True(IssuerDirectory.TryParse(Changed(document => Subscription(document).Remove("concurrency")), out IssuerDirectory? one, out _));
+        Assert.True(IssuerDirectory.TryParse(Changed(document => Subscription(document)["concurrency"] = 64), out IssuerDirectory? many, out _));
+
+        Assert.Equal((PlanKind.Subscription, 1), (one.Plans[0].Plan.Kind, one.Plans[0].Plan.Concurrency));
+        Assert.Equal(64, many.Plans[0].Plan.Concurrency);
     }
 
     [Fact]
@@ -242,6 +256,13 @@ public sealed class DirectoryTests
         Assert.False(IssuerDirectory.TryParse(padded, out _, out string? error));
 
         Assert.Contains("1 MiB", error, StringComparison.Ordinal);
+    }
+
+    private static JsonObject Subscription(JsonObject document)
+    {
+        var plan = (JsonObject)Array(document, "plans")[0]!;
+        plan["kind"] = "subscription";
+        return plan;
     }
 
     private static readonly string[] s_none = [];

@@ -24,6 +24,9 @@ public sealed class PlanTests
         { "price beyond JSON's whole numbers", s_plan with { Price = new Credits(1L << 53) } },
         { "unknown token type", s_plan with { TokenType = (TokenType)1 } },
         { "unknown period", s_plan with { Period = (PeriodKind)3 } },
+        { "a request plan with chains", s_plan with { Concurrency = 2 } },
+        { "a subscription without chains", s_plan with { Kind = PlanKind.Subscription, Concurrency = 0 } },
+        { "a subscription with too many chains", s_plan with { Kind = PlanKind.Subscription, Concurrency = Plan.MaxConcurrency + 1 } },
         { "unknown kind", s_plan with { Kind = (PlanKind)2 } },
     };
 
@@ -36,5 +39,6 @@ public sealed class PlanTests
     {
         Assert.Null(s_plan.FindFault());
         Assert.Null((s_plan with { MaxOutputTokens = 0, Price = Credits.Zero, Kind = PlanKind.Subscription, TokenType = TokenType.PartiallyBlindRsa }).FindFault());
+        Assert.Null((s_plan with { Kind = PlanKind.Subscription, Concurrency = Plan.MaxConcurrency }).FindFault());
     }
 }

@@ -34,6 +34,7 @@ public sealed class SignerWireTests
     [InlineData(SignStatus.InvalidBlindedMessage, 1)]
     [InlineData(SignStatus.Busy, -1)]
     [InlineData(SignStatus.Failed, -1)]
+    [InlineData(SignStatus.RateLimited, -1)]
     public async Task Refusal_arrives_with_its_reason(SignStatus status, int failedIndex)
     {
         SignResponse response = await Connect(new ScriptedSigner(SignResponse.Refused(status, failedIndex)))

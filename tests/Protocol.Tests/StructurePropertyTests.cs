@@ -19,10 +19,11 @@ public sealed class StructurePropertyTests
         from price in Gen.Choose(0, int.MaxValue)
         from period in s_periods
         from type in Property.TokenTypes
+        from chains in Gen.Choose(1, Plan.MaxConcurrency)
         select new Plan
         {
             Id = id, Kind = kind, Models = [.. Enumerable.Range(0, models).Select(i => $"vendor/model-{i}:free")], MaxInputBytes = input, MaxOutputTokens = output,
-            Price = new Credits(price * 1000L), Period = period, TokenType = type,
+            Price = new Credits(price * 1000L), Period = period, TokenType = type, Concurrency = kind == PlanKind.Subscription ? chains : 1,
         };
 
     private static readonly Gen<IssuerDirectory> s_directories =
@@ -50,6 +51,7 @@ public sealed class StructurePropertyTests
                 Assert.True(IssuerDirectory.TryParse(document, out IssuerDirectory? read, out string? error), error);
                 Assert.Equal(directory.Plans.SelectMany(plan => plan.Keys), read.Plans.SelectMany(plan => plan.Keys));
                 Assert.Equal(directory.Plans.Select(plan => plan.Plan.Price), read.Plans.Select(plan => plan.Plan.Price));
+                Assert.Equal(directory.Plans.Select(plan => plan.Plan.Concurrency), read.Plans.Select(plan => plan.Plan.Concurrency));
                 Assert.Equal(directory.TokenKeys.Select(key => (key.Type, key.NotBefore)), read.TokenKeys.Select(key => (key.Type, key.NotBefore)));
                 Assert.Equal((directory.Sequence, directory.IssuerName), (read.Sequence, read.IssuerName));
                 Assert.Equal(document, read.SignAndEncode(_ => Samples.Filled(64, 1)));

@@ -117,6 +117,11 @@ internal static class DirectoryJson
             json.WriteNumber("price"u8, plan.Price.Value);
             json.WriteString("period"u8, plan.Period.ToName());
             json.WriteNumber("tokenType"u8, (int)plan.TokenType);
+            if (plan.Kind == PlanKind.Subscription)
+            {
+                json.WriteNumber("concurrency"u8, plan.Concurrency);
+            }
+
             json.WriteStartArray("keys"u8);
             foreach (PlanKey key in keys)
             {
@@ -246,7 +251,8 @@ internal static class DirectoryJson
                 || !TryNumber(element, "maxOutputTokens", out long maxOutputTokens)
                 || !TryNumber(element, "price", out long price)
                 || !TryText(element, "period", out string? periodName)
-                || !TryNumber(element, "tokenType", out long tokenType))
+                || !TryNumber(element, "tokenType", out long tokenType)
+                || !TryConcurrency(element, kindName, out int concurrency))
             {
                 return false;
             }
@@ -274,11 +280,35 @@ internal static class DirectoryJson
                     Price = new Credits(price),
                     Period = period,
                     TokenType = (TokenType)tokenType,
+                    Concurrency = concurrency,
                 },
                 [.. keys.OfType<PlanKey>()]);
             return true;
 
             bool ReadKey(JsonElement keyElement, out PlanKey? key) => ReadPlanKey(keyElement, id, period, out key);
+        }
+
+        /// <summary>Absent means one chain. A request plan has none, so it may not name any.</summary>
+        private bool TryConcurrency(JsonElement plan, string kindName, out int concurrency)
+        {
+            concurrency = 1;
+            if (!plan.TryGetProperty("concurrency", out _))
+            {
+                return true;
+            }
+
+            if (!TryNumber(plan, "concurrency", out long number))
+            {
+                return false;
+            }
+
+            if (kindName != "subscription" || number is < 1 or > Plan.MaxConcurrency)
+            {
+                return Fail($"concurrency is 1 to {Plan.MaxConcurrency}, and for subscriptions only");
+            }
+
+            concurrency = (int)number;
+            return true;
         }
 
         private bool ReadPlanKey(JsonElement element, string planId, PeriodKind kind, out PlanKey? key)

@@ -18,6 +18,7 @@ public sealed record Plan
     public const int MaxIdLength = 64;
     public const int MaxModels = 256;
     public const int MaxModelLength = 200;
+    public const int MaxConcurrency = 64;
 
     private static readonly SearchValues<char> IdCharacters = SearchValues.Create("abcdefghijklmnopqrstuvwxyz0123456789-._");
 
@@ -35,12 +36,15 @@ public sealed record Plan
     /// <summary>Largest output that may be asked for, in tokens of the model, over all choices; 0 for a plan that buys embeddings only.</summary>
     public required int MaxOutputTokens { get; init; }
 
-    /// <summary>Price of one token of this plan.</summary>
+    /// <summary>Price of one token of a request plan; of a subscription, of all its chains for one period.</summary>
     public required Credits Price { get; init; }
 
     public required PeriodKind Period { get; init; }
 
     public TokenType TokenType { get; init; } = TokenType.BlindRsa;
+
+    /// <summary>Chains that one subscription has in a period, 1 to 64: each is one request at a time. 1 for a request plan, where it means nothing.</summary>
+    public int Concurrency { get; init; } = 1;
 
     /// <summary>Whether <paramref name="id"/> can name a plan.</summary>
     public static bool IsValidId(ReadOnlySpan<char> id) =>
@@ -75,6 +79,11 @@ public sealed record Plan
         if (Price.IsNegative || Price.Value > (1L << 53) - 1)
         {
             return $"plan {Id}: a price is 0 to 2^53-1 credits";
+        }
+
+        if (Concurrency is < 1 or > MaxConcurrency || (Kind == PlanKind.Request && Concurrency != 1))
+        {
+            return $"plan {Id}: concurrency is 1 to {MaxConcurrency}, and for subscriptions only";
         }
 
         if (!Enum.IsDefined(Kind) || !Enum.IsDefined(Period) || !TokenTypes.IsKnown(TokenType))

@@ -69,11 +69,20 @@ public static class ErrorCodes
     /// <summary>415: the body's media type is not the one this path takes.</summary>
     public const string UnsupportedMediaType = "unsupported_media_type";
 
-    /// <summary>400: <c>/v1/exchange</c>: the successor is not a blinded message of the same plan.</summary>
+    /// <summary>400: the token is of a subscription and no <c>Tacit-Successor</c> came with it.</summary>
+    public const string SuccessorRequired = "successor_required";
+
+    /// <summary>400: the successor is not a blinded message of the same plan (a chain's: and deadline), or a token of a request plan carried one.</summary>
     public const string SuccessorInvalid = "successor_invalid";
 
-    /// <summary>409: the token was already exchanged for another successor.</summary>
+    /// <summary>409: <c>/v1/exchange</c>: the token is already bound to another successor.</summary>
     public const string SuccessorMismatch = "successor_mismatch";
+
+    /// <summary>409: <c>/v1/exchange</c>: the chain token's request has not ended yet; ask again.</summary>
+    public const string RequestInFlight = "request_in_flight";
+
+    /// <summary>403: <c>/v1/exchange</c>: the operator refused to renew this chain, for ever. The chain ends here.</summary>
+    public const string RenewalRefused = "renewal_refused";
 
     /// <summary>503: a queue is full or memory is reserved up; try again later.</summary>
     public const string GatewayBusy = "gateway_busy";
@@ -112,9 +121,10 @@ public static class ErrorCodes
     public static int StatusOf(string code) => code switch
     {
         TokenRequired or TokenMalformed or TokenInvalid or TokenExpired or TokenUnknownKey or WrongChallenge or PlanMismatch => 401,
-        TokenSpent or SuccessorMismatch => 409,
+        TokenSpent or SuccessorMismatch or RequestInFlight => 409,
         LinkedCredentials or UnknownMember or InvalidValue or InvalidJson or OutputCapExceeded or StatefulMemberRefused
-            or SuccessorInvalid or BadRequest => 400,
+            or SuccessorRequired or SuccessorInvalid or BadRequest => 400,
+        RenewalRefused => 403,
         RequestIncomplete => 408,
         RequestTooLarge => 413,
         ModelNotFound or NotFound => 404,

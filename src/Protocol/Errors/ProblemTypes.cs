@@ -20,6 +20,7 @@ public static class ProblemTypes
     public const string TokenTypeUnsupported = Prefix + "token-type-unsupported";
     public const string TokenKeyUnknown = Prefix + "token-key-unknown";
     public const string PlanNotLive = Prefix + "plan-not-live";
+    public const string SubscriptionChainsUsed = Prefix + "subscription-chains-used";
     public const string NothingToRestore = Prefix + "nothing-to-restore";
     public const string UnsupportedMediaType = Prefix + "unsupported-media-type";
     public const string NotFound = Prefix + "not-found";
@@ -51,6 +52,7 @@ public static class ProblemTypes
             TokenTypeUnsupported => (422, "The token type is not issued here."),
             TokenKeyUnknown => (422, "No live key has this truncated key id."),
             PlanNotLive => (422, "The extensions name no plan and deadline that is live now."),
+            SubscriptionChainsUsed => (403, "All chains of this subscription's period have been started."),
             NothingToRestore => (404, "This account was never issued any of these tokens."),
             UnsupportedMediaType => (415, "The content type is not one this call takes."),
             NotFound => (404, "No such resource."),

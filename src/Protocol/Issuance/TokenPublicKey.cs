@@ -87,6 +87,13 @@ public sealed class TokenPublicKey : IDisposable
             && Key.Verify(BlindRsaVariant.DeterministicPss, token.TokenInput, token.Authenticator);
     }
 
+    /// <summary>Whether a request's blinded message lies between zero and this key's modulus. By comparison only.</summary>
+    public bool IsInRange(TokenRequest request)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        return Key.IsInRange(request.BlindedMessage.Span);
+    }
+
     public void Dispose() => Key.Dispose();
 
     private static BlindRsaPublicKey? Derive(ReadOnlySpan<byte> subjectPublicKeyInfo, ReadOnlySpan<byte> extensions)

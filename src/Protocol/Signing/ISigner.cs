@@ -53,6 +53,9 @@ public enum SigningPurpose
 
     /// <summary>The successor of a spent token, for the gateway; also within the grace period after the deadline.</summary>
     Exchange = 2,
+
+    /// <summary>The next token of a chain, for the gateway: live subscription plans only, and limited in rate.</summary>
+    Renewal = 3,
 }
 
 /// <summary>Blinded messages to sign under one key.</summary>
@@ -92,6 +95,9 @@ public enum SignStatus
 
     /// <summary>A signature failed its own check and was withheld.</summary>
     Failed = 6,
+
+    /// <summary>More renewals of this plan than its rate allows; the same one may be asked for again later.</summary>
+    RateLimited = 7,
 }
 
 /// <summary>The outcome of a <see cref="SignRequest"/>.</summary>

@@ -75,7 +75,7 @@ public static class SignerWire
         WireReader reader = new(encoded);
         if (!reader.TryReadByte(out byte version) || version != Version
             || !reader.TryReadByte(out byte operation) || operation != OperationSign
-            || !reader.TryReadByte(out byte purpose) || (SigningPurpose)purpose is not (SigningPurpose.Issuance or SigningPurpose.Exchange)
+            || !reader.TryReadByte(out byte purpose) || !Enum.IsDefined((SigningPurpose)purpose)
             || !reader.TryReadBytes(32, out ReadOnlySpan<byte> keyId)
             || !TryReadOptional(ref reader, out byte[]? extensions)
             || !reader.TryReadUInt16(out ushort count) || count is 0 or > MaxMessages
@@ -122,7 +122,7 @@ public static class SignerWire
         WireReader reader = new(encoded);
         if (!reader.TryReadByte(out byte version) || version != Version
             || !reader.TryReadByte(out byte operation) || operation != OperationSign
-            || !reader.TryReadByte(out byte status) || status > (byte)SignStatus.Failed
+            || !reader.TryReadByte(out byte status) || !Enum.IsDefined((SignStatus)status)
             || !reader.TryReadUInt16(out ushort failedIndex)
             || !reader.TryReadUInt16(out ushort count) || count != ((SignStatus)status is SignStatus.Success ? messageCount : 0)
             || reader.Remaining != count * MessageSize)
