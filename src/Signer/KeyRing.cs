@@ -6,14 +6,17 @@ namespace Tacit.Signer;
 /// <summary>What may be signed under one key, and under one plan and deadline of a 0xDA7A key.</summary>
 /// <param name="PlanKey">Plan, period and metadata.</param>
 /// <param name="Key">Signs under it.</param>
-/// <param name="IsOffered">Whether the plan is still sold; a plan taken off the list is only exchanged.</param>
-internal sealed record KeyRingEntry(PlanKey PlanKey, LeasedKey Key, bool IsOffered)
+/// <param name="Offered">As what the plan is sold; null for one taken off the list, which is only exchanged.</param>
+internal sealed record KeyRingEntry(PlanKey PlanKey, LeasedKey Key, PlanKind? Offered)
 {
-    /// <summary>Whether it signs for this purpose now.</summary>
+    /// <summary>
+    /// Whether it signs for this purpose now. A chain moves by renewal only and a request plan's token by exchange only, whatever a gateway asks for.
+    /// </summary>
     public bool SignsFor(SigningPurpose purpose, DateTimeOffset now) => purpose switch
     {
-        SigningPurpose.Issuance => IsOffered && PlanKey.IsLiveAt(now),
-        SigningPurpose.Exchange => PlanKey.IsExchangeableAt(now),
+        SigningPurpose.Issuance => Offered is not null && PlanKey.IsLiveAt(now),
+        SigningPurpose.Exchange => Offered is not PlanKind.Subscription && PlanKey.IsExchangeableAt(now),
+        SigningPurpose.Renewal => Offered is PlanKind.Subscription && PlanKey.IsLiveAt(now),
         _ => false,
     };
 }
@@ -29,12 +32,12 @@ internal sealed class KeyRing
         _entries = entries;
     }
 
-    public static KeyRing Empty { get; } = Create([], new HashSet<string>());
+    public static KeyRing Empty { get; } = Create([], new Dictionary<string, PlanKind>());
 
     /// <summary>The public side, past keys that wait for their removal included.</summary>
     public IReadOnlyList<SignerKey> Published { get; }
 
-    public static KeyRing Create(IEnumerable<(SigningKey Key, IReadOnlyList<KeyUse> Uses)> keys, IReadOnlySet<string> offeredPlans)
+    public static KeyRing Create(IEnumerable<(SigningKey Key, IReadOnlyList<KeyUse> Uses)> keys, IReadOnlyDictionary<string, PlanKind> offeredPlans)
     {
         var published = new List<SignerKey>();
         var entries = new Dictionary<byte[], FrozenDictionary<byte[], KeyRingEntry>>(BytesComparer.Instance);
@@ -60,10 +63,10 @@ internal sealed class KeyRing
                     NotBefore = use.Period.IssueFrom,
                     Extensions = extensions,
                 };
-                var entry = new KeyRingEntry(planKey, key.KeyFor(extensions), offeredPlans.Contains(OfferOf(use)));
+                var entry = new KeyRingEntry(planKey, key.KeyFor(extensions), offeredPlans.TryGetValue(OfferOf(use), out PlanKind kind) ? kind : null);
 
                 // A plan that changed from one kind of period to another may have the same deadline in both, and so the same metadata: one crowd, one entry.
-                if (entry.IsOffered || !ofKey.ContainsKey(extensions ?? []))
+                if (entry.Offered is not null || !ofKey.ContainsKey(extensions ?? []))
                 {
                     ofKey[extensions ?? []] = entry;
                 }

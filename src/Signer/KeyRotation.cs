@@ -349,7 +349,7 @@ internal sealed partial class KeyRotation : IAsyncDisposable
         _keys.Values
             .OrderBy(key => key.Stored.ServesFrom)
             .Select(key => (key, (IReadOnlyList<KeyUse>)_uses.FindAll(use => use.KeyId.AsSpan().SequenceEqual(key.Stored.KeyId)))),
-        _plans.Select(KeyRing.OfferOf).ToHashSet(StringComparer.Ordinal));
+        _plans.ToDictionary(KeyRing.OfferOf, plan => plan.Kind, StringComparer.Ordinal));
 
     private void DropUnusedDerivations()
     {

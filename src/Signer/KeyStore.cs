@@ -127,6 +127,30 @@ internal sealed class KeyStore : IAsyncDisposable
         _database.WriteAsync(
             session => { session.Execute("DELETE FROM signing_key WHERE key_id = $1", keyId); });
 
+    public Task<IReadOnlyList<SigningTotal>> LoadTotalsAsync(CancellationToken cancellationToken) =>
+        _database.ReadAsync(
+            static session => session.Query(
+                "SELECT plan, period_kind, period_start, purpose, signed FROM signed_total ORDER BY period_start, plan, purpose",
+                static row => new SigningTotal(
+                    row.Text(0), row.Text(1), DateTimeOffset.FromUnixTimeSeconds(row.Int64(2)), (SigningPurpose)row.Int64(3), row.Int64(4))),
+            cancellationToken);
+
+    /// <summary>Adds to the totals, all or none.</summary>
+    public Task AddToTotalsAsync(IReadOnlyCollection<SigningTotal> signed) =>
+        _database.WriteAsync(
+            session =>
+            {
+                foreach (SigningTotal total in signed)
+                {
+                    session.Execute(
+                        """
+                        INSERT INTO signed_total (plan, period_kind, period_start, purpose, signed) VALUES ($1, $2, $3, $4, $5)
+                        ON CONFLICT (plan, period_kind, period_start, purpose) DO UPDATE SET signed = signed_total.signed + excluded.signed
+                        """,
+                        total.PlanId, total.PeriodKind, total.PeriodStart.ToUnixTimeSeconds(), (int)total.Purpose, total.Signed);
+                }
+            });
+
     public async ValueTask DisposeAsync()
     {
         await _database.DisposeAsync();

@@ -31,6 +31,12 @@ public sealed record SignerOptions : IValidatedSettings
     public int MaxQueuedElements { get; init; } = 10_000;
 
     /// <summary>
+    /// Renewals of chains that each plan may have a second, on average; ten seconds' worth may come at once. More are refused for now, and nothing is lost by
+    /// that. Default 1,000, some half of what one processor signs.
+    /// </summary>
+    public int RenewalsPerSecond { get; init; } = 1000;
+
+    /// <summary>
     /// Where a <see cref="SignerServer"/> answers issuer and gateway: <c>unix:PATH</c> or an address. Default: <c>signer-internal.sock</c> in the data folder.
     /// </summary>
     public ListenAddress? Listen { get; init; }
@@ -64,7 +70,8 @@ public sealed record SignerOptions : IValidatedSettings
                 Plans.Select(plan => plan.Id).Distinct(StringComparer.Ordinal).Count() == Plans.Count,
                 nameof(Plans), "two plans have the same id", "Give each plan an id of its own.")
             .RequireRange(SigningThreads, 1, 1024, nameof(SigningThreads))
-            .RequireRange(MaxQueuedElements, 1000, 10_000_000, nameof(MaxQueuedElements));
+            .RequireRange(MaxQueuedElements, 1000, 10_000_000, nameof(MaxQueuedElements))
+            .RequireRange(RenewalsPerSecond, 1, 1_000_000, nameof(RenewalsPerSecond));
         foreach (Plan plan in Plans)
         {
             if (plan.FindFault() is string fault)

@@ -2,7 +2,7 @@ using Tacit.Storage;
 
 namespace Tacit.Signer;
 
-/// <summary>The signer's tables: keys, and what they are used for. Nothing about a request is ever stored.</summary>
+/// <summary>The signer's tables: keys, what they are used for, and how many signatures they made. Nothing about any one request is ever stored.</summary>
 internal static class SignerSchema
 {
     public static IReadOnlyList<Migration> Migrations { get; } =
@@ -33,6 +33,17 @@ internal static class SignerSchema
               key_id {blob} NOT NULL REFERENCES signing_key (key_id),
               over_since {int},
               PRIMARY KEY (plan, token_type, period_kind, period_start)
+            ) {without_rowid};
+            """),
+        new(2, "totals of signatures", """
+            -- How many, by what they were under and for: nothing of when, or of any one of them. Purposes are those of the internal channel.
+            CREATE TABLE signed_total (
+              plan {text} NOT NULL,
+              period_kind {text} NOT NULL,
+              period_start {int} NOT NULL,
+              purpose {int} NOT NULL,
+              signed {int} NOT NULL,
+              PRIMARY KEY (plan, period_kind, period_start, purpose)
             ) {without_rowid};
             """),
     ];

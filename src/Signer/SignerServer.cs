@@ -15,7 +15,7 @@ namespace Tacit.Signer;
 /// <summary>
 /// A <see cref="SignerService"/> that issuer and gateway reach from other processes, over a Unix socket or an address, authenticated by a shared key.
 /// Its operator's routes, on <c>signer.sock</c> in the data folder: <c>GET /status</c> and <c>POST /keys/rotate</c> (both answer a
-/// <see cref="SignerStatus"/>), <c>GET /keys</c> (a list of <see cref="SignerKeyStatus"/>).
+/// <see cref="SignerStatus"/>), <c>GET /keys</c> (a list of <see cref="SignerKeyStatus"/>), <c>GET /totals</c> (<see cref="SignerTotals"/>).
 /// </summary>
 public sealed class SignerServer : IAsyncDisposable
 {
@@ -133,6 +133,8 @@ public sealed class SignerServer : IAsyncDisposable
         routes.MapGet("/status", (RequestDelegate)(context => WriteAsync(context, _service.GetStatus(), SignerJson.Default.SignerStatus)));
         routes.MapGet("/keys", (RequestDelegate)(context =>
             WriteAsync(context, _service.GetStatus().Keys, SignerJson.Default.IReadOnlyListSignerKeyStatus)));
+        routes.MapGet("/totals", (RequestDelegate)(async context =>
+            await WriteAsync(context, await _service.GetTotalsAsync(context.RequestAborted), SignerJson.Default.SignerTotals)));
         routes.MapPost("/keys/rotate", (RequestDelegate)(async context =>
         {
             await _service.RotateAsync(context.RequestAborted);

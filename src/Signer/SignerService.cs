@@ -17,11 +17,15 @@ public sealed class SignerService : ISigner, IAsyncDisposable
     private readonly KeyStore _store;
     private readonly KeyRotation _rotation;
     private readonly SigningQueue _queue;
+    private readonly SigningTotals _totals;
+    private readonly RenewalBrake _renewals;
     private readonly TimeProvider _time;
     private int _disposed;
 
-    private SignerService(KeyStore store, KeyRotation rotation, SigningQueue queue, TimeProvider time)
+    private SignerService(KeyStore store, KeyRotation rotation, SigningQueue queue, SigningTotals totals, RenewalBrake renewals, TimeProvider time)
     {
+        _totals = totals;
+        _renewals = renewals;
         _store = store;
         _rotation = rotation;
         _queue = queue;
@@ -59,7 +63,9 @@ public sealed class SignerService : ISigner, IAsyncDisposable
         {
             ILogger log = loggers.CreateLogger("Tacit.Signer");
             KeyRotation rotation = await KeyRotation.StartAsync(store, options.Plans, time, log, progress, cancellationToken);
-            return new SignerService(store, rotation, new SigningQueue(options.SigningThreads, options.MaxQueuedElements, log), time);
+            return new SignerService(
+                store, rotation, new SigningQueue(options.SigningThreads, options.MaxQueuedElements, log), new SigningTotals(store, time, log),
+                new RenewalBrake(options.RenewalsPerSecond, time), time);
         }
         catch
         {
@@ -103,6 +109,11 @@ public sealed class SignerService : ISigner, IAsyncDisposable
             return SignResponse.Refused(SignStatus.PlanNotLive);
         }
 
+        if (request.Purpose == SigningPurpose.Renewal && !_renewals.TryTake(entry.PlanKey, request.BlindedMessages.Count))
+        {
+            return SignResponse.Refused(SignStatus.RateLimited);
+        }
+
         if (!entry.Key.TryLease())
         {
             return SignResponse.Refused(SignStatus.UnknownKey);
@@ -111,7 +122,18 @@ public sealed class SignerService : ISigner, IAsyncDisposable
         try
         {
             Task<SigningResult>? signing = _queue.TrySign(entry.Key, request.BlindedMessages, cancellationToken);
-            return signing is null ? SignResponse.Refused(SignStatus.Busy) : Respond(await signing);
+            if (signing is null)
+            {
+                return SignResponse.Refused(SignStatus.Busy);
+            }
+
+            SigningResult result = await signing;
+            if (result.Status == BlindSignStatus.Success)
+            {
+                _totals.Add(entry.PlanKey, request.Purpose, request.BlindedMessages.Count);
+            }
+
+            return Respond(result);
         }
         finally
         {
@@ -121,6 +143,9 @@ public sealed class SignerService : ISigner, IAsyncDisposable
 
     /// <summary>Makes and removes what is due now, without waiting for the schedule.</summary>
     public Task RotateAsync(CancellationToken cancellationToken) => _rotation.RunAsync(cancellationToken);
+
+    /// <summary>How many elements were signed, by plan, period and purpose; nothing of any one of them.</summary>
+    public async Task<SignerTotals> GetTotalsAsync(CancellationToken cancellationToken) => SignerTotals.Of(await _totals.ReadAsync(cancellationToken));
 
     /// <summary>What an operator wants to know; nothing of it is about users.</summary>
     public SignerStatus GetStatus()
@@ -146,6 +171,7 @@ public sealed class SignerService : ISigner, IAsyncDisposable
         // First what makes keys, then what uses them; each piece of work holds its key until it has ended.
         await _rotation.DisposeAsync();
         _queue.Dispose();
+        await _totals.DisposeAsync();
         await _store.DisposeAsync();
     }
 

@@ -55,7 +55,37 @@ public sealed record SignerStatus
     public string? Fault { get; init; }
 }
 
+/// <summary>What was signed under one plan in one period.</summary>
+/// <param name="Plan">The plan's id.</param>
+/// <param name="Deadline">First moment after the period.</param>
+/// <param name="Issued">For the issuer: tokens bought, and the same elements signed again.</param>
+/// <param name="Exchanged">For gateways: tokens of request plans exchanged.</param>
+/// <param name="Renewed">For gateways: chains moved.</param>
+public sealed record SignerPlanTotals(string Plan, DateTimeOffset Deadline, long Issued, long Exchanged, long Renewed);
+
+/// <summary>How many elements a signer signed; counters, and nothing of any one of them.</summary>
+/// <param name="Plans">By deadline, then by plan.</param>
+public sealed record SignerTotals(IReadOnlyList<SignerPlanTotals> Plans)
+{
+    internal static SignerTotals Of(IEnumerable<SigningTotal> totals) => new(
+    [
+        .. totals
+            .GroupBy(total => (total.PlanId, Deadline: DeadlineOf(total)))
+            .Select(group => new SignerPlanTotals(
+                group.Key.PlanId, group.Key.Deadline, Sum(group, SigningPurpose.Issuance), Sum(group, SigningPurpose.Exchange), Sum(group, SigningPurpose.Renewal)))
+            .OrderBy(plan => plan.Deadline).ThenBy(plan => plan.Plan, StringComparer.Ordinal),
+    ]);
+
+    private static long Sum(IEnumerable<SigningTotal> totals, SigningPurpose purpose) => totals.Where(total => total.Purpose == purpose).Sum(total => total.Signed);
+
+    private static DateTimeOffset DeadlineOf(SigningTotal total) =>
+        PeriodKinds.TryParse(total.PeriodKind, out PeriodKind kind) && Period.TryStartingAt(kind, total.PeriodStart, out Period period)
+            ? period.Deadline
+            : total.PeriodStart;
+}
+
 [JsonSerializable(typeof(SignerStatus))]
+[JsonSerializable(typeof(SignerTotals))]
 [JsonSerializable(typeof(IReadOnlyList<SignerKeyStatus>))]
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 public sealed partial class SignerJson : JsonSerializerContext;
