@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using Tacit.Client.Policy;
 using Tacit.Client.Transports;
 
 namespace Tacit.Client;
@@ -25,13 +26,14 @@ public sealed class TacitClient : IAsyncDisposable
     private TacitClient(Wallet wallet, ClientOptions options, TimeProvider time, ILoggerFactory loggers)
     {
         Wallet = wallet;
+        var policy = new WalletPolicy(options.Fill, options.Redemption.FillAtPrompt);
         Notices = new NoticeBoard(time);
         _transports = new TransportPool(options.Transport, time);
         Directory = new DirectoryClient(wallet, _transports, options.Directory, time);
         Account = new AccountClient(wallet, Directory, _transports, time);
-        Filler = new WalletFiller(wallet, Directory, Account, options.Fill, options.Redemption.Gateway, time);
-        Redemption = new RedemptionClient(wallet, Directory, Filler, _transports, Notices, options.Redemption, time, loggers);
-        Refills = new RefillService(wallet, Directory, Account, Filler, Redemption, Notices, options.Fill, time, loggers);
+        Filler = new WalletFiller(wallet, Directory, Account, policy, options.Redemption.Gateway, time);
+        Redemption = new RedemptionClient(wallet, Directory, Filler, policy, _transports, Notices, options.Redemption, time, loggers);
+        Refills = new RefillService(wallet, Directory, Account, Filler, Redemption, Notices, options.Fill, policy, time, loggers);
     }
 
     public Wallet Wallet { get; }

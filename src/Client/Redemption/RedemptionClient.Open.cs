@@ -83,9 +83,8 @@ public sealed partial class RedemptionClient
     }
 
     /// <summary>Exchanges what was shown and not spent, and what is near its deadline.</summary>
-    /// <param name="spacing">Longest wait before each exchange, drawn evenly from zero.</param>
     /// <returns>How many fresh tokens came of it.</returns>
-    internal Task<int> ExchangeAsync(TimeSpan spacing, CancellationToken cancellationToken) => _exchanger.RunAsync(IsLive, spacing, cancellationToken);
+    internal Task<int> ExchangeAsync(CancellationToken cancellationToken) => _exchanger.RunAsync(IsLive, cancellationToken);
 
     /// <summary>Whether a conversation is recent enough to keep its returned tokens.</summary>
     private bool IsLive(byte[] conversation) => _live.Contains(new ConversationId(conversation), Time);

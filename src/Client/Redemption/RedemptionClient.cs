@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text;
 using Microsoft.Extensions.Logging;
 using Tacit.Client.Conversations;
+using Tacit.Client.Policy;
 using Tacit.Client.Transports;
 using Tacit.Protocol;
 
@@ -20,6 +21,7 @@ public sealed partial class RedemptionClient : IAsyncDisposable
     private readonly WalletJournal _journal;
     private readonly DirectoryClient _directory;
     private readonly WalletFiller _filler;
+    private readonly WalletPolicy _policy;
     private readonly NoticeBoard _notices;
     private readonly GatewayConnection _gateway;
     private readonly ServiceCaller _caller;
@@ -31,8 +33,8 @@ public sealed partial class RedemptionClient : IAsyncDisposable
     private readonly ModelList _models;
     private readonly TokenExchanger _exchanger;
 
-    public RedemptionClient(
-        Wallet wallet, DirectoryClient directory, WalletFiller filler, TransportPool transports, NoticeBoard notices, RedemptionOptions options, TimeProvider time, ILoggerFactory loggers)
+    internal RedemptionClient(
+        Wallet wallet, DirectoryClient directory, WalletFiller filler, WalletPolicy policy, TransportPool transports, NoticeBoard notices, RedemptionOptions options, TimeProvider time, ILoggerFactory loggers)
     {
         ArgumentNullException.ThrowIfNull(wallet);
         ArgumentNullException.ThrowIfNull(options);
@@ -43,6 +45,7 @@ public sealed partial class RedemptionClient : IAsyncDisposable
         _journal = wallet.Journal;
         _directory = directory;
         _filler = filler;
+        _policy = policy;
         _notices = notices;
         _gateway = new GatewayConnection(transports, options, time);
         _caller = new ServiceCaller(transports, time);
@@ -50,7 +53,7 @@ public sealed partial class RedemptionClient : IAsyncDisposable
         _attempts = new AttemptTable(time);
         _errors = new ErrorMemory(options.ErrorReplay, time);
         _models = new ModelList(time);
-        _exchanger = new TokenExchanger(wallet, directory, RouteTo, transports, time, loggers);
+        _exchanger = new TokenExchanger(wallet, directory, policy, RouteTo, transports, time, loggers);
         _log = loggers.CreateLogger<RedemptionClient>();
     }
 
@@ -103,7 +106,7 @@ public sealed partial class RedemptionClient : IAsyncDisposable
         }
 
         // 4. A token, in the journal before anything leaves; another one if it turns out spent or expired.
-        var wish = new TokenWish(directory.IssuerName, gateway.Name, plans, Time.GetUtcNow() + DeadlineMargin, AllowUnknown: true);
+        var wish = new TokenWish(directory.IssuerName, gateway.Name, plans, Time.GetUtcNow() + DeadlineMargin, AllowUnknown: true, _policy);
         bool filled = false;
         for (int tried = 1; ; tried++)
         {
@@ -254,20 +257,29 @@ public sealed partial class RedemptionClient : IAsyncDisposable
         _attempts.TryClaim(id);
         try
         {
-            OpenRequest? open = await TryAsync(wish);
+            OpenRequest? open = null;
             bool filled = false;
             string reason = "";
-            if (open is null && await ExchangeAtPromptAsync(wish.Plans, cancellationToken))
+            foreach (TokenSource source in _policy.SourcesAtPrompt(mayFill))
             {
-                open = await TryAsync(wish);
+                switch (source)
+                {
+                    case TokenSource.Exchange when !await ExchangeAtPromptAsync(wish.Plans, cancellationToken):
+                        continue;
+                    case TokenSource.Purchase:
+                        (filled, reason) = await FillAtPromptAsync(wish.Plans, cancellationToken);
+                        if (!filled)
+                        {
+                            continue;
+                        }
+                        break;
+                }
+                open = await TryAsync(source == TokenSource.Restored ? wish with { AllowUnknown = true } : wish);
+                if (open is not null)
+                {
+                    break;
+                }
             }
-            if (open is null && mayFill && Options.FillAtPrompt)
-            {
-                (filled, reason) = await FillAtPromptAsync(wish.Plans, cancellationToken);
-                open = filled ? await TryAsync(wish) : null;
-            }
-            // Last, restored tokens: several of them in one prompt, but never more than a prompt may try.
-            open ??= await TryAsync(wish with { AllowUnknown = true });
             return open is not null
                 ? (open, filled)
                 : throw new ClientException(

@@ -1,5 +1,5 @@
-using System.Security.Cryptography;
 using Microsoft.Extensions.Logging;
+using Tacit.Client.Policy;
 using Tacit.Client.Transports;
 using Tacit.Protocol;
 
@@ -11,9 +11,6 @@ namespace Tacit.Client;
 /// </summary>
 public sealed partial class RefillService : IAsyncDisposable
 {
-    /// <summary>An overdue look waits at least this long, and up to four times as long, after a start.</summary>
-    private static readonly TimeSpan OverdueWait = TimeSpan.FromMinutes(2);
-
     private static readonly TimeSpan LongestWait = TimeSpan.FromMinutes(1);
 
     private readonly Wallet _wallet;
@@ -22,24 +19,24 @@ public sealed partial class RefillService : IAsyncDisposable
     private readonly WalletFiller _filler;
     private readonly RedemptionClient _redemption;
     private readonly FillOptions _options;
+    private readonly WalletPolicy _policy;
     private readonly NoticeBoard _notices;
     private readonly TimeProvider _time;
     private readonly ILogger _log;
     private readonly CancellationTokenSource _stop = new();
     private Task _loop = Task.CompletedTask;
 
-    public RefillService(
+    internal RefillService(
         Wallet wallet, DirectoryClient directory, AccountClient account, WalletFiller filler, RedemptionClient redemption, NoticeBoard notices,
-        FillOptions options, TimeProvider time, ILoggerFactory loggers)
+        FillOptions options, WalletPolicy policy, TimeProvider time, ILoggerFactory loggers)
     {
-        ArgumentNullException.ThrowIfNull(options);
-        options.Validate();
         _wallet = wallet;
         _directory = directory;
         _account = account;
         _filler = filler;
         _redemption = redemption;
         _options = options;
+        _policy = policy;
         _notices = notices;
         _time = time;
         _log = loggers.CreateLogger<RefillService>();
@@ -57,6 +54,19 @@ public sealed partial class RefillService : IAsyncDisposable
     /// <summary>One look, now: everything the schedule would do. Failures become notices; each part is tried even if one before failed.</summary>
     public async Task RunOnceAsync(CancellationToken cancellationToken = default)
     {
+        await LookOnceAsync(cancellationToken);
+        await ExchangeAsync(cancellationToken);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync();
+        await _loop;
+        _stop.Dispose();
+    }
+
+    private async Task LookOnceAsync(CancellationToken cancellationToken)
+    {
         await TryAsync("The directory could not be refreshed", () => _directory.RefreshAsync(cancellationToken), cancellationToken);
         await TryAsync("Stale requests could not be given up", () => _redemption.GiveUpStaleAsync(cancellationToken), cancellationToken);
         await TryAsync("Expired tokens could not be cleared", () => _wallet.Journal.ExpireAsync(cancellationToken), cancellationToken);
@@ -66,14 +76,6 @@ public sealed partial class RefillService : IAsyncDisposable
             await TryAsync("Tokens that were asked for did not arrive", () => _filler.ResumeAsync(cancellationToken), cancellationToken);
             await TryAsync("The wallet could not be filled", () => FillAsync(cancellationToken), cancellationToken);
         }
-        await ExchangeAsync(cancellationToken);
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        await _stop.CancelAsync();
-        await _loop;
-        _stop.Dispose();
     }
 
     private async Task LookAsync(CancellationToken cancellationToken)
@@ -88,30 +90,33 @@ public sealed partial class RefillService : IAsyncDisposable
                 await Task.Delay(TimeSpan.FromMilliseconds(Math.Clamp(Math.Ceiling(wait.TotalMilliseconds), 1, LongestWait.TotalMilliseconds)), _time, cancellationToken);
             }
             // Drawn and stored before the look, so that a crash in it does not bring the next one forward.
-            next = _time.GetUtcNow() + Jittered(_options.Interval, _options.Jitter);
+            next = _policy.NextLook(_time.GetUtcNow());
             await TryAsync(
                 "The wallet could not be looked after",
                 async () =>
                 {
                     await _wallet.Journal.SetNextRefillAsync(next, cancellationToken);
-                    await RunOnceAsync(cancellationToken);
+                    await LookOnceAsync(cancellationToken);
                 },
                 cancellationToken);
         }
     }
 
-    /// <summary>Returned tokens do not wait for the next look: a few failed requests would empty the wallet. No account is involved in an exchange.</summary>
+    /// <summary>
+    /// Returned tokens do not wait for the next look: a few failed requests would empty the wallet. Nor does a look exchange any: the issuer sees looks, the
+    /// gateway exchanges, and neither may be timed with the other.
+    /// </summary>
     private async Task ExchangeLoopAsync(CancellationToken cancellationToken)
     {
         while (true)
         {
-            await Task.Delay(Jittered(_options.ExchangeInterval, _options.Jitter), _time, cancellationToken);
+            await Task.Delay(_policy.NextExchangeLook(), _time, cancellationToken);
             await ExchangeAsync(cancellationToken);
         }
     }
 
     private Task ExchangeAsync(CancellationToken cancellationToken) =>
-        TryAsync("Tokens could not be exchanged", () => _redemption.ExchangeAsync(_options.ExchangeSpacing, cancellationToken), cancellationToken);
+        TryAsync("Tokens could not be exchanged", () => _redemption.ExchangeAsync(cancellationToken), cancellationToken);
 
     private async Task GuardAsync(Func<CancellationToken, Task> loop, CancellationToken cancellationToken)
     {
@@ -132,11 +137,7 @@ public sealed partial class RefillService : IAsyncDisposable
 
     private async Task<DateTimeOffset> FirstAsync(CancellationToken cancellationToken)
     {
-        DateTimeOffset now = _time.GetUtcNow();
-        DateTimeOffset? stored = await _wallet.Journal.NextRefillAsync(cancellationToken);
-        DateTimeOffset first = stored is DateTimeOffset at && at > now && at - now <= _options.Interval * 2
-            ? at
-            : now + OverdueWait + (OverdueWait * 3 * Fraction());
+        DateTimeOffset first = _policy.FirstLook(_time.GetUtcNow(), await _wallet.Journal.NextRefillAsync(cancellationToken));
         await TryAsync("The wallet's schedule could not be kept", () => _wallet.Journal.SetNextRefillAsync(first, cancellationToken), cancellationToken);
         return first;
     }
@@ -144,25 +145,16 @@ public sealed partial class RefillService : IAsyncDisposable
     private async Task FillAsync(CancellationToken cancellationToken)
     {
         IssuerDirectory directory = await _directory.CurrentAsync(cancellationToken);
-        WalletStatus status = await _wallet.GetStatusAsync(cancellationToken);
-        foreach (string plan in _options.Plans ?? CheapestPlans(directory))
+        foreach (string plan in _policy.KeptPlans(directory.Plans.Select(entry => entry.Plan)))
         {
-            PlanHoldings? holdings = status.Plans.FirstOrDefault(entry => entry.Plan == plan);
-            if ((holdings?.Held ?? 0) < _options.LowWater)
+            int size = _policy.PurchaseAtLook(await _wallet.GetStockAsync(plan, cancellationToken));
+            if (size > 0)
             {
-                FillResult result = await _filler.FillAsync(plan, _options.BatchSize, shrink: true, cancellationToken);
+                FillResult result = await _filler.FillAsync(plan, size, shrink: true, cancellationToken);
                 LogFilled(plan, result.Received);
             }
         }
     }
-
-    /// <summary>For every model its cheapest plan, each once.</summary>
-    private static IEnumerable<string> CheapestPlans(IssuerDirectory directory) =>
-        directory.Plans.Where(entry => entry.Plan.Kind == PlanKind.Request)
-            .SelectMany(entry => entry.Plan.Models, (entry, model) => (entry.Plan, Model: model))
-            .GroupBy(pair => pair.Model, StringComparer.Ordinal)
-            .Select(pairs => pairs.OrderBy(pair => pair.Plan.Price).ThenBy(pair => pair.Plan.MaxInputBytes).First().Plan.Id)
-            .Distinct(StringComparer.Ordinal);
 
     private async Task TryAsync(string what, Func<Task> part, CancellationToken cancellationToken)
     {
@@ -182,11 +174,6 @@ public sealed partial class RefillService : IAsyncDisposable
             LogPartFailed(what, e.GetType().Name);
         }
     }
-
-    private static TimeSpan Jittered(TimeSpan mean, double jitter) => mean * (1 + (jitter * ((2 * Fraction()) - 1)));
-
-    /// <summary>Evenly from 0 to 1. From the system's generator: a guessable schedule could be recognised.</summary>
-    private static double Fraction() => RandomNumberGenerator.GetInt32(int.MaxValue) / (double)int.MaxValue;
 
     [LoggerMessage(Level = LogLevel.Information, Message = "The wallet bought {Count} tokens of plan {Plan}.")]
     private partial void LogFilled(string plan, int count);

@@ -1,7 +1,7 @@
 using System.Net.Http.Headers;
-using System.Security.Cryptography;
 using System.Text.Json;
 using Microsoft.Extensions.Logging;
+using Tacit.Client.Policy;
 using Tacit.Client.Transports;
 using Tacit.Protocol;
 
@@ -18,6 +18,7 @@ internal sealed partial class TokenExchanger : IDisposable
     private readonly Wallet _wallet;
     private readonly WalletJournal _journal;
     private readonly DirectoryClient _directory;
+    private readonly WalletPolicy _policy;
     private readonly Func<DirectoryGateway, Route> _route;
     private readonly ServiceCaller _caller;
     private readonly SemaphoreSlim _gate = new(1, 1);
@@ -25,11 +26,12 @@ internal sealed partial class TokenExchanger : IDisposable
     private readonly ILogger _log;
 
     public TokenExchanger(
-        Wallet wallet, DirectoryClient directory, Func<DirectoryGateway, Route> route, TransportPool transports, TimeProvider time, ILoggerFactory loggers)
+        Wallet wallet, DirectoryClient directory, WalletPolicy policy, Func<DirectoryGateway, Route> route, TransportPool transports, TimeProvider time, ILoggerFactory loggers)
     {
         _wallet = wallet;
         _journal = wallet.Journal;
         _directory = directory;
+        _policy = policy;
         _route = route;
         _caller = new ServiceCaller(transports, time);
         _time = time;
@@ -38,36 +40,33 @@ internal sealed partial class TokenExchanger : IDisposable
 
     /// <summary>Finishes exchanges that were begun, then begins those that are due.</summary>
     /// <param name="isLive">Which conversations still go on and keep their returned tokens.</param>
-    /// <param name="spacing">Longest wait before each exchange, drawn evenly from zero.</param>
     /// <returns>How many fresh tokens came of it.</returns>
-    public Task<int> RunAsync(Func<byte[], bool> isLive, TimeSpan spacing, CancellationToken cancellationToken) =>
-        RunAsync(isLive, null, spacing, int.MaxValue, cancellationToken);
+    public Task<int> RunAsync(Func<byte[], bool> isLive, CancellationToken cancellationToken) => RunAsync(isLive, null, int.MaxValue, cancellationToken);
 
     /// <summary>One fresh token of one of these plans, now, because a prompt finds none. False if none came.</summary>
     public async Task<bool> RunForPromptAsync(Func<byte[], bool> isLive, IReadOnlyList<string> plans, CancellationToken cancellationToken) =>
-        await RunAsync(isLive, plans, TimeSpan.Zero, 1, cancellationToken) > 0;
+        await RunAsync(isLive, plans, 1, cancellationToken) > 0;
 
     public void Dispose() => _gate.Dispose();
 
-    private async Task<int> RunAsync(
-        Func<byte[], bool> isLive, IReadOnlyList<string>? plans, TimeSpan spacing, int wanted, CancellationToken cancellationToken)
+    /// <param name="plans">Those that a prompt waits for; null on the schedule, which pauses before each exchange.</param>
+    private async Task<int> RunAsync(Func<byte[], bool> isLive, IReadOnlyList<string>? plans, int wanted, CancellationToken cancellationToken)
     {
-        // In random order: the journal's is that of the batches, which the issuer knows.
         int exchanged = 0;
-        foreach (TokenExchange open in Shuffled(await _journal.OpenExchangesAsync(cancellationToken)))
+        foreach (TokenExchange open in _policy.Shuffled(await _journal.OpenExchangesAsync(cancellationToken)))
         {
             if (exchanged < wanted && IsWanted(open.Series))
             {
-                await PauseAsync(spacing, cancellationToken);
+                await PauseAsync(plans is null, cancellationToken);
                 exchanged += await RunOneAsync(open, cancellationToken) ? 1 : 0;
             }
         }
         IssuerDirectory directory = await _directory.CurrentAsync(known => SeriesCatalog.Sells(known, null, _time.GetUtcNow()), cancellationToken);
-        foreach ((TokenSeries series, long index) in Shuffled(await _journal.ExchangeableAsync(isLive, cancellationToken)))
+        foreach ((TokenSeries series, long index) in _policy.Shuffled(await DueAsync(isLive, plans is not null, cancellationToken)))
         {
             if (exchanged < wanted && IsWanted(series) && FindSuccessor(directory, series) is TokenSeries successor)
             {
-                await PauseAsync(spacing, cancellationToken);
+                await PauseAsync(plans is null, cancellationToken);
                 TokenExchange? exchange = await _journal.ReserveSuccessorAsync(
                     series, index, successor, _wallet.IsRecoverable ? null : TokenBlinder.FreshRandomness, cancellationToken);
                 exchanged += exchange is not null && await RunOneAsync(exchange, cancellationToken) ? 1 : 0;
@@ -86,8 +85,7 @@ internal sealed partial class TokenExchanger : IDisposable
         {
             TokenSeries newest = SeriesCatalog.Newest(
                 directory, SeriesCatalog.Gateway(directory, series.Gateway), series.Plan, TokenNamespace.Exchange, now);
-            // A token that is merely near its deadline gains nothing from a key that ends with it.
-            return newest.Deadline > series.Deadline || now < series.Deadline - series.ExchangeAhead ? newest : null;
+            return WalletPolicy.IsWorthExchanging(series.Ends, newest.Deadline, now) ? newest : null;
         }
         catch (ClientException)
         {
@@ -96,19 +94,23 @@ internal sealed partial class TokenExchanger : IDisposable
         }
     }
 
-    private static T[] Shuffled<T>(IReadOnlyList<T> items)
+    private async Task<IReadOnlyList<(TokenSeries Series, long Index)>> DueAsync(Func<byte[], bool> isLive, bool forPrompt, CancellationToken cancellationToken)
     {
-        T[] shuffled = [.. items];
-        RandomNumberGenerator.Shuffle<T>(shuffled);
-        return shuffled;
+        DateTimeOffset now = _time.GetUtcNow();
+        return
+        [
+            .. (await _journal.ExchangeableAsync(cancellationToken))
+                .Where(token => _policy.IsExchangeDue(
+                    token.Series.Ends, token.ShownIn is not null, token.ShownIn is byte[] shownIn && isLive(shownIn), forPrompt, now))
+                .Select(token => (token.Series, token.Index)),
+        ];
     }
 
-    private async Task PauseAsync(TimeSpan spacing, CancellationToken cancellationToken)
+    private async Task PauseAsync(bool scheduled, CancellationToken cancellationToken)
     {
-        if (spacing > TimeSpan.Zero)
+        if (scheduled && _policy.ExchangePause() is { TotalMilliseconds: >= 1 } pause)
         {
-            int milliseconds = RandomNumberGenerator.GetInt32((int)spacing.TotalMilliseconds + 1);
-            await Task.Delay(TimeSpan.FromMilliseconds(milliseconds), _time, cancellationToken);
+            await Task.Delay(TimeSpan.FromMilliseconds((long)pause.TotalMilliseconds), _time, cancellationToken);
         }
     }
 

@@ -1,3 +1,4 @@
+using Tacit.Client.Policy;
 using Tacit.Protocol;
 using Tacit.Storage;
 
@@ -59,8 +60,7 @@ internal sealed record TokenSeries
         ExchangeUntil = DateTimeOffset.FromUnixTimeSeconds(row.Int64(first + 11)),
     };
 
-    /// <summary>How long before the deadline an unspent token is exchanged for one of the next period.</summary>
-    public TimeSpan ExchangeAhead => (ExchangeUntil - Deadline) / 8;
+    public KeyDeadline Ends => new(Deadline, ExchangeUntil);
 }
 
 /// <summary>One index of a series.</summary>

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using Tacit.Client.Policy;
 using Tacit.Protocol;
 using Tacit.Storage;
 
@@ -139,6 +140,10 @@ public sealed class Wallet : IAsyncDisposable
             NextRefill = await Journal.NextRefillAsync(cancellationToken),
         };
     }
+
+    /// <summary>What the policy decides a purchase by.</summary>
+    internal async Task<PlanStock> GetStockAsync(string plan, CancellationToken cancellationToken) =>
+        new((await GetStatusAsync(cancellationToken)).Plans.FirstOrDefault(entry => entry.Plan == plan)?.Held ?? 0);
 
     /// <summary>What happened, counted by the day.</summary>
     public Task<IReadOnlyList<HistoryEntry>> GetHistoryAsync(CancellationToken cancellationToken = default) => Journal.HistoryAsync(cancellationToken);

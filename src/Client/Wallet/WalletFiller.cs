@@ -1,3 +1,4 @@
+using Tacit.Client.Policy;
 using Tacit.Client.Transports;
 using Tacit.Protocol;
 
@@ -20,18 +21,16 @@ public sealed class WalletFiller : IDisposable
     private readonly WalletJournal _journal;
     private readonly DirectoryClient _directory;
     private readonly AccountClient _account;
-    private readonly FillOptions _options;
+    private readonly WalletPolicy _policy;
     private readonly string? _gateway;
     private readonly TimeProvider _time;
     private readonly SemaphoreSlim _gate = new(1, 1);
     private long _fills;
 
-    /// <param name="options">How many tokens to buy when nobody says.</param>
+    /// <param name="policy">How many tokens to buy when nobody says.</param>
     /// <param name="gateway">The gateway whose tokens to buy, by its name in the directory; null takes the directory's first.</param>
-    public WalletFiller(Wallet wallet, DirectoryClient directory, AccountClient account, FillOptions options, string? gateway, TimeProvider time)
+    internal WalletFiller(Wallet wallet, DirectoryClient directory, AccountClient account, WalletPolicy policy, string? gateway, TimeProvider time)
     {
-        ArgumentNullException.ThrowIfNull(options);
-        options.Validate();
         ArgumentNullException.ThrowIfNull(wallet);
         ArgumentNullException.ThrowIfNull(directory);
         ArgumentNullException.ThrowIfNull(account);
@@ -39,7 +38,7 @@ public sealed class WalletFiller : IDisposable
         _journal = wallet.Journal;
         _directory = directory;
         _account = account;
-        _options = options;
+        _policy = policy;
         _gateway = gateway;
         _time = time;
     }
@@ -131,7 +130,7 @@ public sealed class WalletFiller : IDisposable
             (int resumed, _) = await ResumeLockedAsync(cancellationToken);
             if (resumed == 0)
             {
-                await FillLockedAsync(plan, _options.BatchSize, shrink: true, cancellationToken);
+                await FillLockedAsync(plan, _policy.PurchaseAtPrompt(await _wallet.GetStockAsync(plan, cancellationToken)), shrink: true, cancellationToken);
             }
             _fills++;
         }
@@ -259,8 +258,7 @@ public sealed class WalletFiller : IDisposable
 
     private static int Affordable(long credits, Plan plan, int size, bool shrink)
     {
-        long most = plan.Price == Credits.Zero ? size : credits / plan.Price.Value;
-        int fitting = FillOptions.StandardSizes.Where(standard => standard <= size && standard <= most && (shrink || standard == size)).DefaultIfEmpty(0).Max();
+        int fitting = WalletPolicy.Affordable(credits, plan.Price, size, shrink);
         return fitting > 0
             ? fitting
             : throw new ClientException(

@@ -13,27 +13,18 @@ internal sealed record TokenExchange(TokenSeries Series, long Index, byte[] Toke
 internal sealed partial class WalletJournal
 {
     /// <summary>
-    /// Tokens that should be exchanged: shown ones, except of conversations that still go on; held and restored ones whose deadline is near or over. Only
-    /// within the grace, and none that a successor was reserved for.
+    /// Tokens that could be exchanged, and the conversation that each was shown in, if any: within the grace, and none that a successor was reserved for.
     /// </summary>
-    public async Task<IReadOnlyList<(TokenSeries Series, long Index)>> ExchangeableAsync(Func<byte[], bool> isLive, CancellationToken cancellationToken)
-    {
-        IReadOnlyList<(TokenSeries Series, long Index, TokenState State, byte[]? Conversation)> rows = await _database.ReadAsync(
+    public Task<IReadOnlyList<(TokenSeries Series, long Index, byte[]? ShownIn)>> ExchangeableAsync(CancellationToken cancellationToken) =>
+        _database.ReadAsync(
             session => session.Query(
                 $"""
-                SELECT {TokenSeries.Columns}, t.idx, t.state, t.conversation FROM token t JOIN series s ON s.id = t.series
+                SELECT {TokenSeries.Columns}, t.idx, t.conversation FROM token t JOIN series s ON s.id = t.series
                 WHERE t.state IN (3, 6, 7) AND s.exchange_until > $1
                 AND NOT EXISTS (SELECT 1 FROM token n WHERE n.predecessor_series = t.series AND n.predecessor_idx = t.idx AND n.state <> 8)
                 """,
-                row => (TokenSeries.Read(row), row.Int64(12), (TokenState)row.Int32(13), row.NullableBlob(14)), Now),
+                row => (TokenSeries.Read(row), row.Int64(12), row.NullableBlob(13)), Now),
             cancellationToken);
-        DateTimeOffset now = _time.GetUtcNow();
-        return
-        [
-            .. rows.Where(row => now >= row.Series.Deadline - row.Series.ExchangeAhead || (row.Conversation is byte[] shownIn && !isLive(shownIn)))
-                .Select(row => (row.Series, row.Index)),
-        ];
-    }
 
     /// <summary>Reserves the index of a successor. Nothing else changes: the token may still be shown in its conversation until the exchange is sent.</summary>
     public Task<TokenExchange?> ReserveSuccessorAsync(

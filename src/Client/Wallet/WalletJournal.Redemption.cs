@@ -1,5 +1,5 @@
-using System.Security.Cryptography;
 using Tacit.Client.Conversations;
+using Tacit.Client.Policy;
 using Tacit.Storage;
 
 namespace Tacit.Client;
@@ -10,7 +10,9 @@ namespace Tacit.Client;
 /// <param name="Plans">Ids of the plans that buy the request, cheapest first.</param>
 /// <param name="UsableUntil">Tokens whose deadline is not after this are left alone.</param>
 /// <param name="AllowUnknown">Whether a restored token, which may turn out spent, may be tried.</param>
-internal sealed record TokenWish(string Issuer, string Gateway, IReadOnlyList<string> Plans, DateTimeOffset UsableUntil, bool AllowUnknown);
+/// <param name="Policy">Picks among them.</param>
+internal sealed record TokenWish(
+    string Issuer, string Gateway, IReadOnlyList<string> Plans, DateTimeOffset UsableUntil, bool AllowUnknown, WalletPolicy Policy);
 
 /// <summary>A request with its token, as the journal holds it until it has ended.</summary>
 internal sealed record OpenRequest
@@ -40,7 +42,7 @@ internal sealed partial class WalletJournal
 {
     /// <summary>
     /// held (or a returned one of this conversation, or a restored one) → presented, with the request and its sealed body. Before the first byte leaves.
-    /// Held tokens are picked at random within the oldest key, so that their order tells nothing of when they were bought.
+    /// Which of those that fit is the policy's choice.
     /// </summary>
     /// <param name="id">A new random id.</param>
     /// <returns>Null if no token fits.</returns>
@@ -165,15 +167,15 @@ internal sealed partial class WalletJournal
         place = default;
         string from = $"FROM token t JOIN series s ON s.id = t.series WHERE s.issuer = $1 AND s.gateway = $2 AND s.plan = $3 AND s.deadline > $4 AND {condition}";
         SqlValue[] args = [wish.Issuer, wish.Gateway, plan, wish.UsableUntil.ToUnixTimeSeconds(), conversation];
-        // The oldest key may have two series: tokens that were bought and tokens from an exchange. They are one crowd.
-        if (!session.TryQuerySingle($"SELECT s.deadline, COUNT(*) {from} GROUP BY s.deadline ORDER BY s.deadline LIMIT 1", row => (row.Int64(0), row.Int32(1)), out var oldest, args))
+        // A key may have two series: tokens that were bought and tokens from an exchange. They are one crowd.
+        IReadOnlyList<(long, int)> keys = session.Query($"SELECT s.deadline, COUNT(*) {from} GROUP BY s.deadline", row => (row.Int64(0), row.Int32(1)), args);
+        if (wish.Policy.Pick(keys) is not { } pick)
         {
             return false;
         }
-        int pick = RandomNumberGenerator.GetInt32(oldest.Item2);
         place = session.Query(
             $"SELECT t.series, t.idx {from} AND s.deadline = $6 ORDER BY t.series, t.idx LIMIT 1 OFFSET $7",
-            row => new TokenPlace(row.Int64(0), row.Int64(1)), [.. args, oldest.Item1, pick])[0];
+            row => new TokenPlace(row.Int64(0), row.Int64(1)), [.. args, pick.Deadline, pick.Place])[0];
         return true;
     }
 

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging.Abstractions;
 using Tacit.Client.Conversations;
+using Tacit.Client.Policy;
 using Tacit.Client.Tests.Support;
 
 namespace Tacit.Client.Tests;
@@ -150,7 +151,7 @@ public sealed class CrashTests : IAsyncLifetime
         WalletJournal journal = client.Wallet.Journal;
         var conversation = new ConversationId(new byte[32]);
         OpenRequest? open = await journal.PresentAsync(
-            new byte[16], new TokenWish("issuer.test", TestOperator.GatewayName, ["chat"], TimeProvider.System.GetUtcNow(), true), conversation,
+            new byte[16], new TokenWish("issuer.test", TestOperator.GatewayName, ["chat"], TimeProvider.System.GetUtcNow(), true, new WalletPolicy(new FillOptions(), true)), conversation,
             PromptOperation.ChatCompletions, client.Wallet.Keys.RequestTag(PromptOperation.ChatCompletions, [], body), body, Token);
         Assert.NotNull(open);
         Crash.Snapshot(live, _folder["copy"]);

@@ -139,7 +139,7 @@ public sealed class ExchangeTests : IAsyncLifetime
     [Fact]
     public async Task Token_near_its_deadline_is_exchanged_for_the_next_period()
     {
-        await MoveToAsync(new DateTimeOffset(2026, 3, 31, 6, 0, 0, TimeSpan.Zero));
+        await MoveToAsync(new DateTimeOffset(2026, 3, 31, 23, 56, 0, TimeSpan.Zero));
         await _client.Refills.RunOnceAsync(Token);
 
         PlanHoldings holdings = await _client.HoldingsAsync();

@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using FsCheck;
 using FsCheck.Fluent;
 using Tacit.Client.Conversations;
+using Tacit.Client.Policy;
 using Tacit.Client.Tests.Support;
 using Tacit.Protocol;
 
@@ -67,13 +68,13 @@ public sealed class JournalTests : IAsyncLifetime
         Assert.Single(await _journal.OpenExchangesAsync(Token));
 
         OpenRequest? request = await _journal.PresentAsync(
-            RandomNumberGenerator.GetBytes(16), new TokenWish("issuer.test", "gateway.test", ["plan1"], DateTimeOffset.UnixEpoch, true), new ConversationId(new byte[32]),
+            RandomNumberGenerator.GetBytes(16), new TokenWish("issuer.test", "gateway.test", ["plan1"], DateTimeOffset.UnixEpoch, true, new WalletPolicy(new FillOptions(), true)), new ConversationId(new byte[32]),
             PromptOperation.ChatCompletions, new byte[32], "{}"u8.ToArray(), Token);
         Assert.False(await _journal.RequestExchangeAsync(exchange, new byte[32], Token));
         await _journal.SpendAsync(request!, Token);
 
         Assert.Empty(await _journal.OpenExchangesAsync(Token));
-        Assert.Empty(await _journal.ExchangeableAsync(_ => false, Token));
+        Assert.Empty(await _journal.ExchangeableAsync(Token));
         Assert.DoesNotContain(await _journal.CountAsync(Token), count => count.State == TokenState.Reserved);
     }
 
@@ -117,7 +118,7 @@ public sealed class JournalTests : IAsyncLifetime
                     prompt++;
                     var conversation = new ConversationId(SHA256.HashData([(byte)(prompt % 3)]));
                     OpenRequest? presented = await _journal.PresentAsync(
-                        RandomNumberGenerator.GetBytes(16), new TokenWish("issuer.test", "gateway.test", [template.Plan], DateTimeOffset.UnixEpoch, true), conversation,
+                        RandomNumberGenerator.GetBytes(16), new TokenWish("issuer.test", "gateway.test", [template.Plan], DateTimeOffset.UnixEpoch, true, new WalletPolicy(new FillOptions(), true)), conversation,
                         PromptOperation.ChatCompletions, SHA256.HashData([(byte)prompt]), "{}"u8.ToArray(), Token);
                     if (presented is not null)
                     {
@@ -159,7 +160,7 @@ public sealed class JournalTests : IAsyncLifetime
                     await EndsOnceAsync(open);
                     break;
                 case Move.ReserveSuccessor:
-                    foreach ((TokenSeries from, long index) in (await _journal.ExchangeableAsync(_ => false, Token)).Where(entry => entry.Series.Plan == template.Plan).Take(1))
+                    foreach ((TokenSeries from, long index, _) in (await _journal.ExchangeableAsync(Token)).Where(entry => entry.Series.Plan == template.Plan).Take(1))
                     {
                         Assert.NotNull(await _journal.ReserveSuccessorAsync(from, index, successor, null, Token));
                     }
@@ -173,7 +174,7 @@ public sealed class JournalTests : IAsyncLifetime
                             exchanges.Add(reserved);
                         }
                     }
-                    foreach ((TokenSeries from, long index) in (await _journal.ExchangeableAsync(_ => false, Token)).Where(entry => entry.Series.Plan == template.Plan).Take(1))
+                    foreach ((TokenSeries from, long index, _) in (await _journal.ExchangeableAsync(Token)).Where(entry => entry.Series.Plan == template.Plan).Take(1))
                     {
                         TokenExchange? exchange = await _journal.ReserveSuccessorAsync(from, index, successor, null, Token);
                         Assert.NotNull(exchange);
