@@ -74,5 +74,19 @@ internal static class IssuerSchema
               body {blob} NOT NULL
             ) {without_rowid};
             """),
+        new(2, "subscriptions", """
+            -- What an account holds in a period, from its first element on. elements: first tokens of chains that were signed, the restart included.
+            CREATE TABLE subscription (
+              plan {text} NOT NULL,
+              deadline {int} NOT NULL,
+              account {int} NOT NULL,
+              period_start {int} NOT NULL,
+              elements {int} NOT NULL CHECK (elements >= 0),
+              price {int} NOT NULL CHECK (price >= 0),
+              PRIMARY KEY (plan, deadline, account)
+            ) {without_rowid};
+
+            CREATE INDEX subscription_by_account ON subscription (account);
+            """),
     ];
 }

@@ -93,12 +93,12 @@ public sealed class IssuerServer : IAsyncDisposable
                 routes =>
                 {
                     var accounts = new AccountBook(database);
-                    new AccountEndpoints(accounts, time).Map(routes);
+                    new AccountEndpoints(accounts, options.Plans, time).Map(routes);
                     new VoucherEndpoints(vouchers, new RateLimiter(options.VoucherFailureBurst, VoucherFailuresPerSecond, time), time).Map(routes);
                     var restores = new RateLimiter(options.RestoreBurst, RestoresPerSecond, time);
                     new IssuanceEndpoints(
                         new IssuanceService(publisher, book, signer, restores, time), accounts, restores,
-                        options.MaxBodyBytes, options.Plans.Any(plan => plan.Price.Value == 0)).Map(routes);
+                        options.MaxBodyBytes, options.Plans.Any(plan => plan.Price.Value == 0 && plan.Kind == PlanKind.Request)).Map(routes);
                     new DirectoryEndpoints(publisher, directoryStore, options.DirectoryMaxAge, time).Map(routes);
                 },
                 time, loggers, cancellationToken);

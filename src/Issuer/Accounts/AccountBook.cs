@@ -1,3 +1,4 @@
+using Tacit.Issuer.Issuance;
 using Tacit.Issuer.Ledger;
 using Tacit.Storage;
 
@@ -7,10 +8,10 @@ namespace Tacit.Issuer.Accounts;
 internal sealed record HistoryEntry(long Day, string Kind, string? PlanId, long Quantity, long Credits);
 
 /// <summary>What an account is shown of itself.</summary>
-internal sealed record AccountView(long Balance, IReadOnlyList<HistoryEntry> History)
+internal sealed record AccountView(long Balance, IReadOnlyList<HistoryEntry> History, IReadOnlyList<HeldSubscription> Subscriptions)
 {
     /// <summary>Of an account that was never credited: the issuer has nothing stored of it and can't tell it from an unknown one.</summary>
-    public static AccountView Empty { get; } = new(0, []);
+    public static AccountView Empty { get; } = new(0, [], []);
 }
 
 /// <summary>
@@ -33,7 +34,7 @@ internal sealed class AccountBook
     public Task<bool> ExistsAsync(ReadOnlyMemory<byte> keyHash, CancellationToken cancellationToken) =>
         _database.ReadAsync(session => FindId(session, keyHash) is not null, cancellationToken);
 
-    public Task<AccountView> ViewAsync(ReadOnlyMemory<byte> keyHash, CancellationToken cancellationToken) =>
+    public Task<AccountView> ViewAsync(ReadOnlyMemory<byte> keyHash, DateTimeOffset now, CancellationToken cancellationToken) =>
         _database.ReadAsync(
             session =>
             {
@@ -43,14 +44,15 @@ internal sealed class AccountBook
                 }
 
                 long balance = session.QueryInt64("SELECT balance FROM account WHERE id = $1", id) ?? 0;
-                return new AccountView(balance, session.Query(
+                IReadOnlyList<HistoryEntry> history = session.Query(
                     """
                     SELECT t.day, t.kind, t.plan, SUM(t.quantity), SUM(p.amount) FROM ledger_posting p
                     JOIN ledger_transaction t ON t.id = p.ledger_transaction WHERE p.account = $1
                     GROUP BY t.day, t.kind, t.plan ORDER BY t.day DESC, t.kind, t.plan LIMIT $2
                     """,
                     static row => new HistoryEntry(row.Int64(0), row.Text(1), row.NullableText(2), row.Int64(3), row.Int64(4)),
-                    id, MaxHistoryEntries));
+                    id, MaxHistoryEntries);
+                return new AccountView(balance, history, Subscriptions.Of(session, id, now));
             },
             cancellationToken);
 
@@ -78,6 +80,7 @@ internal sealed class AccountBook
                     session.Execute("DELETE FROM issued WHERE key_ref = $1 AND account = $2", keyRef, id);
                 }
 
+                Subscriptions.Delete(session, id);
                 session.Execute("DELETE FROM account WHERE id = $1", id);
             },
             cancellationToken);

@@ -3,6 +3,7 @@ using System.Text.Json.Serialization.Metadata;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
+using Tacit.Issuer.Issuance;
 using Tacit.Issuer.Ledger;
 using Tacit.Protocol;
 
@@ -12,11 +13,16 @@ namespace Tacit.Issuer.Accounts;
 internal sealed class AccountEndpoints
 {
     private readonly AccountBook _accounts;
+    private readonly Dictionary<string, int> _concurrency;
     private readonly TimeProvider _time;
 
-    public AccountEndpoints(AccountBook accounts, TimeProvider time)
+    /// <param name="accounts">The accounts.</param>
+    /// <param name="plans">What is sold, with the number of chains of subscriptions.</param>
+    /// <param name="time">Tells which subscriptions still last.</param>
+    public AccountEndpoints(AccountBook accounts, IEnumerable<Plan> plans, TimeProvider time)
     {
         _accounts = accounts;
+        _concurrency = plans.ToDictionary(plan => plan.Id, plan => plan.Concurrency, StringComparer.Ordinal);
         _time = time;
     }
 
@@ -52,14 +58,23 @@ internal sealed class AccountEndpoints
             return;
         }
 
-        AccountView view = await _accounts.ViewAsync(account, context.RequestAborted);
+        AccountView view = await _accounts.ViewAsync(account, _time.GetUtcNow(), context.RequestAborted);
         await WriteAsync(
             context, StatusCodes.Status200OK,
             new AccountStatement(view.Balance,
             [
                 .. view.History.Select(entry => new AccountEntry(LedgerDay.ToDate(entry.Day), entry.Kind, entry.Quantity, entry.Credits, entry.PlanId)),
-            ]),
+            ],
+            [.. view.Subscriptions.Select(Show)]),
             AccountJson.Default.AccountStatement);
+    }
+
+    /// <summary>A plan that is sold no more keeps as many chains as were started.</summary>
+    private AccountSubscription Show(HeldSubscription held)
+    {
+        int concurrency = _concurrency.GetValueOrDefault(held.PlanId, Math.Max(1, held.Elements));
+        return new AccountSubscription(
+            held.PlanId, held.Start, held.Deadline, Math.Min(held.Elements, concurrency), concurrency, RestartUsed: held.Elements > concurrency);
     }
 
     private async Task DeleteAsync(HttpContext context)

@@ -13,6 +13,9 @@ internal enum ChargeStatus
 
     /// <summary>An element that was never paid for asks for a key that no longer issues.</summary>
     KeyNoLongerIssues,
+
+    /// <summary>All chains of a subscription's period have been started.</summary>
+    ChainsUsed,
 }
 
 /// <summary>What came of a charge.</summary>
@@ -71,6 +74,10 @@ internal sealed class IssuanceBook
         {
             return new ChargeResult(ChargeStatus.KeyNoLongerIssues, 0, 0);
         }
+        catch (ChainsUsedException)
+        {
+            return new ChargeResult(ChargeStatus.ChainsUsed, 0, 0);
+        }
     }
 
     /// <summary>For each item, whether this account paid for it before.</summary>
@@ -107,7 +114,11 @@ internal sealed class IssuanceBook
                     "SELECT price FROM issued WHERE key_ref = $1 AND account = $2 AND element = $3", item.Key.KeyRef, account, item.ElementHash) ?? 0;
                 int removed = session.Execute(
                     "DELETE FROM issued WHERE key_ref = $1 AND account = $2 AND element = $3", item.Key.KeyRef, account, item.ElementHash);
-                if (removed > 0 && price > 0)
+                if (removed > 0 && item.Key.ChainLimit is not null)
+                {
+                    Subscriptions.TakeBack(session, account, item.Key, day);
+                }
+                else if (removed > 0 && price > 0)
                 {
                     LedgerBook.Post(session, LedgerTransaction.Refund(account, item.Key.PlanId, 1, price, day));
                 }
@@ -125,8 +136,9 @@ internal sealed class IssuanceBook
                 session.Execute("UPDATE issuing_key SET over_since = $1 WHERE retires_at <= $1 AND over_since IS NULL", seconds);
                 session.Execute("UPDATE issuing_key SET over_since = NULL WHERE retires_at > $1 AND over_since IS NOT NULL", seconds);
                 int dropped = 0;
-                foreach (long keyRef in session.Query(
-                    "SELECT key_ref FROM issuing_key WHERE over_since <= $1", static row => row.Int64(0), (now - delay).ToUnixTimeSeconds()))
+                foreach ((long keyRef, string plan, long retiresAt) in session.Query(
+                    "SELECT key_ref, plan, retires_at FROM issuing_key WHERE over_since <= $1",
+                    static row => (row.Int64(0), row.Text(1), row.Int64(2)), (now - delay).ToUnixTimeSeconds()))
                 {
                     dropped += session.Execute(
                         """
@@ -134,6 +146,7 @@ internal sealed class IssuanceBook
                           (SELECT account, element FROM issued WHERE key_ref = $1 LIMIT $2)
                         """,
                         keyRef, limit - dropped);
+                    dropped += Subscriptions.DropRetired(session, plan, retiresAt, limit - dropped);
                     if (dropped >= limit)
                     {
                         return dropped;
@@ -151,19 +164,20 @@ internal sealed class IssuanceBook
         long? account = AccountBook.FindId(session, accountHash);
         long balance = account is null ? 0 : session.QueryInt64("SELECT balance FROM account WHERE id = $1", account.Value) ?? 0;
         long most = 0;
-        bool allIssue = true;
+        bool isPlain = true;
         foreach (IssuanceItem item in items)
         {
             most = checked(most + item.Key.Price);
-            allIssue &= item.Key.IssuesAt(now);
+            isPlain &= item.Key.IssuesAt(now) && item.Key.ChainLimit is null;
         }
 
-        if (balance >= most && allIssue && account is not null)
+        if (balance >= most && isPlain && account is not null)
         {
             return null;
         }
 
         long required = 0;
+        var chains = new Dictionary<IssuanceKey, int>();
         foreach (IssuanceItem item in items)
         {
             if (account is null || !IsPaid(session, account.Value, item))
@@ -173,11 +187,24 @@ internal sealed class IssuanceBook
                     return new ChargeResult(ChargeStatus.KeyNoLongerIssues, 0, 0);
                 }
 
-                required = checked(required + item.Key.Price);
+                if (item.Key.ChainLimit is not null)
+                {
+                    chains[item.Key] = chains.GetValueOrDefault(item.Key) + 1;
+                }
+                else
+                {
+                    required = checked(required + item.Key.Price);
+                }
             }
         }
 
-        if (required > balance)
+        if (Subscriptions.Judge(session, account, chains) is not long forChains)
+        {
+            return new ChargeResult(ChargeStatus.ChainsUsed, 0, 0);
+        }
+
+        required = checked(required + forChains);
+        if (required > balance || (account is null && chains.Count > 0))
         {
             return new ChargeResult(ChargeStatus.InsufficientCredits, required, balance);
         }
@@ -201,13 +228,14 @@ internal sealed class IssuanceBook
         }
 
         var sums = new Dictionary<string, (int Count, long Credits)>(StringComparer.Ordinal);
+        var chains = new Dictionary<IssuanceKey, int>();
         long required = 0;
         bool isRepeated = false;
         foreach (IssuanceItem item in items)
         {
             int inserted = session.Execute(
                 "INSERT INTO issued (key_ref, account, element, price) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
-                item.Key.KeyRef, account, item.ElementHash, item.Key.Price);
+                item.Key.KeyRef, account, item.ElementHash, item.Key.ChainLimit is null ? item.Key.Price : 0);
             if (inserted == 0)
             {
                 isRepeated = true;
@@ -217,6 +245,12 @@ internal sealed class IssuanceBook
             if (!item.Key.IssuesAt(now))
             {
                 throw new KeyNoLongerIssuesException();
+            }
+
+            if (item.Key.ChainLimit is not null)
+            {
+                chains[item.Key] = chains.GetValueOrDefault(item.Key) + 1;
+                continue;
             }
 
             (int count, long credits) = sums.GetValueOrDefault(item.Key.PlanId);
@@ -236,6 +270,11 @@ internal sealed class IssuanceBook
             {
                 LedgerBook.Post(session, LedgerTransaction.Tokens(account, planId, count, credits, day));
             }
+        }
+
+        foreach ((IssuanceKey key, int count) in chains)
+        {
+            required = checked(required + Subscriptions.Start(session, account, key, count, day));
         }
 
         return new ChargeResult(ChargeStatus.Paid, required, balance - required, isRepeated);

@@ -37,7 +37,7 @@ internal sealed class IssuanceCatalog
 
         foreach (IssuanceKey key in candidates)
         {
-            if (key.PlanKey.IsExchangeableAt(now))
+            if (key.SignsPaidAt(now))
             {
                 truncatedIdIsKnown = true;
                 if (request.Extensions.Span.SequenceEqual(key.Extensions))

@@ -17,6 +17,7 @@ internal sealed class IssuanceKey
         PlanKey = planKey;
         IsOffered = plan is not null && plan.TokenType == key.Type && plan.Period == planKey.Period.Kind;
         Price = plan?.Price.Value ?? 0;
+        ChainLimit = plan?.Kind == PlanKind.Subscription ? plan.Concurrency + Subscriptions.Restarts : null;
         _modulus = modulus;
         Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
         HashBinding(default, hash);
@@ -34,7 +35,10 @@ internal sealed class IssuanceKey
     /// <summary>Null for 0x0002.</summary>
     public byte[]? Extensions => PlanKey.Extensions;
 
-    /// <summary>Credits for one token; what a plan that is no longer sold cost does not matter, since it sells nothing new.</summary>
+    /// <summary>For a subscription, how many first tokens of chains it has in its period, the restart included; null for a request plan.</summary>
+    public int? ChainLimit { get; }
+
+    /// <summary>Credits for one token, or for a subscription; what a plan that is no longer sold cost does not matter, since it sells nothing new.</summary>
     public long Price { get; }
 
     /// <summary>Whether the plan is on sale with keys of this kind.</summary>
@@ -44,6 +48,12 @@ internal sealed class IssuanceKey
     public long KeyRef { get; }
 
     public DateTimeOffset ExchangeUntil => PlanKey.ExchangeUntil;
+
+    /// <summary>
+    /// Whether what was paid for is still signed at <paramref name="now"/>: to the end of the grace, in which a token can be exchanged. A chain has none, since it
+    /// ends with its period.
+    /// </summary>
+    public bool SignsPaidAt(DateTimeOffset now) => PlanKey.IsExchangeableAt(now) && (ChainLimit is null || now < PlanKey.Deadline);
 
     /// <summary>Whether new tokens are sold under it now. What was paid for before is signed until <see cref="ExchangeUntil"/>.</summary>
     public bool IssuesAt(DateTimeOffset now) => IsOffered && PlanKey.IsLiveAt(now);

@@ -70,6 +70,8 @@ internal sealed class IssuanceService
                 ProblemTypes.InsufficientCredit,
                 string.Create(CultureInfo.InvariantCulture, $"These tokens cost {charge.Required} credits; the account has {charge.Available}.")),
             ChargeStatus.KeyNoLongerIssues => IssuanceOutcome.Refused(ProblemTypes.PlanNotLive, "A key asked for issues no new tokens now."),
+            ChargeStatus.ChainsUsed => IssuanceOutcome.Refused(
+                ProblemTypes.SubscriptionChainsUsed, "Nothing of this request was issued. The next period's chains can be started shortly before it begins."),
             _ when charge.IsRepeated && !_restores.TryTake(account.Span) =>
                 IssuanceOutcome.Refused(ProblemTypes.RateLimited, "Nothing is lost: repeat the request later."),
             _ => await SignAsync(account, requests.Count, items, now, day, cancellationToken),

@@ -6,7 +6,7 @@ namespace Tacit.Issuer.Ledger;
 /// <param name="Accounts">Accounts that exist.</param>
 /// <param name="Outstanding">Credits that accounts hold.</param>
 /// <param name="FromVouchers">Credits that ever came from vouchers.</param>
-/// <param name="TurnedIntoTokens">Credits turned into tokens, less refunds.</param>
+/// <param name="TurnedIntoTokens">Credits turned into tokens and subscriptions, less refunds.</param>
 /// <param name="Forfeited">Credits given up with deleted accounts.</param>
 /// <param name="Elements">Blinded elements that were paid for and can still be signed again.</param>
 /// <param name="BadTransactions">Transactions whose legs do not sum to zero, or that have none.</param>

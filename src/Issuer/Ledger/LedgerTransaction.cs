@@ -7,6 +7,7 @@ internal static class TransactionKind
 {
     public const string Voucher = "voucher";
     public const string Tokens = "tokens";
+    public const string Subscription = "subscription";
     public const string Refund = "refund";
     public const string Closed = "closed";
 }
@@ -17,7 +18,7 @@ internal static class IssuerAccounts
     /// <summary>Where credits from vouchers come from.</summary>
     public const long Vouchers = -1;
 
-    /// <summary>Where credits go that were turned into tokens.</summary>
+    /// <summary>Where credits go that were turned into tokens and subscriptions.</summary>
     public const long Tokens = -2;
 
     /// <summary>Where credits go that an account still held when it was deleted.</summary>
@@ -57,7 +58,7 @@ internal sealed class LedgerTransaction
 
     public string? PlanId { get; }
 
-    /// <summary>Tokens or vouchers moved.</summary>
+    /// <summary>Tokens, subscriptions or vouchers moved.</summary>
     public int Quantity { get; }
 
     public IReadOnlyList<Posting> Postings { get; }
@@ -67,6 +68,9 @@ internal sealed class LedgerTransaction
 
     public static LedgerTransaction Tokens(long account, string planId, int count, long credits, long day) =>
         new(TransactionKind.Tokens, day, planId, count, [new(account, checked(-credits)), new(IssuerAccounts.Tokens, credits)]);
+
+    public static LedgerTransaction Subscription(long account, string planId, long credits, long day) =>
+        new(TransactionKind.Subscription, day, planId, 1, [new(account, checked(-credits)), new(IssuerAccounts.Tokens, credits)]);
 
     public static LedgerTransaction Refund(long account, string planId, int count, long credits, long day) =>
         new(TransactionKind.Refund, day, planId, count, [new(account, credits), new(IssuerAccounts.Tokens, checked(-credits))]);
