@@ -25,6 +25,9 @@ public sealed record GatewayOptions : IValidatedSettings
     /// <summary>Where to listen. Default 127.0.0.1:8226; port 0 takes a free one.</summary>
     public ListenAddress Listen { get; init; } = ListenAddress.Loopback(DefaultPort);
 
+    /// <summary>HTTPS by certificate files that are taken up again when they change. Default: plain HTTP, for a terminator in front.</summary>
+    public TlsOptions Tls { get; init; } = new();
+
     /// <summary>Where the issuer's directory is fetched: its base URL. Not needed when the directory is handed in by the same process.</summary>
     public Uri? IssuerUrl { get; init; }
 
@@ -58,7 +61,10 @@ public sealed record GatewayOptions : IValidatedSettings
     /// <summary>Threads that check signatures when there is more to check than processors. Default: as many as processors.</summary>
     public int SignatureThreads { get; init; } = Environment.ProcessorCount;
 
-    /// <summary>How long live replies may take to end once a stop began. Default 30 seconds.</summary>
+    /// <summary>How long requests are still taken after readiness turned false, for a load balancer to notice. Default: not at all.</summary>
+    public TimeSpan DrainDelay { get; init; }
+
+    /// <summary>How long live replies may take to end once no new request is taken. Default 30 seconds.</summary>
     public TimeSpan DrainTimeout { get; init; } = TimeSpan.FromSeconds(30);
 
     /// <summary>The bounds on what strangers may send; the defaults suit a public address.</summary>
@@ -79,7 +85,9 @@ public sealed record GatewayOptions : IValidatedSettings
             .RequireRange(MaxReplyBytes, 4096, 1L << 30, "MaxReplyBytes")
             .RequireRange(SignatureQueueLength, 1, 1 << 20, "SignatureQueueLength")
             .RequireRange(SignatureThreads, 1, 256, "SignatureThreads")
+            .RequireRange(DrainDelay, TimeSpan.Zero, TimeSpan.FromMinutes(10), "DrainDelay")
             .RequireRange(DrainTimeout, TimeSpan.Zero, TimeSpan.FromHours(1), "DrainTimeout");
+        Tls.Validate(validation);
     }
 
     /// <summary>The room a reply of this plan is given before its token is spent.</summary>

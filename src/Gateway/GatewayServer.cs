@@ -150,7 +150,9 @@ public sealed partial class GatewayServer : IAsyncDisposable
             {
                 Role = "gateway",
                 Listen = _options.Listen,
+                Tls = _options.Tls,
                 Drain = _drain,
+                DrainDelay = _options.DrainDelay,
                 // Behind the replies' own: a reader whose reply ended in the last moment still gets it.
                 DrainTimeout = _options.DrainTimeout + TimeSpan.FromSeconds(5),
                 MaxConnections = _options.Limits.MaxConnections,
@@ -176,6 +178,11 @@ public sealed partial class GatewayServer : IAsyncDisposable
         Task web = _web?.StopAsync(cancellationToken) ?? Task.CompletedTask;
         try
         {
+            if (_web is not null)
+            {
+                await _drain.WaitUntilClosingAsync(cancellationToken);
+            }
+
             await replies.WaitUntilIdleAsync(_options.DrainTimeout, cancellationToken);
         }
         catch (OperationCanceledException)
@@ -205,7 +212,9 @@ public sealed partial class GatewayServer : IAsyncDisposable
         health.Map(routes);
     }
 
-    private static void MapPost(IEndpointRouteBuilder routes, string path, RequestDelegate handler) => routes.MapPost(path, handler);
+    private static void MapPost(IEndpointRouteBuilder routes, string path, RequestDelegate handler) =>
+        // Each refuses by itself what comes too late, saying of the token what there is to say.
+        routes.MapPost(path, handler).ServeToTheEnd();
 
     /// <summary>What no endpoint answered, in the shape that clients of this API expect.</summary>
     private static Task WriteEdgeErrorAsync(HttpContext context, int status) => ErrorReply.WriteAsync(
@@ -214,6 +223,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
         {
             StatusCodes.Status404NotFound => ApiError.Create(ErrorCodes.NotFound, "There is nothing at this path."),
             StatusCodes.Status405MethodNotAllowed => ApiError.Create(ErrorCodes.MethodNotAllowed, "This path does not take this method."),
+            StatusCodes.Status503ServiceUnavailable => ApiError.Create(ErrorCodes.ShuttingDown, "The gateway is going down; try again."),
             StatusCodes.Status413PayloadTooLarge => ApiError.Create(ErrorCodes.RequestTooLarge, "The request is too large."),
             >= 400 and < 500 => ApiError.Create(ErrorCodes.BadRequest, "The request is not well-formed HTTP.") with { Status = status },
             _ => ApiError.Create(ErrorCodes.InternalError, "The gateway failed."),

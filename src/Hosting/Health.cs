@@ -44,8 +44,8 @@ public sealed class Health(DrainSignal drain)
 
     public void Map(IEndpointRouteBuilder routes)
     {
-        routes.MapGet("/health/live", (RequestDelegate)(context => WriteAsync(context, [])));
-        routes.MapGet("/health/ready", (RequestDelegate)(context => WriteAsync(context, Failing())));
+        routes.MapGet("/health/live", (RequestDelegate)(context => WriteAsync(context, []))).ServeToTheEnd();
+        routes.MapGet("/health/ready", (RequestDelegate)(context => WriteAsync(context, Failing()))).ServeToTheEnd();
     }
 
     private static async Task WriteAsync(HttpContext context, IReadOnlyList<string> failing)

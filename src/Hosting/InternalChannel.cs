@@ -3,6 +3,7 @@ using System.Buffers.Text;
 using System.Net;
 using System.Net.Http.Headers;
 using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
@@ -120,8 +121,10 @@ public sealed class InternalChannelClient : IDisposable
     /// <param name="path">The path served, with its leading slash.</param>
     /// <param name="key">As served. Copied.</param>
     /// <param name="setting">The setting that holds the target, for errors.</param>
+    /// <param name="roots">The only certificates that an https target's may be or lead to; null: those of the system.</param>
     /// <exception cref="SettingsException">The target is neither form, or would carry blinded elements in the clear over a network.</exception>
-    public InternalChannelClient(string target, string path, SecretBytes key, int maxReplyBytes, TimeSpan timeout, TimeProvider time, string setting)
+    public InternalChannelClient(
+        string target, string path, SecretBytes key, int maxReplyBytes, TimeSpan timeout, TimeProvider time, string setting, X509Certificate2Collection? roots = null)
     {
         InternalChannel.RequireKey(key);
         if (target.StartsWith("unix:", StringComparison.Ordinal) && target.Length > 5)
@@ -131,14 +134,23 @@ public sealed class InternalChannelClient : IDisposable
         }
         else if (Uri.TryCreate(target, UriKind.Absolute, out Uri? uri) && (uri.Scheme == Uri.UriSchemeHttps || (uri.Scheme == Uri.UriSchemeHttp && uri.IsLoopback)))
         {
-            _http = new HttpMessageInvoker(new SocketsHttpHandler
+            SocketsHttpHandler handler = new()
             {
                 UseProxy = false,
                 UseCookies = false,
                 AllowAutoRedirect = false,
                 ActivityHeadersPropagator = null,
                 ConnectTimeout = TimeSpan.FromSeconds(5),
-            });
+                // So that a signer that moved, or took another certificate, is found again.
+                PooledConnectionLifetime = TimeSpan.FromMinutes(5),
+            };
+            if (roots is not null)
+            {
+                X509ChainPolicy policy = new() { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
+                policy.CustomTrustStore.AddRange(roots);
+                handler.SslOptions.CertificateChainPolicy = policy;
+            }
+            _http = new HttpMessageInvoker(handler);
             _address = new Uri(uri, path);
         }
         else

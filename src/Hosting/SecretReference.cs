@@ -25,6 +25,9 @@ public sealed class SecretReference
         _target = target;
     }
 
+    /// <summary>The file that holds it; null for one in the environment.</summary>
+    internal string? FilePath => _isFile ? _target : null;
+
     public static SecretReference FromFile(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);

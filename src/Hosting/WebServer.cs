@@ -2,7 +2,7 @@ using System.Diagnostics;
 using System.Net;
 using System.Net.Security;
 using System.Net.Sockets;
-using System.Security.Cryptography.X509Certificates;
+using System.Security.Authentication;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
@@ -33,15 +33,21 @@ public sealed partial class WebServer : IAsyncDisposable
     private readonly DrainSignal _drain;
     private readonly TimeProvider _time;
     private readonly UnixSocketFile? _socket;
+    private readonly CertificateFiles? _certificate;
+    private readonly RequestCount _requests;
     private int _stopped;
 
-    private WebServer(WebApplication application, WebServerOptions options, DrainSignal drain, TimeProvider time, UnixSocketFile? socket)
+    private WebServer(
+        WebApplication application, WebServerOptions options, DrainSignal drain, TimeProvider time, UnixSocketFile? socket, CertificateFiles? certificate,
+        RequestCount requests)
     {
         _application = application;
         _options = options;
         _drain = drain;
         _time = time;
         _socket = socket;
+        _certificate = certificate;
+        _requests = requests;
         Address = AddressOf(application, options);
     }
 
@@ -59,6 +65,7 @@ public sealed partial class WebServer : IAsyncDisposable
     /// <param name="loggers">The role's log. The framework writes to it through a filter that lets no request data through.</param>
     /// <exception cref="AddressInUseException">Something listens there already.</exception>
     /// <exception cref="ListenException">The address is not this machine's, or not allowed to this user.</exception>
+    /// <exception cref="SettingsException">Certificate and key cannot be used.</exception>
     public static async Task<WebServer> StartAsync(
         WebServerOptions options, Action<IEndpointRouteBuilder> map, TimeProvider time, ILoggerFactory loggers, CancellationToken cancellationToken)
     {
@@ -66,6 +73,8 @@ public sealed partial class WebServer : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(map);
         DrainSignal drain = options.Drain ?? new DrainSignal();
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ApplicationName = "tacit" });
+        ILogger log = loggers.CreateLogger("Tacit.Hosting.WebServer");
+        CertificateFiles? certificate = options.Tls.IsOn && !options.Listen.IsUnixSocket ? new CertificateFiles(options.Tls, options.Role, time, log) : null;
         FrameworkLogFilter filter = new(loggers);
         builder.Services.AddSingleton<ILoggerFactory>(filter);
         builder.Services.AddSingleton<IHostLifetime, NoLifetime>();
@@ -75,18 +84,20 @@ public sealed partial class WebServer : IAsyncDisposable
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = options.DrainTimeout);
         builder.Services.AddRoutingCore();
         builder.WebHost.UseKestrelCore();
-        if (options.Certificate is not null)
+        if (certificate is not null)
         {
             builder.WebHost.UseKestrelHttpsConfiguration();
         }
         UnixSocketFile? socket = options.Listen.IsUnixSocket ? UnixSocketFile.Prepare(options.Listen.SocketPath, options.ListenSetting, options.Role) : null;
-        builder.WebHost.ConfigureKestrel(kestrel => Configure(kestrel, options, socket));
+        builder.WebHost.ConfigureKestrel(kestrel => Configure(kestrel, options, socket, certificate));
 
         WebApplication application = builder.Build();
+        RequestCount requests = new();
         try
         {
-            application.Use(next => new Front(next, options, loggers.CreateLogger("Tacit.Hosting.WebServer")).InvokeAsync);
+            application.Use(next => new Front(next, options, drain, requests, log).InvokeAsync);
             application.UseRouting();
+            application.Use(next => context => Closed(context, drain) ? RefuseAsync(context, options) : next(context));
             map(application);
             await application.StartAsync(cancellationToken);
             socket?.Publish(options.SocketMode);
@@ -95,18 +106,19 @@ public sealed partial class WebServer : IAsyncDisposable
         {
             await application.DisposeAsync();
             socket?.Dispose();
+            certificate?.Dispose();
             if (Explain(e, options) is ListenException explained)
             {
                 throw explained;
             }
             throw;
         }
-        return new WebServer(application, options, drain, time, socket);
+        return new WebServer(application, options, drain, time, socket, certificate, requests);
     }
 
     /// <summary>
-    /// Stops in order: readiness turns false, after <see cref="WebServerOptions.DrainDelay"/> nothing new is accepted, requests under way get
-    /// <see cref="WebServerOptions.DrainTimeout"/> to end.
+    /// Stops in order: readiness turns false; after <see cref="WebServerOptions.DrainDelay"/> new requests are refused with 503 and their connections closed,
+    /// while those under way get <see cref="WebServerOptions.DrainTimeout"/> to end and health still answers; then nothing listens any more.
     /// </summary>
     /// <param name="cancellationToken">Cancelled: cut off at once what still runs.</param>
     public async Task StopAsync(CancellationToken cancellationToken = default)
@@ -127,17 +139,38 @@ public sealed partial class WebServer : IAsyncDisposable
         {
             // Told to hurry.
         }
+        _drain.Close();
+        using CancellationTokenSource late = new(_options.DrainTimeout, _time);
+        using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(late.Token, cancellationToken);
         try
         {
-            await _application.StopAsync(cancellationToken);
+            await _requests.WaitUntilIdleAsync().WaitAsync(either.Token);
+            // Handlers are through; what they wrote may still be on its way to slow readers.
+            await _application.StopAsync(either.Token);
         }
         catch (OperationCanceledException)
         {
-            // The time for a graceful end is over: Kestrel has cut off what was left.
+            // The time for a graceful end is over: Kestrel cuts off what is left.
+            using CancellationTokenSource now = new(TimeSpan.Zero, _time);
+            await now.CancelAsync();
+            await StopNowAsync(now.Token);
         }
         finally
         {
             _socket?.Dispose();
+            _certificate?.Dispose();
+        }
+    }
+
+    private async Task StopNowAsync(CancellationToken now)
+    {
+        try
+        {
+            await _application.StopAsync(now);
+        }
+        catch (OperationCanceledException)
+        {
+            // As asked.
         }
     }
 
@@ -149,7 +182,7 @@ public sealed partial class WebServer : IAsyncDisposable
         await _application.DisposeAsync();
     }
 
-    private static void Configure(KestrelServerOptions kestrel, WebServerOptions options, UnixSocketFile? socket)
+    private static void Configure(KestrelServerOptions kestrel, WebServerOptions options, UnixSocketFile? socket, CertificateFiles? certificate)
     {
         kestrel.AddServerHeader = false;
         kestrel.AllowSynchronousIO = false;
@@ -171,25 +204,37 @@ public sealed partial class WebServer : IAsyncDisposable
         }
         else
         {
-            kestrel.Listen(options.Listen.EndPoint!, listen => ConfigureTls(listen, options));
+            kestrel.Listen(options.Listen.EndPoint!, listen => ConfigureTls(listen, certificate));
         }
     }
 
-    private static void ConfigureTls(ListenOptions listen, WebServerOptions options)
+    private static void ConfigureTls(ListenOptions listen, CertificateFiles? certificate)
     {
-        if (options.Certificate is not Func<X509Certificate2> certificate)
+        if (certificate is null)
         {
             return;
         }
+        listen.Protocols = HttpProtocols.Http1AndHttp2;
         listen.UseHttps(new TlsHandshakeCallbackOptions
         {
             OnConnection = _ => ValueTask.FromResult(new SslServerAuthenticationOptions
             {
-                ServerCertificate = certificate(),
+                ServerCertificateContext = certificate.Current,
+                EnabledSslProtocols = SslProtocols.Tls13,
                 // A resumed session would link two connections (law 9).
                 AllowTlsResume = false,
             }),
         });
+    }
+
+    /// <summary>Whether a request came after the server was closed, for a route that is not served until the end.</summary>
+    private static bool Closed(HttpContext context, DrainSignal drain) =>
+        drain.IsClosing && context.GetEndpoint()?.Metadata.GetMetadata<ServedToTheEnd>() is null;
+
+    private static Task RefuseAsync(HttpContext context, WebServerOptions options)
+    {
+        context.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
+        return options.WriteError?.Invoke(context, StatusCodes.Status503ServiceUnavailable) ?? Task.CompletedTask;
     }
 
     private static Uri AddressOf(WebApplication application, WebServerOptions options)
@@ -230,9 +275,27 @@ public sealed partial class WebServer : IAsyncDisposable
     private static partial void LogUnhandled(ILogger logger, string role, string exception);
 
     /// <summary>The first handler: nothing that a route throws reaches the framework, which would log it with the request.</summary>
-    private sealed class Front(RequestDelegate next, WebServerOptions options, ILogger log)
+    private sealed class Front(RequestDelegate next, WebServerOptions options, DrainSignal drain, RequestCount requests, ILogger log)
     {
         public async Task InvokeAsync(HttpContext context)
+        {
+            requests.Enter();
+            try
+            {
+                if (drain.IsClosing)
+                {
+                    // Over HTTP/2 this becomes GOAWAY.
+                    context.Response.Headers.Connection = "close";
+                }
+                await AnswerAsync(context);
+            }
+            finally
+            {
+                requests.Leave();
+            }
+        }
+
+        private async Task AnswerAsync(HttpContext context)
         {
             int? status = null;
             try
@@ -270,6 +333,10 @@ public sealed partial class WebServer : IAsyncDisposable
             string? allow = context.Response.Headers.Allow;
             context.Response.Clear();
             context.Response.StatusCode = code;
+            if (drain.IsClosing)
+            {
+                context.Response.Headers.Connection = "close";
+            }
             if (allow is not null)
             {
                 context.Response.Headers.Allow = allow;

@@ -1,4 +1,3 @@
-using System.Security.Cryptography.X509Certificates;
 using Microsoft.AspNetCore.Http;
 
 namespace Tacit.Hosting;
@@ -17,8 +16,8 @@ public sealed record WebServerOptions
     /// <summary>Mode of a Unix socket to listen on. Wider than 0600 only where another user's role has to reach it.</summary>
     public UnixFileMode SocketMode { get; init; } = UnixFileMode.UserRead | UnixFileMode.UserWrite;
 
-    /// <summary>Certificate for HTTPS; null serves plain HTTP. Asked for at each handshake, so a renewed one is taken up without a restart.</summary>
-    public Func<X509Certificate2>? Certificate { get; init; }
+    /// <summary>HTTPS, by files that are taken up again when they change; off unless set. TLS 1.3 only, HTTP/1.1 and HTTP/2 by ALPN. Not for Unix sockets.</summary>
+    public TlsOptions Tls { get; init; } = new();
 
     /// <summary>Most bytes of a request body. Null leaves it to the handlers, which read with a bound of their own (<see cref="RequestBody"/>).</summary>
     public long? MaxRequestBodyBytes { get; init; }
@@ -39,10 +38,10 @@ public sealed record WebServerOptions
 
     public TimeSpan KeepAliveTimeout { get; init; } = TimeSpan.FromSeconds(90);
 
-    /// <summary>How long requests under way may take to end once a stop began; then they are cut off.</summary>
+    /// <summary>How long requests under way may take to end once the server is closed to new ones; then they are cut off.</summary>
     public TimeSpan DrainTimeout { get; init; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>How long to go on answering after readiness turned false, so that a load balancer notices first.</summary>
+    /// <summary>How long to go on taking requests after readiness turned false, so that a load balancer notices first.</summary>
     public TimeSpan DrainDelay { get; init; } = TimeSpan.Zero;
 
     /// <summary>Shared with the role's other servers and loops; the server makes its own if null.</summary>

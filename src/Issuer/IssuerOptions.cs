@@ -18,6 +18,9 @@ public sealed record IssuerOptions : IValidatedSettings
     /// <summary>Where it answers. Default: port 8225 of this machine.</summary>
     public ListenAddress Listen { get; init; } = ListenAddress.Loopback(DefaultPort);
 
+    /// <summary>HTTPS by certificate files that are taken up again when they change. Default: plain HTTP, for a terminator in front.</summary>
+    public TlsOptions Tls { get; init; } = new();
+
     /// <summary>The issuer_name in every challenge for its tokens (RFC 9577 §2.1.1), usually its host name.</summary>
     public string IssuerName { get; init; } = "";
 
@@ -62,6 +65,12 @@ public sealed record IssuerOptions : IValidatedSettings
     /// <summary>Connections at once. Default: 10,000.</summary>
     public int MaxConnections { get; init; } = 10_000;
 
+    /// <summary>How long requests are still taken after readiness turned false, for a load balancer to notice. Default: not at all.</summary>
+    public TimeSpan DrainDelay { get; init; }
+
+    /// <summary>How long requests under way may take to end once no new one is taken. Default: 30 seconds.</summary>
+    public TimeSpan DrainTimeout { get; init; } = TimeSpan.FromSeconds(30);
+
     /// <exception cref="KeyProtectionException">Neither or both are set.</exception>
     internal (KeyProtectionKind Kind, SecretReference Secret, string Setting) KeySecret => (Passphrase, KeyFile) switch
     {
@@ -86,7 +95,10 @@ public sealed record IssuerOptions : IValidatedSettings
             .RequireRange(RestoreBurst, 1, 1_000_000, nameof(RestoreBurst))
             .RequireRange(VoucherFailureBurst, 1, 1_000_000, nameof(VoucherFailureBurst))
             .RequireRange(MaxBodyBytes, 4L << 20, 1L << 40, nameof(MaxBodyBytes))
-            .RequireRange(MaxConnections, 1, 1_000_000, nameof(MaxConnections));
+            .RequireRange(MaxConnections, 1, 1_000_000, nameof(MaxConnections))
+            .RequireRange(DrainDelay, TimeSpan.Zero, TimeSpan.FromMinutes(10), nameof(DrainDelay))
+            .RequireRange(DrainTimeout, TimeSpan.Zero, TimeSpan.FromHours(1), nameof(DrainTimeout));
+        Tls.Validate(validation);
         foreach (Plan plan in Plans)
         {
             if (plan.FindFault() is string fault)

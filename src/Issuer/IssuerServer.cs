@@ -194,7 +194,10 @@ public sealed class IssuerServer : IAsyncDisposable
                 MaxConnections = options.MaxConnections,
                 MaxRequestBodyBytes = GenericBatchRequest.MaxSizeInBytes,
                 MinRequestBodyBytesPerSecond = LeastBodyBytesPerSecond,
+                Tls = options.Tls,
                 Drain = _drain,
+                DrainDelay = options.DrainDelay,
+                DrainTimeout = options.DrainTimeout,
                 WriteError = Problems.WriteStatusAsync,
             },
             routes =>

@@ -120,6 +120,7 @@ public sealed class SignerServer : IAsyncDisposable
                 SocketMode = UnixFileMode.UserRead | UnixFileMode.UserWrite
                     | (options.SocketForGroup ? UnixFileMode.GroupRead | UnixFileMode.GroupWrite : UnixFileMode.None),
                 MaxRequestBodyBytes = SignerWire.MaxRequestSizeInBytes,
+                Tls = options.Tls,
                 Drain = _drain,
             },
             routes => InternalChannel.Map(

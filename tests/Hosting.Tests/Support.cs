@@ -43,11 +43,11 @@ internal sealed class GreedyLog : ILoggerFactory
 internal static class Servers
 {
     public static Task<WebServer> StartAsync(
-        Action<IEndpointRouteBuilder> map, Func<WebServerOptions, WebServerOptions>? change = null, ILoggerFactory? loggers = null)
+        Action<IEndpointRouteBuilder> map, Func<WebServerOptions, WebServerOptions>? change = null, ILoggerFactory? loggers = null, TimeProvider? time = null)
     {
         WebServerOptions options = new() { Role = "test", Listen = ListenAddress.Loopback(0), DrainTimeout = TimeSpan.FromSeconds(5) };
         return WebServer.StartAsync(
-            change?.Invoke(options) ?? options, map, TimeProvider.System, loggers ?? NullLoggerFactory.Instance, TestContext.Current.CancellationToken);
+            change?.Invoke(options) ?? options, map, time ?? TimeProvider.System, loggers ?? NullLoggerFactory.Instance, TestContext.Current.CancellationToken);
     }
 
     public static HttpMessageInvoker Client() => new(new SocketsHttpHandler { UseProxy = false, AllowAutoRedirect = false, UseCookies = false });

@@ -1,6 +1,4 @@
 using System.Net.Sockets;
-using System.Security.Cryptography;
-using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
@@ -228,6 +226,72 @@ public sealed class WebServerTests
     }
 
     [Fact]
+    public async Task Stop_goes_on_taking_requests_for_the_drain_delay_and_then_refuses_them_while_old_ones_end()
+    {
+        TaskCompletionSource entered = new();
+        TaskCompletionSource release = new();
+        FakeTime time = new(new DateTimeOffset(2026, 3, 1, 0, 0, 0, TimeSpan.Zero));
+        using DrainSignal drain = new();
+        Health health = new(drain);
+        await using WebServer server = await Servers.StartAsync(
+            routes =>
+            {
+                health.Map(routes);
+                routes.MapGet("/slow", (RequestDelegate)(async c =>
+                {
+                    entered.SetResult();
+                    await release.Task;
+                    await c.Response.WriteAsync("whole");
+                }));
+                routes.MapGet("/quick", (RequestDelegate)(c => c.Response.WriteAsync("here")));
+            },
+            o => o with { Drain = drain, DrainDelay = TimeSpan.FromSeconds(10), DrainTimeout = TimeSpan.FromSeconds(30) }, time: time);
+        Task<(int Status, string Body, HttpResponseMessage)> slow = Servers.GetAsync(new Uri(server.Address, "/slow"));
+        await entered.Task;
+
+        Task stop = server.StopAsync(Ct);
+        Assert.Equal(503, (await Servers.GetAsync(new Uri(server.Address, "/health/ready"))).Status);
+        Assert.Equal(200, (await Servers.GetAsync(new Uri(server.Address, "/health/live"))).Status);
+        (int status, string body, HttpResponseMessage response) = await Servers.GetAsync(new Uri(server.Address, "/quick"));
+        Assert.Equal((200, "here", null), (status, body, response.Headers.ConnectionClose));
+
+        time.Advance(TimeSpan.FromSeconds(10));
+        await drain.WaitUntilClosingAsync(Ct);
+        (status, _, response) = await Servers.GetAsync(new Uri(server.Address, "/quick"));
+        Assert.Equal((503, true), (status, response.Headers.ConnectionClose));
+        Assert.Equal(503, (await Servers.GetAsync(new Uri(server.Address, "/health/ready"))).Status);
+        Assert.Equal(200, (await Servers.GetAsync(new Uri(server.Address, "/health/live"))).Status);
+        Assert.False(stop.IsCompleted);
+
+        release.SetResult();
+        Assert.Equal("whole", (await slow).Body);
+        await stop;
+        await Assert.ThrowsAsync<HttpRequestException>(() => Servers.GetAsync(server.Address));
+    }
+
+    [Fact]
+    public async Task Stop_cuts_off_what_outlasts_the_drain_time()
+    {
+        TaskCompletionSource entered = new();
+        FakeTime time = new(new DateTimeOffset(2026, 3, 1, 0, 0, 0, TimeSpan.Zero));
+        await using WebServer server = await Servers.StartAsync(
+            routes => routes.MapGet("/", (RequestDelegate)(async c =>
+            {
+                entered.SetResult();
+                await Task.Delay(Timeout.Infinite, c.RequestAborted);
+            })),
+            o => o with { DrainTimeout = TimeSpan.FromSeconds(30) }, time: time);
+        Task<(int, string, HttpResponseMessage)> request = Servers.GetAsync(server.Address);
+        await entered.Task;
+        Task stop = server.StopAsync(Ct);
+        time.Advance(TimeSpan.FromSeconds(29));
+        Assert.False(request.IsCompleted);
+        time.Advance(TimeSpan.FromSeconds(1));
+        await Assert.ThrowsAsync<HttpRequestException>(() => request);
+        await stop;
+    }
+
+    [Fact]
     public async Task Stop_told_to_hurry_cuts_off_what_runs()
     {
         TaskCompletionSource entered = new();
@@ -256,37 +320,5 @@ public sealed class WebServerTests
         Assert.Equal(503, status);
         Assert.Contains("database", body, StringComparison.Ordinal);
         Assert.Equal(200, (await Servers.GetAsync(new Uri(server.Address, "/health/live"))).Status);
-    }
-
-    [Fact]
-    public async Task Https_serves_and_takes_up_a_renewed_certificate()
-    {
-        using X509Certificate2 first = Certificate("first");
-        using X509Certificate2 second = Certificate("second");
-        X509Certificate2 current = first;
-        await using WebServer server = await Servers.StartAsync(
-            routes => routes.MapGet("/", (RequestDelegate)(c => c.Response.WriteAsync(c.Request.Scheme))), o => o with { Certificate = () => current });
-        Assert.Equal(("https", "CN=first"), await AskAsync());
-        current = second;
-        Assert.Equal(("https", "CN=second"), await AskAsync());
-
-        async Task<(string, string)> AskAsync()
-        {
-            string subject = "";
-            using HttpMessageInvoker client = new(new SocketsHttpHandler
-            {
-                SslOptions = { RemoteCertificateValidationCallback = (_, certificate, _, _) => (subject = certificate!.Subject).Length > 0 },
-            });
-            using HttpResponseMessage response = await client.SendAsync(new HttpRequestMessage(HttpMethod.Get, server.Address), Ct);
-            return (await response.Content.ReadAsStringAsync(Ct), subject);
-        }
-    }
-
-    private static X509Certificate2 Certificate(string name)
-    {
-        using ECDsa key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        using X509Certificate2 made = new CertificateRequest("CN=" + name, key, HashAlgorithmName.SHA256)
-            .CreateSelfSigned(TimeProvider.System.GetUtcNow().AddDays(-1), TimeProvider.System.GetUtcNow().AddDays(1));
-        return X509CertificateLoader.LoadPkcs12(made.Export(X509ContentType.Pkcs12), null);
     }
 }

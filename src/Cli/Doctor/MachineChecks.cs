@@ -86,7 +86,7 @@ internal static class MachineChecks
     public static Finding Clock(TimeProvider time, string dataFolder)
     {
         DateTimeOffset now = time.GetUtcNow();
-        DateTimeOffset built = File.GetLastWriteTimeUtc(typeof(MachineChecks).Assembly.Location);
+        DateTimeOffset built = File.GetLastWriteTimeUtc(Environment.ProcessPath ?? AppContext.BaseDirectory);
         const string fix = "Set the clock (timedatectl set-ntp true): keys and tokens are bound to periods.";
         string text = now.ToString("yyyy-MM-dd HH:mm:ss 'UTC'", CultureInfo.InvariantCulture);
         if (now < built.AddDays(-2))

@@ -39,7 +39,7 @@ internal static class AppRole
                 await client.DisposeAsync();
             });
         },
-        rememberedConfig: ClientFlags.RememberedFile).WithExamples(
+        rememberedConfig: ClientFlags.RememberedFile, servesTls: false).WithExamples(
             "tacit app",
             "OPENAI_BASE_URL=http://127.0.0.1:8224/v1 OPENAI_API_KEY=any some-program");
 }

@@ -38,10 +38,11 @@ internal static class RoleHost
     /// <param name="section">The role's section in the environment: <c>Issuer</c>.</param>
     /// <param name="check">Loads and checks the settings, secrets included, without starting anything.</param>
     /// <param name="start">Starts the role.</param>
+    /// <param name="servesTls">Whether the role can serve HTTPS: all that others than its own user reach.</param>
     /// <param name="rememberedConfig">A file in the data folder that stands for --config if that is not given and the file is there.</param>
     public static Command CreateCommand(
         Terminal terminal, Flags flags, string section, string description, Action<RoleContext> check, Func<RoleContext, CancellationToken, Task<RunningRole>> start,
-        string? rememberedConfig = null)
+        string? rememberedConfig = null, bool servesTls = true)
     {
         string role = section.ToLowerInvariant();
         Option<string?> config = new("--config") { Description = "JSON file with the role's settings.", HelpName = "FILE" };
@@ -56,7 +57,14 @@ internal static class RoleHost
         Option<LogLevel> level = new("--log-level") { Description = "debug, information, warning or error.", HelpName = "LEVEL", DefaultValueFactory = _ => LogLevel.Information };
         Option<bool> onlyCheck = new("--check") { Description = "Check the settings and end." };
         Option<bool> json = new("--json") { Description = "Print one line of JSON once the role is ready." };
+        Option<string?> certificate = new("--tls-certificate") { Description = "PEM file with the certificate to serve HTTPS with; taken up again when it changes.", HelpName = "FILE" };
+        Option<SecretReference?> key = Flags.Secret("--tls-key", "The certificate's private key in PEM.");
         Command command = new(role, description) { config, listen, level, onlyCheck, json };
+        if (servesTls)
+        {
+            command.Add(certificate);
+            command.Add(key);
+        }
         command.SetAction(async (parsed, stop) =>
         {
             using LineLog log = new(terminal.OpenLog(), parsed.GetValue(level), TimeProvider.System);
@@ -68,6 +76,10 @@ internal static class RoleHost
                 .AddEnvironment(section)
                 .AddFlag("DataDirectory", parsed.GetValue(flags.Data) is null ? null : data, "--data")
                 .AddFlag("Listen", parsed.GetValue(listen), "--listen");
+            if (servesTls)
+            {
+                settings.AddFlag("Tls:Certificate", parsed.GetValue(certificate), "--tls-certificate").AddFlag("Tls:Key", parsed.GetValue(key)?.ToString(), "--tls-key");
+            }
             RoleContext context = new(settings, TimeProvider.System, log, terminal.Progress, terminal.Note);
             if (parsed.GetValue(onlyCheck))
             {

@@ -24,6 +24,7 @@ internal static class ServerRoles
                 nameof(options.InternalKey));
             context.Try(options.Passphrase, nameof(options.Passphrase));
             context.Try(options.KeyFile, nameof(options.KeyFile));
+            CheckTls(options.Tls, context);
         },
         async (context, stop) =>
         {
@@ -48,6 +49,7 @@ internal static class ServerRoles
             IssuerOptions options = context.Settings.Load(SettingsJson.Default.IssuerOptions);
             context.Try(options.Passphrase, nameof(options.Passphrase));
             context.Try(options.KeyFile, nameof(options.KeyFile));
+            CheckTls(options.Tls, context);
             CheckLink(signer, options.DataDirectory, context);
         },
         async (context, stop) =>
@@ -79,6 +81,7 @@ internal static class ServerRoles
                 context.Try(key, "Inference:Backends:Keys");
             }
             CheckLink(signer, options.DataDirectory, context);
+            CheckTls(options.Tls, context);
         },
         async (context, stop) =>
         {
@@ -103,6 +106,12 @@ internal static class ServerRoles
         link.Load(SettingsJson.Default.SignerLink).Connect(dataFolder, context.Time);
 
     private static string Authority(Uri address) => address.GetLeftPart(UriPartial.Authority);
+
+    private static void CheckTls(TlsOptions tls, RoleContext context)
+    {
+        tls.Try();
+        context.Try(tls.Key, "Tls:Key");
+    }
 
     private static void CheckLink(SettingsLoader loader, string dataFolder, RoleContext context)
     {

@@ -3,6 +3,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Tacit.App;
 using Tacit.Gateway;
+using Tacit.Hosting;
 using Tacit.Issuer;
 using Tacit.Protocol;
 using Tacit.Signer;
@@ -18,6 +19,7 @@ namespace Tacit.Cli.Settings;
 [JsonSerializable(typeof(GatewayOptions))]
 [JsonSerializable(typeof(AppOptions))]
 [JsonSerializable(typeof(SignerLink))]
+[JsonSerializable(typeof(TlsOptions))]
 [JsonSerializable(typeof(InferenceSettings))]
 internal sealed partial class SettingsJson : JsonSerializerContext;
 

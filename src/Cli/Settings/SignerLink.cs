@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 using Tacit.Hosting;
 using Tacit.Protocol;
 using Tacit.Signer;
@@ -13,6 +15,9 @@ internal sealed record SignerLink
     /// <summary>The key that both share, at least 16 bytes.</summary>
     public SecretReference? Key { get; init; }
 
+    /// <summary>PEM file with the only certificates that the signer's may be or lead to, where it is not one that the whole world trusts. Default: those of the system.</summary>
+    public string? TrustedCertificate { get; init; }
+
     public TimeSpan Timeout { get; init; } = TimeSpan.FromSeconds(30);
 
     /// <exception cref="SettingsException">There is no key, or no such address.</exception>
@@ -26,6 +31,23 @@ internal sealed record SignerLink
         }
         using SecretBytes key = Key.Load("Signer:Key");
         return new InternalChannelClient(
-            Address ?? "unix:" + Path.Combine(dataFolder, SignerOptions.DefaultSocketName), SignerServer.InternalPath, key, SignerWire.MaxResponseSizeInBytes, Timeout, time, "Signer:Address");
+            Address ?? "unix:" + Path.Combine(dataFolder, SignerOptions.DefaultSocketName), SignerServer.InternalPath, key, SignerWire.MaxResponseSizeInBytes, Timeout, time, "Signer:Address",
+            TrustedCertificate is null ? null : LoadRoots(TrustedCertificate));
+    }
+
+    private static X509Certificate2Collection LoadRoots(string path)
+    {
+        X509Certificate2Collection roots = [];
+        try
+        {
+            roots.ImportFromPemFile(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or CryptographicException)
+        {
+            // Told below.
+        }
+        return roots.Count > 0
+            ? roots
+            : throw new SettingsException(new SettingsProblem("Signer:TrustedCertificate", $"{path} holds no certificate that can be read", "Name the signer's certificate, or its root's, in PEM."));
     }
 }

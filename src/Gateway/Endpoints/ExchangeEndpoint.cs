@@ -26,7 +26,7 @@ internal sealed class ExchangeEndpoint(GatewayParts parts)
             return;
         }
 
-        if (parts.Drain.IsDraining)
+        if (parts.Drain.IsClosing)
         {
             await ErrorReply.WriteAsync(context, ApiError.Create(ErrorCodes.ShuttingDown, "The gateway is going down; try again."), Routes.TokenUnspent);
             return;

@@ -46,7 +46,7 @@ internal sealed class RedemptionEndpoint
             return;
         }
 
-        if (_parts.Drain.IsDraining)
+        if (_parts.Drain.IsClosing)
         {
             await ErrorReply.WriteAsync(context, ApiError.Create(ErrorCodes.ShuttingDown, "The gateway is going down; try again."), Routes.TokenUnspent);
             return;
