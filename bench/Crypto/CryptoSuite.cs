@@ -10,6 +10,7 @@ internal sealed class CryptoSuite : Suite
 {
     private const int BatchSize = 100;
 
+    private static readonly int[] s_junkPercents = [0, 1, 10, 50];
     private static readonly BlindRsaVariant s_variant = BlindRsaVariant.DeterministicPss;
 
     internal override string Name => "crypto";
@@ -39,6 +40,11 @@ internal sealed class CryptoSuite : Suite
         Add("batch 0xDA7A", BatchSize, SignBatch(derived));
         Add("verify 0x0002", 1, Verify(plain));
         Add("verify 0xDA7A", 1, Verify(derived));
+        foreach (int junk in s_junkPercents)
+        {
+            Add(Together(junk), BlindRsaBatchVerifier.MaxCount, VerifyTogether(derived, junk));
+        }
+
         Add("bare exponentiation e'", 1, bareLong.Raise);
         Add("bare exponentiation 65537", 1, bareShort.Raise);
         Add("bare inversion", 1, bareShort.Invert);
@@ -60,6 +66,10 @@ internal sealed class CryptoSuite : Suite
                 "verify 0xDA7A with the public key", "verify 0xDA7A", "verifies/s",
                 $"bare libcrypto exponentiation, same exponent: {Format(measured.Median("bare exponentiation e'"))}/s",
                 measured.Median("bare exponentiation e'"), 0.8),
+            .. s_junkPercents.Select(junk => new Row(
+                $"verify 0xDA7A, {BlindRsaBatchVerifier.MaxCount} waiting, with their salts{(junk == 0 ? "" : $", {junk}% false")}",
+                measured.Median(Together(junk)), "verifies/s", $"one at a time: {Format(measured.Median("verify 0xDA7A"))}/s",
+                measured.Median(Together(junk)) / measured.Median("verify 0xDA7A"), junk == 0 ? 5 : null, Row.Higher)),
             WalletRow("wallet 0x0002: blind + finalize + verify", "wallet 0x0002", "bare exponentiation 65537"),
             WalletRow("wallet 0xDA7A: blind + finalize + verify", "wallet 0xDA7A", "bare exponentiation e'"),
         ];
@@ -104,6 +114,56 @@ internal sealed class CryptoSuite : Suite
         byte[] final = new byte[key.ModulusSizeInBytes];
         Require(state.TryFinalize(signature, final));
         return () => Require(key.PublicKey.Verify(s_variant, message, final));
+    }
+
+    private static string Together(int junkPercent) => $"verify 0xDA7A together, {junkPercent}% junk";
+
+    /// <summary>Every call gets other signatures, and false ones where chance puts them.</summary>
+    private static Action VerifyTogether(BlindRsaPrivateKey key, int junkPercent)
+    {
+        const int kept = 512;
+        SaltedSignature[] signatures = [.. Enumerable.Range(0, kept).Select(_ => Salted(key))];
+        byte[] junk = RandomNumberGenerator.GetBytes(key.ModulusSizeInBytes);
+        junk[0] = 0;
+        BlindRsaBatchVerifier verifier = new(key.PublicKey, s_variant);
+        SaltedSignature[] batch = new SaltedSignature[BlindRsaBatchVerifier.MaxCount];
+        BatchVerdict[] verdicts = new BatchVerdict[batch.Length];
+        int next = 0;
+        return () =>
+        {
+            int falseOnes = 0;
+            for (int i = 0; i < batch.Length; i++)
+            {
+                bool isJunk = RandomNumberGenerator.GetInt32(100) < junkPercent;
+                batch[i] = isJunk ? signatures[next] with { Signature = junk } : signatures[next];
+                next = (next + 1) % kept;
+                falseOnes += isJunk ? 1 : 0;
+            }
+
+            // As a queue would: so many at once as the verifier asks for.
+            for (int first = 0; first < batch.Length;)
+            {
+                int count = Math.Min(verifier.PreferredCount, batch.Length - first);
+                verifier.Verify(batch.AsSpan(first, count), verdicts.AsSpan(first, count));
+                first += count;
+            }
+
+            Require(verdicts.Count(verdict => verdict != BatchVerdict.Valid) == falseOnes);
+        };
+    }
+
+    private static SaltedSignature Salted(BlindRsaPrivateKey key)
+    {
+        byte[] message = Message();
+        byte[] seed = RandomNumberGenerator.GetBytes(BlindRsaPublicKey.SeedSizeInBytes);
+        byte[] salt = new byte[s_variant.SaltSizeInBytes];
+        BlindRsaPublicKey.DeriveSalt(seed, salt);
+        byte[] blinded = new byte[key.ModulusSizeInBytes];
+        byte[] answer = new byte[key.ModulusSizeInBytes];
+        byte[] signature = new byte[key.ModulusSizeInBytes];
+        using BlindingState state = key.PublicKey.Blind(s_variant, message, seed, blinded);
+        Require(key.BlindSign(blinded, answer) == BlindSignStatus.Success && state.TryFinalize(answer, signature));
+        return new SaltedSignature(message, signature, salt);
     }
 
     /// <summary>The signer's part is done beforehand: one seed gives one blinded message, so one answer serves all.</summary>

@@ -16,7 +16,7 @@ public sealed class BlindRsaPublicKey : IDisposable
     /// <summary>Size of the seed from which <see cref="Blind(BlindRsaVariant, ReadOnlySpan{byte}, ReadOnlySpan{byte}, Span{byte})"/> derives everything random.</summary>
     public const int SeedSizeInBytes = 32;
 
-    private const int MaxModulusSize = 512;
+    internal const int MaxModulusSize = 512;
     private const int MaxStackMessage = 1024;
 
     private readonly RsaPublicNumbers _numbers;
@@ -49,6 +49,8 @@ public sealed class BlindRsaPublicKey : IDisposable
         && blindedMessage.SequenceCompareTo(_numbers.ExportModulus()) < 0;
 
     internal RsaPublicNumbers Numbers => _numbers;
+
+    internal bool IsDerived => _isDerived;
 
     /// <summary>Reads a DER SubjectPublicKeyInfo with RSASSA-PSS, SHA-384, MGF1-SHA-384, salt 48 (RFC 9578 §6.5).</summary>
     /// <exception cref="CryptographicException">Anything else, trailing bytes included.</exception>
@@ -155,7 +157,48 @@ public sealed class BlindRsaPublicKey : IDisposable
     /// <param name="variant">The variant.</param>
     /// <param name="preparedMessage">The message as it was blinded.</param>
     /// <param name="signature">Any length; only <see cref="ModulusSizeInBytes"/> can be right.</param>
-    public bool Verify(BlindRsaVariant variant, ReadOnlySpan<byte> preparedMessage, ReadOnlySpan<byte> signature)
+    public bool Verify(BlindRsaVariant variant, ReadOnlySpan<byte> preparedMessage, ReadOnlySpan<byte> signature) =>
+        VerifyCore(variant, preparedMessage, signature, upToSign: false, salt: default);
+
+    /// <summary>
+    /// As <see cref="Verify"/>, but n − s passes wherever s does: what <see cref="BlindRsaBatchVerifier"/> says of a signature, said of one alone.
+    /// </summary>
+    /// <remarks>Whoever has one of the two has the other, so this lets nobody sign more messages. It does mean two signatures on one message.</remarks>
+    /// <param name="variant">The variant.</param>
+    /// <param name="preparedMessage">The message as it was blinded.</param>
+    /// <param name="signature">Any length; only <see cref="ModulusSizeInBytes"/> can be right.</param>
+    public bool VerifyUpToSign(BlindRsaVariant variant, ReadOnlySpan<byte> preparedMessage, ReadOnlySpan<byte> signature) =>
+        VerifyCore(variant, preparedMessage, signature, upToSign: true, salt: default);
+
+    /// <param name="variant">The variant.</param>
+    /// <param name="preparedMessage">The message as it was blinded.</param>
+    /// <param name="signature">Any length.</param>
+    /// <param name="salt">As long as the variant's: gets the salt that the signature was made with, if it is one.</param>
+    internal bool VerifyUpToSign(BlindRsaVariant variant, ReadOnlySpan<byte> preparedMessage, ReadOnlySpan<byte> signature, Span<byte> salt) =>
+        VerifyCore(variant, preparedMessage, signature, upToSign: true, salt);
+
+    /// <summary>EMSA-PSS of a message with a given salt.</summary>
+    internal void Encode(ReadOnlySpan<byte> preparedMessage, ReadOnlySpan<byte> salt, Span<byte> encoded)
+    {
+        Span<byte> hash = stackalloc byte[EmsaPss.HashSize];
+        HashMessage(preparedMessage, hash);
+        EmsaPss.Encode(hash, salt, encoded);
+    }
+
+    /// <summary>The salt that <see cref="Blind(BlindRsaVariant, ReadOnlySpan{byte}, ReadOnlySpan{byte}, Span{byte})"/> takes from this seed.</summary>
+    /// <remarks>Secret until the signature is shown; from then on whoever has the public key can compute it from the signature.</remarks>
+    /// <param name="seed">32 bytes.</param>
+    /// <param name="salt">As long as the variant's.</param>
+    public static void DeriveSalt(ReadOnlySpan<byte> seed, Span<byte> salt)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(seed.Length, SeedSizeInBytes);
+        SeededBlinding.DeriveSalt(seed, salt);
+    }
+
+    public void Dispose() => _numbers.Dispose();
+
+    private bool VerifyCore(
+        BlindRsaVariant variant, ReadOnlySpan<byte> preparedMessage, ReadOnlySpan<byte> signature, bool upToSign, Span<byte> salt)
     {
         ArgumentNullException.ThrowIfNull(variant);
         if (signature.Length != ModulusSizeInBytes)
@@ -177,15 +220,26 @@ public sealed class BlindRsaPublicKey : IDisposable
             }
 
             _numbers.Power(scratch.B, scratch.A, scratch.Context);
+
+            // An encoded message ends in bc, so it is even, and n minus it is odd: the parity tells which of the two this can be.
+            if (upToSign && scratch.B.IsOdd())
+            {
+                LibCrypto.Check(LibCrypto.BN_sub(scratch.B, _numbers.N, scratch.B));
+            }
+
             scratch.B.Write(encoded);
         }
 
         Span<byte> hash = stackalloc byte[EmsaPss.HashSize];
         HashMessage(preparedMessage, hash);
-        return EmsaPss.Verify(hash, variant.SaltSizeInBytes, encoded);
-    }
+        if (!EmsaPss.Verify(hash, variant.SaltSizeInBytes, encoded))
+        {
+            return false;
+        }
 
-    public void Dispose() => _numbers.Dispose();
+        EmsaPss.SaltOfVerified(encoded, salt.Length).CopyTo(salt);
+        return true;
+    }
 
     private void HashMessage(ReadOnlySpan<byte> preparedMessage, Span<byte> hash)
     {

@@ -53,6 +53,10 @@ internal static class EmsaPss
         return CryptographicOperations.FixedTimeEquals(hash, expected);
     }
 
+    /// <summary>The salt in what <see cref="Verify"/> left of an encoded message that was right.</summary>
+    internal static ReadOnlySpan<byte> SaltOfVerified(ReadOnlySpan<byte> unmasked, int saltLength) =>
+        unmasked[..^(HashSize + 1)][^saltLength..];
+
     private static void HashWithSalt(ReadOnlySpan<byte> messageHash, ReadOnlySpan<byte> salt, Span<byte> hash)
     {
         Span<byte> input = stackalloc byte[8 + (2 * HashSize)];
