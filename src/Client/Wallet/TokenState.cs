@@ -9,6 +9,12 @@ namespace Tacit.Client;
 ///                                   └─→ held (no connection: nothing left the machine)
 /// </code>
 /// A token that can no longer become or buy anything is void.
+/// A subscription's chain is a row that is replaced by its successor's (<see cref="ChainStep"/>):
+/// <code>
+/// reserved → requested → held → presented, its successor requested → held, the row before gone
+///                                    ├─→ refused (the gateway does not renew it)
+///                                    └─→ lost (somebody else went on with it)
+/// </code>
 /// </summary>
 internal enum TokenState
 {
@@ -36,4 +42,10 @@ internal enum TokenState
 
     /// <summary>Its key's grace is over, or its index was given up before it was signed.</summary>
     Void = 8,
+
+    /// <summary>The end of a chain for its period: the gateway refuses to renew it.</summary>
+    Refused = 9,
+
+    /// <summary>The end of a chain in this wallet: another copy of it went on.</summary>
+    Lost = 10,
 }

@@ -20,7 +20,7 @@ internal sealed partial class WalletJournal
             session => session.Query(
                 $"""
                 SELECT {TokenSeries.Columns}, t.idx, t.conversation FROM token t JOIN series s ON s.id = t.series
-                WHERE t.state IN (3, 6, 7) AND s.exchange_until > $1
+                WHERE t.state IN (3, 6, 7) AND s.exchange_until > $1 AND s.namespace <> {ChainNamespace}
                 AND NOT EXISTS (SELECT 1 FROM token n WHERE n.predecessor_series = t.series AND n.predecessor_idx = t.idx AND n.state <> 8)
                 """,
                 row => (TokenSeries.Read(row), row.Int64(12), row.NullableBlob(13)), Now),
@@ -105,7 +105,7 @@ internal sealed partial class WalletJournal
         _database.ReadAsync(
             session => session.Query(
                 $"""
-                {SelectExchange} WHERE t.state IN (1, 2) AND p.state IN (3, 4, 6, 7) AND s.exchange_until > $1
+                {SelectExchange} WHERE t.state IN (1, 2) AND p.state IN (3, 4, 6, 7) AND s.exchange_until > $1 AND ps.namespace <> {ChainNamespace}
                 AND NOT EXISTS (SELECT 1 FROM request r WHERE r.series = p.series AND r.idx = p.idx)
                 """,
                 ReadExchange, Now),

@@ -1,3 +1,4 @@
+using Tacit.Protocol;
 using Tacit.Storage;
 
 namespace Tacit.Client;
@@ -19,8 +20,9 @@ internal sealed partial class WalletJournal
     /// Takes <paramref name="count"/> indexes of a series: first those that were reserved and refused before (their requests are unchanged), then new ones.
     /// </summary>
     /// <param name="freshRandomness">Makes the randomness of one token for a wallet that cannot be restored; null derives it from the seed.</param>
-    public Task<TokenBatch> ReserveAsync(TokenSeries series, int count, Func<byte[]>? freshRandomness, CancellationToken cancellationToken) =>
-        _database.WriteAsync(
+    public async Task<TokenBatch> ReserveAsync(TokenSeries series, int count, Func<byte[]>? freshRandomness, CancellationToken cancellationToken)
+    {
+        TokenBatch reserved = await _database.WriteAsync(
             session =>
             {
                 TokenSeries stored = Ensure(session, series);
@@ -45,10 +47,14 @@ internal sealed partial class WalletJournal
                 return new TokenBatch(batch, stored, tokens);
             },
             cancellationToken);
+        Taken(ChainStep.HeadReserved, series.Namespace == TokenNamespace.Chain);
+        return reserved;
+    }
 
     /// <summary>reserved → requested, with the hash of each blinded message. Before the first byte leaves.</summary>
-    public Task RequestAsync(TokenBatch batch, IReadOnlyList<byte[]> hashes, CancellationToken cancellationToken) =>
-        _database.WriteAsync(
+    public async Task RequestAsync(TokenBatch batch, IReadOnlyList<byte[]> hashes, CancellationToken cancellationToken)
+    {
+        await _database.WriteAsync(
             session =>
             {
                 for (int i = 0; i < batch.Tokens.Count; i++)
@@ -65,6 +71,8 @@ internal sealed partial class WalletJournal
                 }
             },
             cancellationToken);
+        Taken(ChainStep.HeadRequested, batch.Series.Namespace == TokenNamespace.Chain);
+    }
 
     /// <summary>requested → held, for those that were signed.</summary>
     /// <param name="tokens">Encoded tokens by index; sealed here.</param>
@@ -85,6 +93,7 @@ internal sealed partial class WalletJournal
                 Note(session, HistoryKind.Bought, series.Plan, sealedTokens.Count);
             },
             cancellationToken);
+        Taken(ChainStep.HeadHeld, series.Namespace == TokenNamespace.Chain);
     }
 
     /// <summary>requested → reserved: the issuer said that it signed none of these and debited nothing. Their indexes wait for the next fill.</summary>

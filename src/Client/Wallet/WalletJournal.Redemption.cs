@@ -12,7 +12,11 @@ namespace Tacit.Client;
 /// <param name="AllowUnknown">Whether a restored token, which may turn out spent, may be tried.</param>
 /// <param name="Policy">Picks among them.</param>
 internal sealed record TokenWish(
-    string Issuer, string Gateway, IReadOnlyList<string> Plans, DateTimeOffset UsableUntil, bool AllowUnknown, WalletPolicy Policy);
+    string Issuer, string Gateway, IReadOnlyList<string> Plans, DateTimeOffset UsableUntil, bool AllowUnknown, WalletPolicy Policy)
+{
+    /// <summary>Ids of the subscription plans that buy the request. A chain of one costs nothing more, so they come before all others.</summary>
+    public IReadOnlyList<string> Subscriptions { get; init; } = [];
+}
 
 /// <summary>A request with its token, as the journal holds it until it has ended.</summary>
 internal sealed record OpenRequest
@@ -36,6 +40,11 @@ internal sealed record OpenRequest
     public required PromptOperation Operation { get; init; }
 
     public required DateTimeOffset Started { get; init; }
+
+    /// <summary>The encoded TokenRequest of the link after this one, which the request carries; null unless a chain pays for it.</summary>
+    public byte[]? Successor { get; init; }
+
+    public TokenPlace Place => new(Series.Id, Index);
 }
 
 internal sealed partial class WalletJournal
@@ -181,7 +190,7 @@ internal sealed partial class WalletJournal
 
     private const string SelectOpen =
         $"""
-        SELECT {TokenSeries.Columns}, r.id, r.idx, t.sealed_token, r.came_from, r.conversation, r.operation, r.started
+        SELECT {TokenSeries.Columns}, r.id, r.idx, t.sealed_token, r.came_from, r.conversation, r.operation, r.started, r.sealed_successor
         FROM request r JOIN token t ON t.series = r.series AND t.idx = r.idx JOIN series s ON s.id = r.series
         """;
 
@@ -191,9 +200,10 @@ internal sealed partial class WalletJournal
     {
         TokenSeries series = TokenSeries.Read(row);
         long index = row.Int64(13);
+        byte[] id = row.Blob(12);
         return new OpenRequest
         {
-            Id = row.Blob(12),
+            Id = id,
             Series = series,
             Index = index,
             Token = _keys.Open(row.BlobSpan(14), PlaceOf("token"u8, new TokenPlace(series.Id, index))),
@@ -201,6 +211,7 @@ internal sealed partial class WalletJournal
             Conversation = new ConversationId(row.Blob(16)),
             Operation = (PromptOperation)row.Int32(17),
             Started = DateTimeOffset.FromUnixTimeSeconds(row.Int64(18)),
+            Successor = row.NullableBlob(19) is byte[] box ? _keys.Open(box, SuccessorPlace(id)) : null,
         };
     }
 

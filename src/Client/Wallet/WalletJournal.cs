@@ -30,7 +30,7 @@ internal sealed partial class WalletJournal
     public Task<IReadOnlyList<(TokenSeries Series, TokenState State, long Count)>> CountAsync(CancellationToken cancellationToken) =>
         _database.ReadAsync(
             session => session.Query(
-                $"SELECT {TokenSeries.Columns}, t.state, COUNT(*) FROM series s JOIN token t ON t.series = s.id GROUP BY s.id, t.state ORDER BY s.plan, s.deadline, s.id, t.state",
+                $"SELECT {TokenSeries.Columns}, t.state, COUNT(*) FROM series s JOIN token t ON t.series = s.id WHERE s.namespace <> {ChainNamespace} GROUP BY s.id, t.state ORDER BY s.plan, s.deadline, s.id, t.state",
                 row => (TokenSeries.Read(row), (TokenState)row.Int32(12), row.Int64(13))),
             cancellationToken);
 
@@ -58,7 +58,7 @@ internal sealed partial class WalletJournal
                 session.Execute(
                     """
                     UPDATE token SET state = 8, sealed_token = NULL, sealed_randomness = NULL
-                    WHERE state IN (1, 2, 3, 4, 6, 7) AND series IN (SELECT id FROM series WHERE exchange_until <= $1)
+                    WHERE state IN (1, 2, 3, 4, 6, 7) AND series IN (SELECT id FROM series WHERE exchange_until <= $1 AND namespace <> 1)
                     AND NOT EXISTS (SELECT 1 FROM request r WHERE r.series = token.series AND r.idx = token.idx)
                     """,
                     Now);

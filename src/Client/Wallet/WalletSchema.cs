@@ -100,5 +100,18 @@ internal static class WalletSchema
                 PRIMARY KEY (day, what, plan)
             ) {without_rowid};
             """),
+        new(2, "subscriptions", """
+            CREATE TABLE subscription (
+                issuer {text} NOT NULL,
+                plan {text} NOT NULL,
+                renews {int} NOT NULL,
+                bought_until {int} NOT NULL DEFAULT 0,
+                renew_at {int},
+                PRIMARY KEY (issuer, plan)
+            ) {without_rowid};
+
+            ALTER TABLE request ADD COLUMN sealed_successor {blob};
+            ALTER TABLE wallet ADD COLUMN restore_due {int} NOT NULL DEFAULT 0;
+            """),
     ];
 }
