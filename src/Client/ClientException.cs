@@ -54,6 +54,18 @@ public enum ClientError
     /// <summary>The wallet holds no token for this request, and could not or may not get one now.</summary>
     WalletEmpty,
 
+    /// <summary>Every chain of the subscription is in use, and the request waited long enough. Repeating helps.</summary>
+    SubscriptionBusy,
+
+    /// <summary>All chains of the subscription's period were started before, from this account.</summary>
+    SubscriptionUsed,
+
+    /// <summary>The conversation no longer fits its plan, and the settings say to ask before a larger one is used; the message names it.</summary>
+    PlanOutgrown,
+
+    /// <summary>The backup cannot be read: another passphrase, damaged, or no backup at all.</summary>
+    BackupUnusable,
+
     /// <summary>The caller's request is malformed.</summary>
     InvalidRequest,
 

@@ -1,3 +1,4 @@
+using System.Buffers.Text;
 using System.Net.Http.Headers;
 using System.Security.Cryptography;
 using System.Text.Json;
@@ -29,6 +30,9 @@ internal sealed class GatewayAnswer(HttpResponseMessage response, TransportLease
     public string? RetryAfter { get; } = response.Headers.TryGetValues("Retry-After", out IEnumerable<string>? values) ? values.First() : null;
 
     public Stream Stream { get; } = stream;
+
+    /// <summary>The trailer that renews a chain, there once the body was read to its end; null if it did not come.</summary>
+    public string? Renewal => response.TrailingHeaders.TryGetValues(Routes.RenewalTrailer, out IEnumerable<string>? values) ? values.First() : null;
 
     public TokenVerdict Verdict { get; } = response.Headers.TryGetValues(Routes.TokenStateHeader, out IEnumerable<string>? states)
         ? states.First() switch
@@ -77,6 +81,10 @@ internal sealed class GatewayConnection(TransportPool transports, RedemptionOpti
             using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, deadline.Token);
             using var request = new HttpRequestMessage(HttpMethod.Post, route.Resolve(path)) { Version = System.Net.HttpVersion.Version11 };
             request.Headers.TryAddWithoutValidation("Authorization", PrivateTokenHeader.FormatAuthorization(open.Token, open.Series.Extensions));
+            if (open.Successor is byte[] successor)
+            {
+                request.Headers.TryAddWithoutValidation(Routes.SuccessorHeader, Base64Url.EncodeToString(successor));
+            }
             request.Headers.TryAddWithoutValidation("Accept", "application/json, text/event-stream");
             request.Content = new ReadOnlyMemoryContent(body);
             request.Content.Headers.ContentType = new MediaTypeHeaderValue(MediaTypes.Json);

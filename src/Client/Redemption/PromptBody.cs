@@ -25,7 +25,10 @@ internal sealed class PromptBody : IDisposable
     }
 
     /// <summary>The body to send.</summary>
-    public ReadOnlyMemory<byte> Content { get; }
+    public ReadOnlyMemory<byte> Content { get; private set; }
+
+    /// <summary>How many of the oldest messages were left out.</summary>
+    public int TrimmedMessages { get; private set; }
 
     public string Model { get; }
 
@@ -46,6 +49,31 @@ internal sealed class PromptBody : IDisposable
             // The latter for a lone surrogate, which is valid JSON and no text.
             throw new ClientException(ClientError.InvalidRequest, "The request body is not valid JSON.", "invalid_json");
         }
+    }
+
+    /// <summary>Leaves out what <paramref name="kept"/> does not cover, <paramref name="messages"/> messages.</summary>
+    public void Trim(List<Range> kept, int messages)
+    {
+        int length = kept.Sum(range => range.End.Value - range.Start.Value);
+        byte[] rented = ArrayPool<byte>.Shared.Rent(length);
+        int at = 0;
+        foreach (Range range in kept)
+        {
+            ReadOnlySpan<byte> part = Content.Span[range];
+            part.CopyTo(rented.AsSpan(at));
+            at += part.Length;
+        }
+        Dispose();
+        _rented = rented;
+        Content = rented.AsMemory(0, length);
+        TrimmedMessages += messages;
+    }
+
+    /// <summary>Sends these bytes instead.</summary>
+    public void Replace(byte[] content)
+    {
+        Dispose();
+        Content = content;
     }
 
     public void Dispose()

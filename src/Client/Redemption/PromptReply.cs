@@ -49,6 +49,18 @@ public sealed class PromptReply : IAsyncDisposable
     /// <summary>Whether this is an earlier request's reply, which cost no further token.</summary>
     public bool IsRepetition { get; internal init; }
 
+    /// <summary>The plan that would have paid had the request been smaller; null where the request fits it.</summary>
+    public string? Outgrown { get; internal set; }
+
+    /// <summary>How many of the oldest messages were left out for the request to fit its plan.</summary>
+    public int TrimmedMessages { get; internal set; }
+
+    /// <summary>How many further requests the plan's tokens pay for; null if it is a subscription, which does not count them.</summary>
+    public long? PlanLeft { get; internal set; }
+
+    /// <summary>The deadline of what paid: the end of its period. Null for a repetition.</summary>
+    public DateTimeOffset? PlanUntil { get; internal set; }
+
     /// <summary>When to try again, as the gateway said it; or null.</summary>
     public string? RetryAfter { get; internal init; }
 
@@ -100,6 +112,7 @@ internal sealed class LiveReply(RedemptionClient client, OpenRequest open, Promp
     private readonly IncrementalHash _delivered = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
     private long _deliveredBytes;
     private int _reconnects;
+    private bool _renewed;
 
     public GatewayAnswer Answer { get; private set; } = answer;
 
@@ -110,6 +123,11 @@ internal sealed class LiveReply(RedemptionClient client, OpenRequest open, Promp
             try
             {
                 int read = await ReadOnceAsync(buffer, cancellationToken);
+                if (read == 0)
+                {
+                    _renewed = await client.EndOfReplyAsync(open, Answer, cancellationToken);
+                    return 0;
+                }
                 _delivered.AppendData(buffer.Span[..read]);
                 _deliveredBytes += read;
                 return read;
@@ -121,7 +139,7 @@ internal sealed class LiveReply(RedemptionClient client, OpenRequest open, Promp
         }
     }
 
-    public Task CompleteAsync(CancellationToken cancellationToken) => client.CompleteAsync(open, cancellationToken);
+    public Task CompleteAsync(CancellationToken cancellationToken) => client.CompleteAsync(open, _renewed, cancellationToken);
 
     public Task CancelAsync() => client.CancelAsync(open, knownSpent: true);
 

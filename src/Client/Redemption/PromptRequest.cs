@@ -6,7 +6,8 @@ namespace Tacit.Client;
 /// <param name="Conversation">
 /// The conversation it belongs to, if the caller names one; at most 256 characters, never sent. Requests of one conversation may share a connection.
 /// </param>
-public sealed record PromptRequest(PromptOperation Operation, ReadOnlyMemory<byte> Body, string? Conversation = null)
+/// <param name="Plan">The plan that is to pay; null takes the cheapest.</param>
+public sealed record PromptRequest(PromptOperation Operation, ReadOnlyMemory<byte> Body, string? Conversation = null, string? Plan = null)
 {
     public const int MaxConversationLength = 256;
 }

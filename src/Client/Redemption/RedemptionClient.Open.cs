@@ -61,12 +61,12 @@ public sealed partial class RedemptionClient
             {
                 try
                 {
-                    await _journal.GiveUpAsync(open, cancellationToken);
+                    await (open.Successor is null ? _journal.GiveUpAsync(open, cancellationToken) : _journal.CloseLinkAsync(open, spent: false, cancellationToken));
                     count++;
                 }
                 finally
                 {
-                    _attempts.Forget(open.Id);
+                    Ended(open);
                 }
             }
         }
@@ -78,21 +78,27 @@ public sealed partial class RedemptionClient
     {
         _attempts.Dispose();
         await Task.WhenAny(Task.WhenAll(_background.Keys), Task.Delay(TimeSpan.FromSeconds(2), Time));
+        await _chains.DisposeAsync();
         _conversations.Dispose();
         _exchanger.Dispose();
     }
 
-    /// <summary>Exchanges what was shown and not spent, and what is near its deadline.</summary>
+    /// <summary>Exchanges what was shown and not spent, and what is near its deadline; chains that wait for their next link first.</summary>
     /// <returns>How many fresh tokens came of it.</returns>
-    internal Task<int> ExchangeAsync(CancellationToken cancellationToken) => _exchanger.RunAsync(IsLive, cancellationToken);
+    internal async Task<int> ExchangeAsync(CancellationToken cancellationToken)
+    {
+        await _chains.ResumeAsync(cancellationToken);
+        return await _exchanger.RunAsync(IsLive, cancellationToken);
+    }
 
     /// <summary>Whether a conversation is recent enough to keep its returned tokens.</summary>
     private bool IsLive(byte[] conversation) => _live.Contains(new ConversationId(conversation), Time);
 
-    internal async Task CompleteAsync(OpenRequest open, CancellationToken cancellationToken)
+    /// <param name="renewed">Whether a chain that paid has its next link already.</param>
+    internal async Task CompleteAsync(OpenRequest open, bool renewed, CancellationToken cancellationToken)
     {
-        await _journal.SpendAsync(open, cancellationToken);
-        _attempts.Forget(open.Id);
+        await (open.Successor is null ? _journal.SpendAsync(open, cancellationToken) : _journal.CloseLinkAsync(open, spent: true, cancellationToken));
+        Ended(open, renewed);
     }
 
     /// <summary>The caller is gone. A repetition within the grace takes the request over; else it is cancelled.</summary>
@@ -117,7 +123,12 @@ public sealed partial class RedemptionClient
         }
         try
         {
-            if (knownSpent || verdict == TokenVerdict.Spent)
+            if (open.Successor is not null)
+            {
+                // Whatever became of it, the exchange gives the next link: also of a request that never arrived, and after one that is still answered.
+                await _journal.CloseLinkAsync(open, knownSpent || verdict == TokenVerdict.Spent, CancellationToken.None);
+            }
+            else if (knownSpent || verdict == TokenVerdict.Spent)
             {
                 await _journal.SpendAsync(open, CancellationToken.None);
             }
@@ -130,7 +141,7 @@ public sealed partial class RedemptionClient
         finally
         {
             // Not reached, or not written: the request stays open, for a repetition or until it is stale.
-            _attempts.Forget(open.Id);
+            Ended(open);
         }
     }
 

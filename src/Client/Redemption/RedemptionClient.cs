@@ -32,6 +32,7 @@ public sealed partial class RedemptionClient : IAsyncDisposable
     private readonly ILogger _log;
     private readonly ModelList _models;
     private readonly TokenExchanger _exchanger;
+    private readonly ChainKeeper _chains;
 
     internal RedemptionClient(
         Wallet wallet, DirectoryClient directory, WalletFiller filler, WalletPolicy policy, TransportPool transports, NoticeBoard notices, RedemptionOptions options, TimeProvider time, ILoggerFactory loggers)
@@ -53,7 +54,9 @@ public sealed partial class RedemptionClient : IAsyncDisposable
         _attempts = new AttemptTable(time);
         _errors = new ErrorMemory(options.ErrorReplay, time);
         _models = new ModelList(time);
-        _exchanger = new TokenExchanger(wallet, directory, policy, RouteTo, transports, time, loggers);
+        var exchange = new ExchangeCall(directory, RouteTo, _caller);
+        _exchanger = new TokenExchanger(wallet, directory, policy, exchange, time, loggers);
+        _chains = new ChainKeeper(wallet, exchange, options, notices, time, loggers) { FreeAbandoned = FreeAbandonedAsync };
         _log = loggers.CreateLogger<RedemptionClient>();
     }
 
@@ -86,36 +89,39 @@ public sealed partial class RedemptionClient : IAsyncDisposable
     {
         // 1. What buys it, and where.
         IssuerDirectory directory = await _directory.CurrentAsync(known => PlanChoice.Knows(known, body.Model), cancellationToken);
-        IReadOnlyList<string> plans = PlanChoice.Choose(directory, body);
         DirectoryGateway gateway = SeriesCatalog.Gateway(directory, Options.Gateway);
 
         // 2. Which conversation it belongs to; one that belongs to none is a unit of its own.
         byte[] tag = _journal.Keys.RequestTag(prompt.Operation, Encoding.UTF8.GetBytes(prompt.Conversation ?? ""), body.Content.Span);
         (ConversationId conversation, IsolationKey? isolation) = Place(prompt, body, tag);
+        PlanOffer offer = await OfferAsync(directory, prompt, body, cancellationToken);
 
         // 3. A repetition gets the earlier request's error, or its token.
         if (_errors.TryRepeat(tag, out DeliveredError again))
         {
             body.Dispose();
-            return new PromptReply(again, plans[0], TokenOutcome.Kept) { IsRepetition = true };
+            return new PromptReply(again, offer.First, TokenOutcome.Kept) { IsRepetition = true };
         }
         var errand = new Errand(prompt.Operation, body, tag, conversation, isolation, RouteTo(gateway));
-        if (await JoinAsync(tag, cancellationToken) is OpenRequest joined && await RepeatAsync(errand, joined, cancellationToken) is PromptReply repeated)
+        if (await JoinAsync(tag, body, cancellationToken) is OpenRequest joined && await RepeatAsync(errand, joined, cancellationToken) is PromptReply repeated)
         {
             return repeated;
         }
 
         // 4. A token, in the journal before anything leaves; another one if it turns out spent or expired.
-        var wish = new TokenWish(directory.IssuerName, gateway.Name, plans, Time.GetUtcNow() + DeadlineMargin, AllowUnknown: true, _policy);
+        var wish = new TokenWish(directory.IssuerName, gateway.Name, offer.Plans, Time.GetUtcNow() + DeadlineMargin, AllowUnknown: true, _policy)
+        {
+            Subscriptions = offer.Subscriptions,
+        };
         bool filled = false;
         for (int tried = 1; ; tried++)
         {
-            (OpenRequest open, bool filledNow) = await PresentAsync(wish, errand, mayFill: !filled, cancellationToken);
+            (OpenRequest open, bool filledNow) = await PresentAsync(wish, errand, offer, mayFill: !filled, cancellationToken);
             filled |= filledNow;
             Sent sent = await SendOnceAsync(errand, open, repeated: false, cancellationToken);
             if (sent.Reply is LiveReply live)
             {
-                return new PromptReply(live, open.Series.Plan) { FilledAtPrompt = filled };
+                return await DescribeAsync(new PromptReply(live, open.Series.Plan) { FilledAtPrompt = filled }, open, offer, body, cancellationToken);
             }
             if (sent.Code is ErrorCodes.TokenSpent or ErrorCodes.TokenExpired && tried < Options.MaxTokensPerPrompt)
             {
@@ -124,7 +130,7 @@ public sealed partial class RedemptionClient : IAsyncDisposable
                     : wish with { AllowUnknown = wish.AllowUnknown && open.CameFrom != TokenState.Unknown };
                 continue;
             }
-            return Fail(errand, open, sent, filled);
+            return await DescribeAsync(Fail(errand, open, sent, filled), open, offer, body, cancellationToken);
         }
     }
 
@@ -176,7 +182,9 @@ public sealed partial class RedemptionClient : IAsyncDisposable
             using (answer)
             {
                 byte[] error = await _gateway.ReadErrorAsync(answer, cancellationToken);
-                TokenOutcome outcome = await SettleAsync(answer, open);
+                // A chain's renewal comes behind the error as it does behind a reply.
+                bool renewed = open.Successor is not null && await _chains.RenewAsync(open, answer.Renewal, CancellationToken.None);
+                TokenOutcome outcome = await SettleAsync(answer, open, renewed);
                 return new Sent
                 {
                     Error = new DeliveredError(answer.Status, error.Length > 0 ? error : NoBody(answer.Status)),
@@ -214,12 +222,17 @@ public sealed partial class RedemptionClient : IAsyncDisposable
     }
 
     /// <summary>The open request of an earlier caller with the same body, if that caller is gone and the gateway still keeps the reply.</summary>
-    private async Task<OpenRequest?> JoinAsync(byte[] tag, CancellationToken cancellationToken)
+    private async Task<OpenRequest?> JoinAsync(byte[] tag, PromptBody body, CancellationToken cancellationToken)
     {
         foreach (OpenRequest open in await _journal.FindOpenAsync(tag, Time.GetUtcNow() - Options.ResumeWindow, cancellationToken))
         {
             if (await TryTakeUpAsync(open, cancellationToken))
             {
+                if (body.TrimmedMessages > 0 && await _journal.BodyAsync(open.Id, cancellationToken) is byte[] sent)
+                {
+                    // As it was sent then: another plan may have left out other turns.
+                    body.Replace(sent);
+                }
                 return open;
             }
         }
@@ -249,7 +262,8 @@ public sealed partial class RedemptionClient : IAsyncDisposable
         return isOpen;
     }
 
-    private async Task<(OpenRequest Open, bool Filled)> PresentAsync(TokenWish wish, Errand errand, bool mayFill, CancellationToken cancellationToken)
+    private async Task<(OpenRequest Open, bool Filled)> PresentAsync(
+        TokenWish wish, Errand errand, PlanOffer offer, bool mayFill, CancellationToken cancellationToken)
     {
         byte[] id = RandomNumberGenerator.GetBytes(OpenRequest.IdSizeInBytes);
         Task<OpenRequest?> TryAsync(TokenWish what) =>
@@ -257,10 +271,25 @@ public sealed partial class RedemptionClient : IAsyncDisposable
         _attempts.TryClaim(id);
         try
         {
+            ChainTake chain = await _chains.TakeAsync(
+                wish,
+                (head, next) => _journal.PresentLinkAsync(
+                    id, head, next, errand.Conversation, errand.Operation, errand.Tag, errand.Body.Content, cancellationToken),
+                cancellationToken);
+            if (chain.Open is not null)
+            {
+                return (chain.Open, false);
+            }
             OpenRequest? open = null;
             bool filled = false;
             string reason = "";
-            foreach (TokenSource source in _policy.SourcesAtPrompt(mayFill))
+            if ((chain.Ended > 0 ? wish.Subscriptions[0] : offer.Ended) is string ended)
+            {
+                // An account that bought just after the gateway had ended a chain would say whose chain it was.
+                mayFill = false;
+                reason = $"The subscription {ended} has ended for this period (`tacit wallet show`), and nothing is bought because of that by itself. ";
+            }
+            foreach (TokenSource source in wish.Plans.Count > 0 ? _policy.SourcesAtPrompt(mayFill) : [])
             {
                 switch (source)
                 {
@@ -284,7 +313,7 @@ public sealed partial class RedemptionClient : IAsyncDisposable
                 ? (open, filled)
                 : throw new ClientException(
                     ClientError.WalletEmpty,
-                    $"The wallet holds no token that buys this request (plan {wish.Plans[0]}). {reason}Deposit a voucher with tacit account deposit CODE, then run tacit wallet fill.",
+                    $"The wallet holds no token that buys this request (plan {offer.First}). {reason}Deposit a voucher with tacit account deposit CODE, then run tacit wallet fill.",
                     "wallet_empty");
         }
         catch
@@ -357,8 +386,7 @@ public sealed partial class RedemptionClient : IAsyncDisposable
             {
                 if (!mayHaveLeft)
                 {
-                    await _journal.TakeBackAsync(open, CancellationToken.None);
-                    _attempts.Forget(open.Id);
+                    await TakeBackAsync(open);
                 }
                 throw new ClientException(ClientError.GatewayUnreachable, $"The gateway cannot be reached. {failure} A repetition of this request costs no further token.", inner: cause);
             }
@@ -367,11 +395,13 @@ public sealed partial class RedemptionClient : IAsyncDisposable
         }
     }
 
-    private async Task<TokenOutcome> SettleAsync(GatewayAnswer answer, OpenRequest open)
+    private async Task<TokenOutcome> SettleAsync(GatewayAnswer answer, OpenRequest open, bool renewed)
     {
         TokenOutcome outcome = answer.Verdict == TokenVerdict.Spent ? TokenOutcome.Spent : TokenOutcome.Kept;
-        await (outcome == TokenOutcome.Spent ? _journal.SpendAsync(open, CancellationToken.None) : _journal.ReturnAsync(open, CancellationToken.None));
-        _attempts.Forget(open.Id);
+        await (open.Successor is not null ? _journal.CloseLinkAsync(open, outcome == TokenOutcome.Spent, CancellationToken.None)
+            : outcome == TokenOutcome.Spent ? _journal.SpendAsync(open, CancellationToken.None)
+            : _journal.ReturnAsync(open, CancellationToken.None));
+        Ended(open, renewed);
         return !answer.AsksForAnotherChallenge(open.Series.ChallengeDigest)
             ? outcome
             : throw new ClientException(

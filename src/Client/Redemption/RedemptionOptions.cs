@@ -1,5 +1,18 @@
 namespace Tacit.Client;
 
+/// <summary>What happens to a conversation that has outgrown the plan that would pay for it.</summary>
+public enum OutgrownPlan
+{
+    /// <summary>The next larger plan pays, and the reply says so.</summary>
+    Larger,
+
+    /// <summary>Its oldest turns are left out, and the reply says so; a larger plan pays where that does not help.</summary>
+    Trim,
+
+    /// <summary>The request is refused with an error that names the larger plan.</summary>
+    Ask,
+}
+
 /// <summary>How prompts are sent.</summary>
 public sealed record RedemptionOptions
 {
@@ -39,8 +52,24 @@ public sealed record RedemptionOptions
     /// <summary>Longest silence within an answer. Default 5 min.</summary>
     public TimeSpan IdleTimeout { get; init; } = TimeSpan.FromMinutes(5);
 
+    /// <summary>
+    /// Whether a request waits for a subscription's chain that is in use; false uses another plan, at its price, meanwhile. Default true.
+    /// </summary>
+    public bool WaitForChain { get; init; } = true;
+
+    /// <summary>The longest wait for a chain. Default 2 min.</summary>
+    public TimeSpan ChainWait { get; init; } = TimeSpan.FromMinutes(2);
+
+    /// <summary>How many requests may wait for a subscription's chains; further ones are refused. Default 64.</summary>
+    public int MaxWaitingForChain { get; init; } = 64;
+
+    /// <summary>What happens to a request that is larger than the plan that would pay for it. Default: a larger plan pays.</summary>
+    public OutgrownPlan OutgrownPlan { get; init; } = OutgrownPlan.Larger;
+
     internal void Validate()
     {
+        Check(ChainWait > TimeSpan.Zero && ChainWait <= TimeSpan.FromMinutes(10), nameof(ChainWait), "above 0, at most 10 min");
+        Check(MaxWaitingForChain is >= 0 and <= 10_000, nameof(MaxWaitingForChain), "0 to 10000");
         Check(MaxReconnects is >= 0 and <= 10, nameof(MaxReconnects), "0 to 10");
         Check(MaxTokensPerPrompt is >= 1 and <= 16, nameof(MaxTokensPerPrompt), "1 to 16");
         Check(ReconnectDelay > TimeSpan.Zero && ReconnectDelay <= TimeSpan.FromSeconds(30), nameof(ReconnectDelay), "above 0, at most 30 s");

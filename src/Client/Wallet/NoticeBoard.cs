@@ -13,6 +13,15 @@ public enum NoticeKind
 
     /// <summary>Something of the wallet's upkeep did not work; it is tried again by itself.</summary>
     RefillFailed,
+
+    /// <summary>Somebody else went on with a subscription's chain: it has ended in this wallet.</summary>
+    ChainLost,
+
+    /// <summary>The gateway refuses to renew a subscription's chain.</summary>
+    RenewalRefused,
+
+    /// <summary>A subscription could not be bought for the next period.</summary>
+    SubscriptionFailed,
 }
 
 /// <summary>Something the user should know.</summary>

@@ -1,5 +1,3 @@
-using System.Net.Http.Headers;
-using System.Text.Json;
 using Microsoft.Extensions.Logging;
 using Tacit.Client.Policy;
 using Tacit.Client.Transports;
@@ -13,27 +11,22 @@ namespace Tacit.Client;
 /// </summary>
 internal sealed partial class TokenExchanger : IDisposable
 {
-    private const int MaxReplyBytes = 64 * 1024;
-
     private readonly Wallet _wallet;
     private readonly WalletJournal _journal;
     private readonly DirectoryClient _directory;
     private readonly WalletPolicy _policy;
-    private readonly Func<DirectoryGateway, Route> _route;
-    private readonly ServiceCaller _caller;
+    private readonly ExchangeCall _call;
     private readonly SemaphoreSlim _gate = new(1, 1);
     private readonly TimeProvider _time;
     private readonly ILogger _log;
 
-    public TokenExchanger(
-        Wallet wallet, DirectoryClient directory, WalletPolicy policy, Func<DirectoryGateway, Route> route, TransportPool transports, TimeProvider time, ILoggerFactory loggers)
+    public TokenExchanger(Wallet wallet, DirectoryClient directory, WalletPolicy policy, ExchangeCall call, TimeProvider time, ILoggerFactory loggers)
     {
         _wallet = wallet;
         _journal = wallet.Journal;
         _directory = directory;
         _policy = policy;
-        _route = route;
-        _caller = new ServiceCaller(transports, time);
+        _call = call;
         _time = time;
         _log = loggers.CreateLogger<TokenExchanger>();
     }
@@ -140,7 +133,7 @@ internal sealed partial class TokenExchanger : IDisposable
         ServiceReply reply;
         try
         {
-            reply = await PostAsync(exchange, blinded.Request, cancellationToken);
+            reply = await _call.PostAsync(exchange, blinded.Request, cancellationToken);
         }
         catch (TransportException)
         {
@@ -156,18 +149,10 @@ internal sealed partial class TokenExchanger : IDisposable
 
     private async Task<bool> FinishAsync(TokenExchange exchange, BlindedToken blinded, byte[] body, CancellationToken cancellationToken)
     {
-        try
+        if (ExchangeCall.TryFinish(body, blinded, out byte[] token))
         {
-            if (JsonSerializer.Deserialize(body, GatewayJson.Default.ExchangeResponse) is ExchangeResponse response
-                && response.TryDecode(out byte[]? signature) && blinded.TryFinish(signature, out byte[] token))
-            {
-                await _journal.CompleteExchangeAsync(exchange, token, cancellationToken);
-                return true;
-            }
-        }
-        catch (JsonException)
-        {
-            // As below.
+            await _journal.CompleteExchangeAsync(exchange, token, cancellationToken);
+            return true;
         }
         // Asked again at the next look: the same pair gets the same answer for ever.
         LogMisbehaved(exchange.Series.Plan);
@@ -194,26 +179,6 @@ internal sealed partial class TokenExchanger : IDisposable
                 break;
         }
         LogRefused(exchange.Series.Plan, code);
-    }
-
-    private async Task<ServiceReply> PostAsync(TokenExchange exchange, TokenRequest successor, CancellationToken cancellationToken)
-    {
-        IssuerDirectory directory = await _directory.CurrentAsync(cancellationToken);
-        Route route = _route(SeriesCatalog.Gateway(directory, exchange.Series.Gateway));
-        if (!Token.TryParse(exchange.Token, out Token? token))
-        {
-            throw new ClientException(ClientError.JournalCorrupt, "A stored token cannot be read.");
-        }
-        using (token)
-        {
-            byte[] body = JsonSerializer.SerializeToUtf8Bytes(
-                ExchangeRequest.Create(token, exchange.Series.Extensions, successor), GatewayJson.Default.ExchangeRequest);
-            using var request = new HttpRequestMessage(HttpMethod.Post, route.Resolve(Routes.Exchange));
-            request.Headers.TryAddWithoutValidation("Accept", MediaTypes.Json);
-            request.Content = new ByteArrayContent(body);
-            request.Content.Headers.ContentType = new MediaTypeHeaderValue(MediaTypes.Json);
-            return await _caller.SendAsync(route, request, MaxReplyBytes, cancellationToken);
-        }
     }
 
     [LoggerMessage(Level = LogLevel.Debug, Message = "The gateway refused to exchange a token of plan {Plan}: {Code}.")]

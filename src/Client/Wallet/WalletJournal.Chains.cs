@@ -65,15 +65,15 @@ internal sealed partial class WalletJournal
             },
             cancellationToken);
 
-    /// <summary>Plans of which a chain that has not ended is there.</summary>
-    public Task<IReadOnlyList<string>> LiveSubscriptionsAsync(string issuer, DateTimeOffset usableUntil, CancellationToken cancellationToken) =>
+    /// <summary>The plans of which chains are there for now, and whether one of them has not ended.</summary>
+    public Task<IReadOnlyList<(string Plan, bool IsLive)>> SubscribedPlansAsync(string issuer, DateTimeOffset usableUntil, CancellationToken cancellationToken) =>
         _database.ReadAsync(
             session => session.Query(
                 $"""
-                SELECT DISTINCT s.plan FROM token t JOIN series s ON s.id = t.series
-                WHERE s.namespace = {ChainNamespace} AND s.issuer = $1 AND s.deadline > $2 AND t.state IN (3, 4)
+                SELECT s.plan, MAX(CASE WHEN t.state IN (3, 4) THEN 1 ELSE 0 END) FROM token t JOIN series s ON s.id = t.series
+                WHERE s.namespace = {ChainNamespace} AND s.issuer = $1 AND s.deadline > $2 AND t.state IN (3, 4, 9, 10) GROUP BY s.plan
                 """,
-                row => row.Text(0), issuer, usableUntil.ToUnixTimeSeconds()),
+                row => (row.Text(0), row.Boolean(1)), issuer, usableUntil.ToUnixTimeSeconds()),
             cancellationToken);
 
     /// <summary>
@@ -170,14 +170,12 @@ internal sealed partial class WalletJournal
 
     /// <summary>Links whose request has ended and whose successor did not come: to be exchanged.</summary>
     public Task<IReadOnlyList<TokenExchange>> DueLinksAsync(CancellationToken cancellationToken) =>
+        _database.ReadAsync(session => session.Query(SelectDue, ReadExchange, Now), cancellationToken);
+
+    /// <summary>The link after this head, if it is still to be exchanged.</summary>
+    public Task<TokenExchange?> FindDueLinkAsync(TokenPlace head, CancellationToken cancellationToken) =>
         _database.ReadAsync(
-            session => session.Query(
-                $"""
-                {SelectExchange} WHERE ps.namespace = {ChainNamespace} AND t.state = 2 AND p.state = 4 AND ps.deadline > $1
-                AND NOT EXISTS (SELECT 1 FROM request r WHERE r.series = p.series AND r.idx = p.idx)
-                """,
-                ReadExchange, Now),
-            cancellationToken);
+            session => session.QuerySingle($"{SelectDue} AND p.series = $2 AND p.idx = $3", ReadExchange, Now, head.Series, head.Index), cancellationToken);
 
     /// <summary>Heads from a backup: whether they are still the heads, an exchange tells before a prompt is shown with them.</summary>
     public Task<IReadOnlyList<(TokenSeries Series, long Index)>> UnprovenHeadsAsync(CancellationToken cancellationToken) =>
@@ -293,6 +291,12 @@ internal sealed partial class WalletJournal
                 session.Execute($"DELETE FROM token WHERE {expired}", Now);
             },
             cancellationToken);
+
+    private const string SelectDue =
+        $"""
+        {SelectExchange} WHERE ps.namespace = 1 AND t.state = 2 AND p.state = 4 AND ps.deadline > $1
+        AND NOT EXISTS (SELECT 1 FROM request r WHERE r.series = p.series AND r.idx = p.idx)
+        """;
 
     private long InsertNext(Session session, TokenPlace head, NextLink next, long batch)
     {

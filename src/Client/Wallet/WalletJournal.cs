@@ -34,6 +34,13 @@ internal sealed partial class WalletJournal
                 row => (TokenSeries.Read(row), (TokenState)row.Int32(12), row.Int64(13))),
             cancellationToken);
 
+    /// <summary>Tokens of a plan that are held and not expired.</summary>
+    public Task<long> CountHeldAsync(string plan, CancellationToken cancellationToken) =>
+        _database.ReadAsync(
+            session => session.QueryInt64(
+                "SELECT COUNT(*) FROM token t JOIN series s ON s.id = t.series WHERE t.state = 3 AND s.plan = $1 AND s.deadline > $2", plan, Now) ?? 0,
+            cancellationToken);
+
     public Task<IReadOnlyList<HistoryEntry>> HistoryAsync(CancellationToken cancellationToken) =>
         _database.ReadAsync(
             session => session.Query(

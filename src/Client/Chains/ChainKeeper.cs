@@ -1,0 +1,318 @@
+using System.Buffers;
+using System.Buffers.Text;
+using System.Collections.Concurrent;
+using Microsoft.Extensions.Logging;
+using Tacit.Client.Transports;
+using Tacit.Protocol;
+
+namespace Tacit.Client;
+
+/// <summary>What came of looking for a chain.</summary>
+/// <param name="Open">The request that a chain pays for; null if none can.</param>
+/// <param name="Ended">Chains of these plans that have ended, refused or lost.</param>
+/// <param name="Busy">Chains that are in use, where the caller would rather use another plan.</param>
+internal readonly record struct ChainTake(OpenRequest? Open, int Ended, int Busy);
+
+/// <summary>
+/// Keeps the chains going. A prompt takes a free head, with a successor of fresh randomness that is in the journal before anything leaves; the reply's trailer
+/// makes the successor the head. Where the trailer does not come, token and successor are exchanged until that is answered. Thread safe.
+/// </summary>
+internal sealed partial class ChainKeeper : IAsyncDisposable
+{
+    private static readonly TimeSpan LongestDelay = TimeSpan.FromSeconds(15);
+
+    private readonly WalletJournal _journal;
+    private readonly WalletKeys _keys;
+    private readonly ExchangeCall _exchange;
+    private readonly RedemptionOptions _options;
+    private readonly NoticeBoard _notices;
+    private readonly TimeProvider _time;
+    private readonly ILogger _log;
+    private readonly ChainQueue _queue;
+    private readonly CancellationTokenSource _stop = new();
+    private readonly ConcurrentDictionary<long, TokenBlinder> _blinders = new();
+    private readonly ConcurrentDictionary<TokenPlace, BlindedToken> _inHand = new();
+    private readonly Dictionary<TokenPlace, Task> _renewals = [];
+
+    public ChainKeeper(Wallet wallet, ExchangeCall exchange, RedemptionOptions options, NoticeBoard notices, TimeProvider time, ILoggerFactory loggers)
+    {
+        _journal = wallet.Journal;
+        _keys = wallet.Keys;
+        _exchange = exchange;
+        _options = options;
+        _notices = notices;
+        _time = time;
+        _log = loggers.CreateLogger<ChainKeeper>();
+        _queue = new ChainQueue(options.MaxWaitingForChain);
+    }
+
+    /// <summary>Asks for chains that are held by requests nobody waits for. Must not wait for them.</summary>
+    public required Func<IReadOnlyList<string>, CancellationToken, Task> FreeAbandoned { get; init; }
+
+    /// <summary>Takes a chain of the plans in the wish, and waits for one that is in use: in order, and no longer than the options say.</summary>
+    /// <param name="present">Writes request and link to the journal; null if the head was taken meanwhile.</param>
+    /// <exception cref="ClientException"><see cref="ClientError.SubscriptionBusy"/>.</exception>
+    public async Task<ChainTake> TakeAsync(
+        TokenWish wish, Func<TokenPlace, NextLink, Task<OpenRequest?>> present, CancellationToken cancellationToken)
+    {
+        if (wish.Subscriptions.Count == 0)
+        {
+            return default;
+        }
+        using ChainTurn turn = _queue.TryEnter(string.Join(' ', wish.Subscriptions)) ?? throw Busy(wish, "too many requests wait for it");
+        using var patience = new CancellationTokenSource(_options.ChainWait, _time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, patience.Token);
+        try
+        {
+            if (_options.WaitForChain || turn.Come.IsCompleted)
+            {
+                await turn.Come.WaitAsync(either.Token);
+                return await TakeInTurnAsync(wish, present, cancellationToken, either.Token);
+            }
+            return new ChainTake(null, 0, 1);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw Busy(wish, "the requests before took too long");
+        }
+    }
+
+    /// <summary>The reply has ended: its trailer, if it is there and right, makes the successor the head. Durable when this returns.</summary>
+    public async Task<bool> RenewAsync(OpenRequest open, string? trailer, CancellationToken cancellationToken)
+    {
+        Span<byte> signature = stackalloc byte[TokenRequest.BlindedMessageSizeInBytes];
+        if (trailer is null
+            || Base64Url.DecodeFromChars(trailer, signature, out int consumed, out int written) is not OperationStatus.Done
+            || consumed != trailer.Length || written != signature.Length)
+        {
+            return false;
+        }
+        return await RenewAsync(open, signature.ToArray(), cancellationToken);
+    }
+
+    /// <summary>A link whose request has ended, and whose successor did not come with the reply.</summary>
+    public void Renew(TokenPlace head)
+    {
+        DropInHand(head);
+        lock (_renewals)
+        {
+            if (!_stop.IsCancellationRequested && !_renewals.ContainsKey(head))
+            {
+                _renewals.Add(head, Task.Run(() => RenewUntilAnsweredAsync(head)));
+            }
+        }
+    }
+
+    /// <summary>Begins what a crash or a lost message left to be done, and ends what its period has outlived. Calls the gateway only.</summary>
+    public async Task ResumeAsync(CancellationToken cancellationToken)
+    {
+        foreach ((TokenSeries series, long index) in await _journal.UnprovenHeadsAsync(cancellationToken))
+        {
+            var head = new TokenPlace(series.Id, index);
+            (NextLink next, BlindedToken blinded) = CreateNext(Blinder(series));
+            blinded.Dispose();
+            await _journal.PresentForRenewalAsync(head, next, cancellationToken);
+        }
+        foreach (TokenExchange due in await _journal.DueLinksAsync(cancellationToken))
+        {
+            Renew(new TokenPlace(due.Series.Id, due.Index));
+        }
+    }
+
+    /// <summary>A chain may have become free.</summary>
+    public void Pulse() => _queue.Pulse();
+
+    /// <summary>What was made for a link that will not be finished with it.</summary>
+    public void DropInHand(TokenPlace head)
+    {
+        if (_inHand.TryRemove(head, out BlindedToken? blinded))
+        {
+            blinded.Dispose();
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync();
+        Task[] running;
+        lock (_renewals)
+        {
+            running = [.. _renewals.Values];
+        }
+        await Task.WhenAll(running);
+        foreach (TokenPlace head in _inHand.Keys)
+        {
+            DropInHand(head);
+        }
+        foreach (TokenBlinder blinder in _blinders.Values)
+        {
+            blinder.Dispose();
+        }
+        _stop.Dispose();
+    }
+
+    private async Task<ChainTake> TakeInTurnAsync(
+        TokenWish wish, Func<TokenPlace, NextLink, Task<OpenRequest?>> present, CancellationToken cancellationToken, CancellationToken patience)
+    {
+        while (true)
+        {
+            Task changed = _queue.Changed;
+            ChainView view = await _journal.ViewChainsAsync(wish, cancellationToken);
+            if (view.Ready is TokenPlace head)
+            {
+                (NextLink next, BlindedToken blinded) = CreateNext(Blinder(view.Series!));
+                if (await present(head, next) is OpenRequest open)
+                {
+                    _inHand[head] = blinded;
+                    return new ChainTake(open, 0, 0);
+                }
+                blinded.Dispose();
+                continue;
+            }
+            if (view.Busy == 0)
+            {
+                return new ChainTake(null, view.Ended, 0);
+            }
+            await ResumeAsync(cancellationToken);
+            await FreeAbandoned(wish.Subscriptions, cancellationToken);
+            if (!_options.WaitForChain)
+            {
+                return new ChainTake(null, view.Ended, view.Busy);
+            }
+            await changed.WaitAsync(patience);
+        }
+    }
+
+    private async Task<bool> RenewAsync(OpenRequest open, byte[] signature, CancellationToken cancellationToken)
+    {
+        _inHand.TryRemove(open.Place, out BlindedToken? blinded);
+        try
+        {
+            if (await _journal.FindLinkAsync(open.Place, cancellationToken) is not TokenExchange link)
+            {
+                // Renewed before, by the same reply read again.
+                return true;
+            }
+            blinded ??= Blinder(link.SuccessorSeries).Blind(link.Successor);
+            if (!blinded.TryFinish(signature, out byte[] token))
+            {
+                LogMisbehaved(open.Series.Plan);
+                return false;
+            }
+            await _journal.RenewLinkAsync(link, token, cancellationToken);
+            Pulse();
+            return true;
+        }
+        finally
+        {
+            blinded?.Dispose();
+        }
+    }
+
+    private async Task RenewUntilAnsweredAsync(TokenPlace head)
+    {
+        try
+        {
+            TimeSpan delay = _options.ReconnectDelay;
+            while (await _journal.FindDueLinkAsync(head, _stop.Token) is TokenExchange link && !await TryExchangeAsync(link))
+            {
+                await Task.Delay(delay, _time, _stop.Token);
+                delay = delay * 2 < LongestDelay ? delay * 2 : LongestDelay;
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // Stopped: it is taken up again when the wallet is next open.
+        }
+        catch (Exception e)
+        {
+            LogFailed(e.GetType().Name);
+        }
+        finally
+        {
+            lock (_renewals)
+            {
+                _renewals.Remove(head);
+            }
+            Pulse();
+        }
+    }
+
+    /// <summary>True if there is nothing more to do for the link.</summary>
+    private async Task<bool> TryExchangeAsync(TokenExchange link)
+    {
+        using BlindedToken blinded = Blinder(link.SuccessorSeries).Blind(link.Successor);
+        ServiceReply reply;
+        try
+        {
+            reply = await _exchange.PostAsync(link, blinded.Request, _stop.Token);
+        }
+        catch (Exception e) when (e is TransportException or ClientException { Error: not ClientError.JournalCorrupt })
+        {
+            return false;
+        }
+        if (reply.IsSuccess)
+        {
+            if (!ExchangeCall.TryFinish(reply.Body, blinded, out byte[] token))
+            {
+                LogMisbehaved(link.Series.Plan);
+                return false;
+            }
+            await _journal.RenewLinkAsync(link, token, _stop.Token);
+            return true;
+        }
+        return GatewayConnection.ErrorCode(reply.Body) switch
+        {
+            ErrorCodes.SuccessorMismatch or ErrorCodes.TokenSpent => await EndAsync(link, TokenState.Lost, NoticeKind.ChainLost, LostText),
+            ErrorCodes.RenewalRefused => await EndAsync(link, TokenState.Refused, NoticeKind.RenewalRefused, RefusedText),
+            ErrorCodes.TokenInvalid => await EndAsync(link, TokenState.Lost, NoticeKind.ChainLost, InvalidText),
+            // In flight, busy, or not the gateway's own answer: the same again. So too where it says that the period is over: what is over by the directory
+            // and our own clock, the journal ends by itself.
+            _ => false,
+        };
+    }
+
+    private async Task<bool> EndAsync(TokenExchange link, TokenState end, NoticeKind kind, Func<string, string> text)
+    {
+        if (await _journal.EndChainAsync(link, end, _stop.Token))
+        {
+            _notices.Post(kind, text(link.Series.Plan));
+            LogEnded(link.Series.Plan, end.ToString());
+        }
+        return true;
+    }
+
+    internal static string LostText(string plan) =>
+        $"A chain of the subscription {plan} is lost: somebody else went on with it. Either another copy of this wallet is in use, or it was restored from an old backup. "
+        + $"No credit is spent for it. It can be started anew once a period: tacit wallet subscribe {plan} --restart.";
+
+    internal static string RefusedText(string plan) =>
+        $"The gateway's operator refuses to renew a chain of the subscription {plan}: it has ended for this period. Nothing is asked of your account because of it.";
+
+    private static string InvalidText(string plan) =>
+        $"The gateway does not take the token of a chain of the subscription {plan} as valid: the chain has ended here. "
+        + $"It can be started anew once a period: tacit wallet subscribe {plan} --restart.";
+
+    private static ClientException Busy(TokenWish wish, string why) => new(
+        ClientError.SubscriptionBusy,
+        $"The subscription {wish.Subscriptions[0]} is in use, and {why}: one chain is one request at a time. Ask again, or set BusySubscription to \"other\" to use another plan meanwhile.",
+        "subscription_busy");
+
+    private TokenBlinder Blinder(TokenSeries series) => _blinders.GetOrAdd(series.Id, _ => new TokenBlinder(series, _keys));
+
+    private static (NextLink Next, BlindedToken Blinded) CreateNext(TokenBlinder blinder)
+    {
+        byte[] randomness = TokenBlinder.FreshRandomness();
+        BlindedToken blinded = blinder.Blind(new ReservedToken(0, null, randomness));
+        return (new NextLink(randomness, blinded.RequestHash, blinded.Request.Encode()), blinded);
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The gateway renewed a chain of plan {Plan} with something that is no signature.")]
+    private partial void LogMisbehaved(string plan);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "A chain of plan {Plan} has ended ({State}).")]
+    private partial void LogEnded(string plan, string state);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "A chain could not be renewed ({Kind}); it is taken up again later.")]
+    private partial void LogFailed(string kind);
+}
