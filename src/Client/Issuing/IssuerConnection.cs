@@ -80,6 +80,7 @@ internal sealed class IssuerConnection(TransportPool transports, Uri issuer, Tim
         ClientError error = problem.Type switch
         {
             ProblemTypes.AccountKeyRequired or ProblemTypes.AccountKeyMalformed => ClientError.AccountMissing,
+            ProblemTypes.SubscriptionChainsUsed => ClientError.SubscriptionUsed,
             ProblemTypes.InsufficientCredit => ClientError.InsufficientCredits,
             ProblemTypes.VoucherMalformed or ProblemTypes.VoucherUnknown or ProblemTypes.VoucherUsed or ProblemTypes.VoucherExpired => ClientError.VoucherRefused,
             ProblemTypes.TokenKeyUnknown or ProblemTypes.PlanNotLive => ClientError.PlanUnavailable,

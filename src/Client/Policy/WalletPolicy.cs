@@ -52,14 +52,22 @@ internal sealed class WalletPolicy
         return FillOptions.StandardSizes.Where(standard => standard <= size && standard <= most && (shrink || standard == size)).DefaultIfEmpty(0).Max();
     }
 
-    /// <summary>The plans that the wallet keeps filled: those of the settings, else for every model its cheapest plan, each once.</summary>
-    public IEnumerable<string> KeptPlans(IEnumerable<Plan> plans) =>
-        _options.Plans
-        ?? plans.Where(plan => plan.Kind == PlanKind.Request)
-            .SelectMany(plan => plan.Models, (plan, model) => (Plan: plan, Model: model))
-            .GroupBy(pair => pair.Model, StringComparer.Ordinal)
-            .Select(pairs => pairs.OrderBy(pair => pair.Plan.Price).ThenBy(pair => pair.Plan.MaxInputBytes).First().Plan.Id)
-            .Distinct(StringComparer.Ordinal);
+    /// <summary>
+    /// The plans that the wallet keeps filled: those of the settings, else for every model its cheapest plan, each once. A model that a subscription of the
+    /// wallet buys needs no tokens besides.
+    /// </summary>
+    public IEnumerable<string> KeptPlans(IEnumerable<Plan> plans, IReadOnlyCollection<string>? subscribed = null)
+    {
+        Plan[] all = [.. plans];
+        HashSet<string> covered = [.. all.Where(plan => plan.Kind == PlanKind.Subscription && subscribed?.Contains(plan.Id) == true).SelectMany(plan => plan.Models)];
+        return _options.Plans
+            ?? all.Where(plan => plan.Kind == PlanKind.Request)
+                .SelectMany(plan => plan.Models, (plan, model) => (Plan: plan, Model: model))
+                .Where(pair => !covered.Contains(pair.Model))
+                .GroupBy(pair => pair.Model, StringComparer.Ordinal)
+                .Select(pairs => pairs.OrderBy(pair => pair.Plan.Price).ThenBy(pair => pair.Plan.MaxInputBytes).First().Plan.Id)
+                .Distinct(StringComparer.Ordinal);
+    }
 
     /// <summary>
     /// Where a prompt looks for a token, in this order until one has it. An exchange comes before a purchase: it links two of the wallet's requests by time at
@@ -78,6 +86,13 @@ internal sealed class WalletPolicy
     /// <returns>The deadline, and the place among its tokens; null if there are none.</returns>
     public (long Deadline, int Place)? Pick(IReadOnlyList<(long Deadline, int Count)> keys) =>
         keys.Count == 0 ? null : keys.MinBy(key => key.Deadline) is var oldest ? (oldest.Deadline, Below(oldest.Count)) : null;
+
+    /// <summary>
+    /// When to buy a subscription's next period, drawn once when that is first sold: evenly over the lead but for its end, so that the purchases of all wallets
+    /// spread over it and none waits for the boundary.
+    /// </summary>
+    /// <param name="deadline">The end of the period that was bought.</param>
+    public DateTimeOffset RenewalTime(DateTimeOffset now, DateTimeOffset deadline) => now + ((deadline - now) * 0.875 * _fraction());
 
     /// <summary>How long until tokens are next looked through for an exchange.</summary>
     public TimeSpan NextExchangeLook() => Jittered(_options.ExchangeInterval);

@@ -70,10 +70,12 @@ public sealed partial class RefillService : IAsyncDisposable
         await TryAsync("The directory could not be refreshed", () => _directory.RefreshAsync(cancellationToken), cancellationToken);
         await TryAsync("Stale requests could not be given up", () => _redemption.GiveUpStaleAsync(cancellationToken), cancellationToken);
         await TryAsync("Expired tokens could not be cleared", () => _wallet.Journal.ExpireAsync(cancellationToken), cancellationToken);
+        await TryAsync("Ended chains could not be cleared", () => _wallet.Journal.ExpireChainsAsync(cancellationToken), cancellationToken);
         if (await _account.ExistsAsync(cancellationToken))
         {
             await TryAsync("A voucher could not be deposited", () => _account.ResumeAsync(cancellationToken), cancellationToken);
             await TryAsync("Tokens that were asked for did not arrive", () => _filler.ResumeAsync(cancellationToken), cancellationToken);
+            await TryAsync("Subscriptions could not be renewed", () => RenewSubscriptionsAsync(cancellationToken), cancellationToken);
             await TryAsync("The wallet could not be filled", () => FillAsync(cancellationToken), cancellationToken);
         }
     }
@@ -145,7 +147,8 @@ public sealed partial class RefillService : IAsyncDisposable
     private async Task FillAsync(CancellationToken cancellationToken)
     {
         IssuerDirectory directory = await _directory.CurrentAsync(cancellationToken);
-        foreach (string plan in _policy.KeptPlans(directory.Plans.Select(entry => entry.Plan)))
+        string[] subscribed = [.. (await _wallet.Journal.SubscribedPlansAsync(directory.IssuerName, _time.GetUtcNow(), cancellationToken)).Select(entry => entry.Plan)];
+        foreach (string plan in _policy.KeptPlans(directory.Plans.Select(entry => entry.Plan), subscribed))
         {
             int size = _policy.PurchaseAtLook(await _wallet.GetStockAsync(plan, cancellationToken));
             if (size > 0)
@@ -153,6 +156,14 @@ public sealed partial class RefillService : IAsyncDisposable
                 FillResult result = await _filler.FillAsync(plan, size, shrink: true, cancellationToken);
                 LogFilled(plan, result.Received);
             }
+        }
+    }
+
+    private async Task RenewSubscriptionsAsync(CancellationToken cancellationToken)
+    {
+        foreach (SubscribeResult bought in await _filler.RenewDueAsync(_policy, _notices, cancellationToken))
+        {
+            LogSubscribed(bought.Plan, bought.Chains);
         }
     }
 
@@ -174,6 +185,9 @@ public sealed partial class RefillService : IAsyncDisposable
             LogPartFailed(what, e.GetType().Name);
         }
     }
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "The wallet bought the next period of the subscription {Plan}, {Count} chains.")]
+    private partial void LogSubscribed(string plan, int count);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "The wallet bought {Count} tokens of plan {Plan}.")]
     private partial void LogFilled(string plan, int count);

@@ -29,9 +29,15 @@ internal static class SeriesCatalog
                 $"No key of plan {planId} is live now. Either the stored directory is too old and the issuer cannot be reached, or this machine's clock is wrong.");
     }
 
+    /// <summary>The series of a plan's live keys, the oldest first.</summary>
+    public static IEnumerable<TokenSeries> Live(IssuerDirectory directory, DirectoryGateway gateway, string planId, TokenNamespace space, DateTimeOffset now) =>
+        directory.FindPlan(planId) is DirectoryPlan plan ? plan.LiveKeysAt(now).Select(key => Of(directory, gateway, plan, key, space)) : [];
+
     /// <summary>Every series of account-issued tokens that could still be worth something.</summary>
     public static IEnumerable<TokenSeries> Restorable(IssuerDirectory directory, DateTimeOffset now) =>
         from plan in directory.Plans
+        // A chain cannot be restored: nobody but its journal knows its tokens.
+        where plan.Plan.Kind == PlanKind.Request
         from key in plan.Keys
         where key.IsExchangeableAt(now)
         from gateway in directory.Gateways

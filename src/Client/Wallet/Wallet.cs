@@ -134,6 +134,7 @@ public sealed class Wallet : IAsyncDisposable
         return new WalletStatus
         {
             Plans = [.. counts.GroupBy(count => count.Series.Plan).Select(plan => Count(plan.Key, [.. plan]))],
+            Subscriptions = await CountChainsAsync(cancellationToken),
             IsRecoverable = IsRecoverable,
             HasAccount = hasAccount,
             LastKnownCredits = credits,
@@ -210,6 +211,29 @@ public sealed class Wallet : IAsyncDisposable
         return WalletSeed.TryParse(text.AsSpan().Trim(), out WalletSeed? seed)
             ? seed
             : throw new ClientException(ClientError.SeedUnusable, $"{path} is damaged: its check symbol does not fit. Make the wallet again from the seed that was shown.");
+    }
+
+    private async Task<IReadOnlyList<SubscriptionHoldings>> CountChainsAsync(CancellationToken cancellationToken)
+    {
+        IReadOnlyList<ChainCount> chains = await Journal.ChainsAsync(cancellationToken);
+        IReadOnlyList<Subscription> subscriptions = await Journal.SubscriptionsAsync(cancellationToken);
+        return
+        [
+            .. chains.GroupBy(chain => (chain.Plan, chain.Deadline)).Select(group => new SubscriptionHoldings
+            {
+                Plan = group.Key.Plan,
+                Until = group.Key.Deadline,
+                Ready = Sum(group, TokenState.Held),
+                Busy = Sum(group, TokenState.Presented),
+                Pending = Sum(group, TokenState.Reserved) + Sum(group, TokenState.Requested),
+                Lost = Sum(group, TokenState.Lost),
+                Refused = Sum(group, TokenState.Refused),
+                Renews = subscriptions.Any(subscription => subscription.Plan == group.Key.Plan && subscription.Renews),
+                RenewsAt = subscriptions.FirstOrDefault(subscription => subscription.Plan == group.Key.Plan && subscription.Renews)?.RenewAt,
+            }),
+        ];
+
+        static int Sum(IEnumerable<ChainCount> counts, TokenState state) => counts.Where(count => count.State == state).Sum(count => count.Count);
     }
 
     private static PlanHoldings Count(string plan, (TokenSeries Series, TokenState State, long Count)[] counts)

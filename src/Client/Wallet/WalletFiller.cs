@@ -8,7 +8,7 @@ namespace Tacit.Client;
 /// Turns credits into tokens, and gets back what a lost answer or a lost wallet left at the issuer. Each batch is journaled before it is sent, and sent again
 /// unchanged until it is answered, so that a crash at any point costs nothing. One batch at a time; thread safe.
 /// </summary>
-public sealed class WalletFiller : IDisposable
+public sealed partial class WalletFiller : IDisposable
 {
     private const int RestoreChunk = 250;
 
@@ -98,13 +98,7 @@ public sealed class WalletFiller : IDisposable
         await _gate.WaitAsync(cancellationToken);
         try
         {
-            IssuerDirectory directory = await _directory.CurrentAsync(cancellationToken);
-            int restored = 0;
-            foreach (TokenSeries series in SeriesCatalog.Restorable(directory, _time.GetUtcNow()))
-            {
-                restored += await RestoreSeriesAsync(series, cancellationToken);
-            }
-            return restored;
+            return await RestoreLockedAsync(await _directory.CurrentAsync(cancellationToken), cancellationToken);
         }
         finally
         {
@@ -144,6 +138,11 @@ public sealed class WalletFiller : IDisposable
     {
         IssuerDirectory directory = await _directory.CurrentAsync(known => SeriesCatalog.Sells(known, plan, _time.GetUtcNow()), cancellationToken);
         Plan bought = Choose(directory, plan);
+        if (await _journal.IsRestoreDueAsync(cancellationToken))
+        {
+            // Restored from a backup: what was bought after it was made must not be taken for new.
+            await RestoreLockedAsync(directory, cancellationToken);
+        }
         long credits = (await _account.GetAsync(cancellationToken)).Credits;
         int affordable = Affordable(credits, bought, size, shrink);
         TokenSeries series = SeriesCatalog.Newest(
@@ -208,6 +207,20 @@ public sealed class WalletFiller : IDisposable
         reply.Status < 500 && reply.Status != 429 && (firstTime || reply.Status != 401)
         && IssuerConnection.ReadProblem(reply).Type.StartsWith("urn:tacit:", StringComparison.Ordinal);
 
+    private async Task<int> RestoreLockedAsync(IssuerDirectory directory, CancellationToken cancellationToken)
+    {
+        int restored = 0;
+        if (_wallet.IsRecoverable)
+        {
+            foreach (TokenSeries series in SeriesCatalog.Restorable(directory, _time.GetUtcNow()))
+            {
+                restored += await RestoreSeriesAsync(series, cancellationToken);
+            }
+        }
+        await _journal.RestoredAsync(cancellationToken);
+        return restored;
+    }
+
     private async Task<int> RestoreSeriesAsync(TokenSeries series, CancellationToken cancellationToken)
     {
         string bearer = await _account.KeyAsync(cancellationToken);
@@ -254,7 +267,11 @@ public sealed class WalletFiller : IDisposable
         directory.Plans.Select(entry => entry.Plan)
             .Where(plan => plan.Kind == PlanKind.Request && (id is null || plan.Id == id))
             .OrderBy(plan => plan.Price).ThenBy(plan => plan.Id, StringComparer.Ordinal).FirstOrDefault()
-        ?? throw new ClientException(ClientError.PlanUnavailable, id is null ? "The issuer offers no plan." : $"The issuer offers no plan {id}.");
+        ?? throw new ClientException(
+            ClientError.PlanUnavailable,
+            id is null ? "The issuer offers no plan."
+            : directory.FindPlan(id) is not null ? $"The plan {id} is a subscription, bought with: tacit wallet subscribe {id}."
+            : $"The issuer offers no plan {id}.");
 
     private static int Affordable(long credits, Plan plan, int size, bool shrink)
     {

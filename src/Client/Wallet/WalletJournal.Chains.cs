@@ -222,12 +222,12 @@ internal sealed partial class WalletJournal
         return ended;
     }
 
-    /// <summary>How many chains of a series were asked for, and how many of them have ended.</summary>
-    public Task<(int Chains, int Ended)> CountChainsAsync(TokenSeries series, CancellationToken cancellationToken) =>
+    /// <summary>How many chains of a series were asked for, those that have ended included, and how many of them are lost.</summary>
+    public Task<(int Chains, int Lost)> CountChainsAsync(TokenSeries series, CancellationToken cancellationToken) =>
         _database.ReadAsync(
             session => session.QuerySingle(
                 """
-                SELECT COUNT(*), COUNT(CASE WHEN t.state IN (9, 10) THEN 1 END) FROM token t JOIN series s ON s.id = t.series
+                SELECT COUNT(*), COUNT(CASE WHEN t.state = 10 THEN 1 END) FROM token t JOIN series s ON s.id = t.series
                 WHERE s.issuer = $1 AND s.key_id = $2 AND s.extensions = $3 AND s.challenge_digest = $4 AND s.namespace = $5
                 AND (t.state IN (3, 4, 9, 10) OR (t.state = 2 AND t.predecessor_idx IS NULL))
                 """,
@@ -276,6 +276,13 @@ internal sealed partial class WalletJournal
     public Task RenewAtAsync(string plan, DateTimeOffset at, CancellationToken cancellationToken) =>
         _database.WriteAsync(
             session => session.Execute("UPDATE subscription SET renew_at = $2 WHERE plan = $1", plan, at.ToUnixTimeSeconds()), cancellationToken);
+
+    /// <summary>Whether what was bought after a backup is still to be asked for, before anything new is bought.</summary>
+    public Task<bool> IsRestoreDueAsync(CancellationToken cancellationToken) =>
+        _database.ReadAsync(session => session.QueryInt64("SELECT restore_due FROM wallet WHERE id = 1") == 1, cancellationToken);
+
+    public Task RestoredAsync(CancellationToken cancellationToken) =>
+        _database.WriteAsync(session => session.Execute("UPDATE wallet SET restore_due = 0 WHERE id = 1 AND restore_due = 1"), cancellationToken);
 
     /// <summary>Chains end with their period: nothing of them is kept.</summary>
     public Task ExpireChainsAsync(CancellationToken cancellationToken) =>

@@ -5,6 +5,9 @@ public sealed record WalletStatus
 {
     public required IReadOnlyList<PlanHoldings> Plans { get; init; }
 
+    /// <summary>Subscriptions with chains that have not expired, by plan and period.</summary>
+    public IReadOnlyList<SubscriptionHoldings> Subscriptions { get; init; } = [];
+
     /// <summary>Whether tokens can be restored from the seed.</summary>
     public required bool IsRecoverable { get; init; }
 
@@ -45,6 +48,36 @@ public sealed record PlanHoldings
 
     /// <summary>The earliest deadline among those that are held.</summary>
     public DateTimeOffset? Deadline { get; init; }
+}
+
+/// <summary>The chains of a subscription in one period, counted. Each is one request at a time.</summary>
+public sealed record SubscriptionHoldings
+{
+    public required string Plan { get; init; }
+
+    /// <summary>The end of the period.</summary>
+    public required DateTimeOffset Until { get; init; }
+
+    /// <summary>Free for a request.</summary>
+    public required int Ready { get; init; }
+
+    /// <summary>With a request, or with an exchange for their next token.</summary>
+    public required int Busy { get; init; }
+
+    /// <summary>Asked for and not answered yet.</summary>
+    public required int Pending { get; init; }
+
+    /// <summary>Somebody else went on with them. One of them can be started anew once a period.</summary>
+    public required int Lost { get; init; }
+
+    /// <summary>The gateway's operator refused to renew them.</summary>
+    public required int Refused { get; init; }
+
+    /// <summary>Whether the wallet buys the following period by itself.</summary>
+    public required bool Renews { get; init; }
+
+    /// <summary>When it will do so; null until that is drawn.</summary>
+    public DateTimeOffset? RenewsAt { get; init; }
 }
 
 /// <summary>What the history counts.</summary>
