@@ -104,9 +104,17 @@ public sealed class MishapTests : IAsyncLifetime
         var request = new System.Security.Cryptography.X509Certificates.CertificateRequest(
             "CN=127.0.0.1", key, System.Security.Cryptography.HashAlgorithmName.SHA256, System.Security.Cryptography.RSASignaturePadding.Pkcs1);
         using var certificate = request.CreateSelfSigned(TimeProvider.System.GetUtcNow().AddDays(-1), TimeProvider.System.GetUtcNow().AddDays(1));
+        await File.WriteAllTextAsync(_folder["tls.pem"], certificate.ExportCertificatePem(), Token);
+        await File.WriteAllTextAsync(_folder["tls.key"], key.ExportPkcs8PrivateKeyPem(), Token);
         int requests = 0;
         await using Hosting.WebServer server = await Hosting.WebServer.StartAsync(
-            new Hosting.WebServerOptions { Role = "impostor", Listen = Hosting.ListenAddress.Loopback(0), Certificate = () => certificate, DrainTimeout = TimeSpan.Zero },
+            new Hosting.WebServerOptions
+            {
+                Role = "impostor",
+                Listen = Hosting.ListenAddress.Loopback(0),
+                Tls = new Hosting.TlsOptions { Certificate = _folder["tls.pem"], Key = Hosting.SecretReference.FromFile(_folder["tls.key"]) },
+                DrainTimeout = TimeSpan.Zero,
+            },
             routes => routes.MapFallback("{**path}", (RequestDelegate)(_ =>
             {
                 Interlocked.Increment(ref requests);
