@@ -9,7 +9,7 @@ internal static class Headers
         [.. new[]
         {
             PrivateTokenHeader.FormatAuthorization(Samples.TokenBytes(TokenType.BlindRsa)),
-            PrivateTokenHeader.FormatAuthorization(Samples.TokenBytes(TokenType.PartiallyBlindRsa), Samples.Metadata),
+            PrivateTokenHeader.FormatAuthorization(Samples.TokenBytes(TokenType.PartiallyBlindRsa), Samples.Metadata, Samples.Filled(48, 7)),
             "privatetoken  token=AAIA , other=\"a\\\"b\",,extensions=AAA=",
         }.Select(Samples.Utf8)];
 
@@ -28,11 +28,12 @@ internal static class Headers
             return false;
         }
 
-        string written = PrivateTokenHeader.FormatAuthorization(credentials.Token, credentials.Extensions);
+        string written = PrivateTokenHeader.FormatAuthorization(credentials.Token, credentials.Extensions, credentials.Salt);
         FuzzTarget.Require(
             PrivateTokenHeader.TryParseAuthorization(written, out PrivateTokenCredentials? again)
                 && again.Token.AsSpan().SequenceEqual(credentials.Token)
-                && again.Extensions.AsSpan().SequenceEqual(credentials.Extensions),
+                && again.Extensions.AsSpan().SequenceEqual(credentials.Extensions)
+                && again.Salt.AsSpan().SequenceEqual(credentials.Salt),
             "credentials change when they are written and read again");
         return true;
     }

@@ -119,6 +119,28 @@ public sealed class HeaderTests
     }
 
     [Theory]
+    [InlineData("salt=\"{0}\"", true)]
+    [InlineData("SALT={0}", true)]
+    [InlineData("salt=\"\"", false)]
+    [InlineData("salt=\"!\"", false)]
+    [InlineData("salt=\"AAE=\"", false)]
+    [InlineData("salt=\"{0}{0}\"", false)]
+    [InlineData("salt=\"{0}\", salt=\"{0}\"", false)]
+    [InlineData("salt=\"{0}\", salt=\"!\"", false)]
+    [InlineData("salt=\"!\", salt=\"{0}\"", false)]
+    [InlineData("salt=\"{0}\", salt=\"{0}\", salt=\"{0}\"", false)]
+    public void A_salt_that_cannot_be_read_is_none_and_refuses_no_token(string parameter, bool isRead)
+    {
+        byte[] salt = Samples.Filled(48, 0xa5);
+        string text = string.Format(null, parameter, System.Buffers.Text.Base64Url.EncodeToString(salt));
+
+        Assert.True(PrivateTokenHeader.TryParseAuthorization($"PrivateToken token=\"AAE=\", {text}, extensions=AAA", out PrivateTokenCredentials? credentials));
+
+        Assert.Equal("0001", Convert.ToHexString(credentials.Token));
+        Assert.Equal(isRead ? salt : null, credentials.Salt);
+    }
+
+    [Theory]
     [InlineData(null)]
     [InlineData("")]
     [InlineData("PrivateToken")]
@@ -143,6 +165,7 @@ public sealed class HeaderTests
 
         Assert.Equal("PrivateToken token=\"AAE=\", extensions=\"AAA=\"", PrivateTokenHeader.FormatAuthorization([0, 1], [0, 0]));
         Assert.Equal("PrivateToken token=\"AAE=\"", PrivateTokenHeader.FormatAuthorization([0, 1]));
+        Assert.Equal("PrivateToken token=\"AAE=\", extensions=\"AAA=\", salt=\"AQ==\"", PrivateTokenHeader.FormatAuthorization([0, 1], [0, 0], [1]));
         Assert.Equal("PrivateToken challenge=\"AAIAAWEAAAFi\", token-key=\"-_8=\"", PrivateTokenHeader.FormatChallenge(challenge, [0xfb, 0xff]));
     }
 

@@ -12,11 +12,13 @@ public sealed class TokenIssuance : IDisposable
 {
     private readonly BlindingState _state;
     private readonly byte[] _tokenInput;
+    private readonly byte[] _salt;
 
-    private TokenIssuance(TokenRequest request, byte[] tokenInput, BlindingState state)
+    private TokenIssuance(TokenRequest request, byte[] tokenInput, byte[] salt, BlindingState state)
     {
         Request = request;
         _tokenInput = tokenInput;
+        _salt = salt;
         _state = state;
     }
 
@@ -25,6 +27,9 @@ public sealed class TokenIssuance : IDisposable
 
     /// <summary>The nonce, input and spend id of the token are known before it is signed; a wallet may keep them.</summary>
     public ReadOnlySpan<byte> TokenInput => _tokenInput;
+
+    /// <summary>The 48 bytes of PSS salt in the authenticator: sent beside a 0xDA7A token, they make it cheap to check together with others.</summary>
+    public ReadOnlySpan<byte> Salt => _salt;
 
     /// <param name="key">Key and extensions, taken from the directory.</param>
     /// <param name="challengeDigest">SHA-256 of the TokenChallenge, 32 bytes.</param>
@@ -37,8 +42,10 @@ public sealed class TokenIssuance : IDisposable
         Token.WriteInput(key.Type, secrets.Nonce, challengeDigest, key.TokenKeyId, tokenInput);
         Span<byte> blinded = stackalloc byte[TokenRequest.BlindedMessageSizeInBytes];
         BlindingState state = key.Key.Blind(BlindRsaVariant.DeterministicPss, tokenInput, secrets.BlindingSeed, blinded);
+        byte[] salt = new byte[TokenTypes.SaltSizeInBytes];
+        BlindRsaPublicKey.DeriveSalt(secrets.BlindingSeed, salt);
         return new TokenIssuance(
-            TokenRequest.Create(key.Type, key.TruncatedKeyId, blinded, key.Extensions.Span), tokenInput, state);
+            TokenRequest.Create(key.Type, key.TruncatedKeyId, blinded, key.Extensions.Span), tokenInput, salt, state);
     }
 
     /// <summary>As <see cref="Begin(TokenPublicKey, ReadOnlySpan{byte}, TokenSecrets)"/>, with the secrets of one wallet index.</summary>
@@ -81,5 +88,6 @@ public sealed class TokenIssuance : IDisposable
     {
         _state.Dispose();
         CryptographicOperations.ZeroMemory(_tokenInput);
+        CryptographicOperations.ZeroMemory(_salt);
     }
 }

@@ -77,14 +77,20 @@ public sealed class TokenPublicKey : IDisposable
     }
 
     /// <summary>
-    /// Whether the token is this key's and its authenticator verifies (RFC 9578, section 6.4). Says nothing of challenge, deadline or spending.
+    /// Whether the token is this key's and its authenticator verifies (RFC 9578, section 6.4); for 0xDA7A up to its sign, as in a batch (docs/adr/0008).
+    /// Says nothing of challenge, deadline or spending.
     /// </summary>
-    public bool Verify(Token token)
+    public bool Verify(Token token) =>
+        IsFor(token)
+        && (Type is TokenType.PartiallyBlindRsa
+            ? Key.VerifyUpToSign(BlindRsaVariant.DeterministicPss, token.TokenInput, token.Authenticator)
+            : Key.Verify(BlindRsaVariant.DeterministicPss, token.TokenInput, token.Authenticator));
+
+    /// <summary>Whether type and key id of the token are this key's.</summary>
+    public bool IsFor(Token token)
     {
         ArgumentNullException.ThrowIfNull(token);
-        return token.Type == Type
-            && token.TokenKeyId.SequenceEqual(_tokenKeyId)
-            && Key.Verify(BlindRsaVariant.DeterministicPss, token.TokenInput, token.Authenticator);
+        return token.Type == Type && token.TokenKeyId.SequenceEqual(_tokenKeyId);
     }
 
     /// <summary>Whether a request's blinded message lies between zero and this key's modulus. By comparison only.</summary>

@@ -9,6 +9,12 @@ namespace Tacit.Protocol;
 /// </summary>
 public sealed record PrivateTokenCredentials(byte[] Token, byte[]? Extensions)
 {
+    /// <summary>
+    /// The PSS salt that a 0xDA7A token is said to be made with, or null. Tacit's own parameter: it makes many tokens cheap to check together and
+    /// decides about none.
+    /// </summary>
+    public byte[]? Salt { get; init; }
+
     /// <summary>Says nothing of what it holds.</summary>
     public override string ToString() => "[scrubbed]";
 }
@@ -42,7 +48,10 @@ public static class PrivateTokenHeader
     private const int MaxChallengeBytes = 2048;
     private const int MaxTokenKeyBytes = 4096;
 
-    /// <summary>Reads an Authorization header value. Unknown parameters are ignored, repeated ones are refused.</summary>
+    /// <summary>
+    /// Reads an Authorization header value. Unknown parameters are ignored, a repeated token or extensions are refused; a salt that cannot be read, or
+    /// stands there twice, is as good as none.
+    /// </summary>
     public static bool TryParseAuthorization(string? value, [NotNullWhen(true)] out PrivateTokenCredentials? credentials)
     {
         credentials = null;
@@ -54,6 +63,8 @@ public static class PrivateTokenHeader
         ChallengeScanner scanner = new(value);
         byte[]? token = null;
         byte[]? extensions = null;
+        byte[]? salt = null;
+        bool hasSalt = false;
         if (scanner.Read() != ScannedPart.Scheme || !scanner.Name.Equals(Scheme, StringComparison.OrdinalIgnoreCase))
         {
             return false;
@@ -77,10 +88,18 @@ public static class PrivateTokenHeader
                     }
 
                     break;
+                case ScannedPart.Parameter when scanner.Name.Equals("salt", StringComparison.OrdinalIgnoreCase):
+                    if (hasSalt || !scanner.TryDecodeValue(TokenTypes.SaltSizeInBytes, out salt) || salt.Length != TokenTypes.SaltSizeInBytes)
+                    {
+                        salt = null;
+                    }
+
+                    hasSalt = true;
+                    break;
                 case ScannedPart.Parameter:
                     break;
                 case ScannedPart.End when token is not null:
-                    credentials = new PrivateTokenCredentials(token, extensions);
+                    credentials = new PrivateTokenCredentials(token, extensions) { Salt = salt };
                     return true;
                 default:
                     // A second scheme has no place in Authorization (RFC 9110, section 11.6.2).
@@ -89,11 +108,14 @@ public static class PrivateTokenHeader
         }
     }
 
-    /// <summary>The Authorization header value for a token and, for 0xDA7A, its encoded extensions; quoted and padded as RFC 9577 asks.</summary>
-    public static string FormatAuthorization(ReadOnlySpan<byte> token, ReadOnlySpan<byte> extensions = default)
+    /// <summary>
+    /// The Authorization header value for a token and, for 0xDA7A, its encoded extensions and its salt; quoted and padded as RFC 9577 asks.
+    /// </summary>
+    public static string FormatAuthorization(ReadOnlySpan<byte> token, ReadOnlySpan<byte> extensions = default, ReadOnlySpan<byte> salt = default)
     {
         string text = $"{Scheme} token=\"{Base64UrlText.EncodePadded(token)}\"";
-        return extensions.IsEmpty ? text : $"{text}, extensions=\"{Base64UrlText.EncodePadded(extensions)}\"";
+        text = extensions.IsEmpty ? text : $"{text}, extensions=\"{Base64UrlText.EncodePadded(extensions)}\"";
+        return salt.IsEmpty ? text : $"{text}, salt=\"{Base64UrlText.EncodePadded(salt)}\"";
     }
 
     /// <summary>

@@ -20,6 +20,9 @@ public static class TokenTypes
     /// <summary>Nk: modulus, blinded message, blind signature and authenticator of both types, in bytes.</summary>
     public const int ModulusSizeInBytes = 256;
 
+    /// <summary>The PSS salt of an authenticator, in bytes.</summary>
+    public const int SaltSizeInBytes = 48;
+
     public static bool IsKnown(TokenType type) => type is TokenType.BlindRsa or TokenType.PartiallyBlindRsa;
 
     /// <summary>Whether tokens of the type carry extensions.</summary>
