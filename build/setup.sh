@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # setup.sh [test]: checks that this machine can build and run Tacit. As root on a Debian-like system it installs what is missing; else it says what to
-# install. With `test` it also sees to Node 20, which runs the clients that others wrote.
+# install. With `test` it also sees to Node 20, which runs the clients that others wrote, and to PostgreSQL's server, which tests start for themselves.
 set -euo pipefail
 
 sdk_hint='Install the .NET 10 SDK: https://dotnet.microsoft.com/download/dotnet/10.0'
@@ -21,6 +21,14 @@ has_library libsqlite3.so.0 || required+=(libsqlite3-0)
 has_library libcrypto.so.3 || required+=(openssl) # brings its library, whose own package is named otherwise in every release
 # Benchmarks compare with `openssl speed`; one test reads our keys with it. Without it those say that they were skipped.
 command -v openssl >/dev/null || wished+=(openssl)
+
+if [ "$purpose" = test ] && ! compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null && ! command -v postgres >/dev/null; then
+  wished+=(postgresql)
+  # The programs are wanted, not a server of the system's: Debian's package would make and start one.
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null && [ ! -e /etc/postgresql-common/createcluster.conf ]; then
+    mkdir -p /etc/postgresql-common && echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf
+  fi
+fi
 
 # Node 20 or later: the machine's own, or one kept in artifacts/node, which build/test.sh puts first in the PATH.
 node_version=20.20.2
@@ -48,7 +56,7 @@ missing=("${required[@]}" "${wished[@]}")
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
   echo "setup: installing ${missing[*]} …"
   log=$(mktemp)
-  install() { DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}" >>"$log" 2>&1; }
+  install() { DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends -o Dpkg::Options::=--force-confold "${missing[@]}" >>"$log" 2>&1; }
   install || { apt-get update >>"$log" 2>&1 && install; } || { tail -n 5 "$log" >&2; echo "setup: apt-get could not install ${missing[*]} (log: $log)" >&2; [ ${#required[@]} = 0 ]; exit; }
   rm -f "$log"
 elif [ ${#required[@]} -gt 0 ]; then

@@ -1,10 +1,12 @@
+using Tacit.Storage.Postgres;
 using Tacit.Storage.Sqlite;
 
 namespace Tacit.Storage;
 
 /// <summary>
 /// The database of one role. Works are functions over a <see cref="Session"/>; they may run on any thread, must not wait for anything, and touch nothing but
-/// the session and what they return. Errors are <see cref="StorageException"/>s.
+/// the session and what they return: on PostgreSQL a work may run more than once, when nothing of the run before was kept. Errors are
+/// <see cref="StorageException"/>s.
 /// </summary>
 public abstract class Database : IAsyncDisposable
 {
@@ -34,6 +36,18 @@ public abstract class Database : IAsyncDisposable
     public static Task<Database> OpenSqliteAsync(
         string path, IReadOnlyList<Migration> migrations, TimeProvider time, bool eraseFreedPages, CancellationToken cancellationToken = default) =>
         SqliteDatabase.OpenAsync(path, migrations, time, SqliteLimits.Default with { ErasesFreedPages = eraseFreedPages }, cancellationToken);
+
+    /// <summary>
+    /// Opens a PostgreSQL database (13 or later) and brings its schema up to date; several instances may do so at the same time, and share it. A work whose connection broke
+    /// or that collided with another instance's runs again when it is certain that nothing of it was kept.
+    /// </summary>
+    /// <param name="options">Where it is, and sizes.</param>
+    /// <param name="migrations">The role's whole schema, versions 1, 2, 3….</param>
+    /// <param name="time">Dates the migrations.</param>
+    /// <param name="cancellationToken">Gives up between migrations.</param>
+    public static Task<Database> OpenPostgresAsync(
+        PostgresOptions options, IReadOnlyList<Migration> migrations, TimeProvider time, CancellationToken cancellationToken = default) =>
+        PostgresDatabase.OpenAsync(options, migrations, time, cancellationToken);
 
     /// <summary>
     /// Runs a work that may write and completes once its effect is durable. All works that wait share one transaction and one sync of the disk, in the order

@@ -135,12 +135,33 @@ internal sealed class GroupCommit : IAsyncDisposable
     /// <summary>Runs the works from <paramref name="first"/> on in one transaction and tells them their outcome. Returns the first that it did not get to.</summary>
     private int CommitFrom(List<Work> group, int first)
     {
+        int limit = group.Count;
+        for (int attempt = 1; ; attempt++)
+        {
+            (int end, StorageException? failure) = TryCommit(group, first, limit);
+            if (failure is null || !_session.MayRetry(failure, attempt))
+            {
+                foreach (Work work in CollectionsMarshal.AsSpan(group)[first..end])
+                {
+                    work.Complete(failure);
+                }
+
+                return end;
+            }
+
+            // Apart from the second time on, so that what collides again and again keeps nobody else from their turn.
+            limit = attempt == 1 ? limit : first + 1;
+        }
+    }
+
+    private (int End, StorageException? Failure) TryCommit(List<Work> group, int first, int limit)
+    {
         int end = first;
         StorageException? failure = null;
         try
         {
-            _session.Begin();
-            while (end < group.Count && _session.InTransaction)
+            _session.Begin(limit - first);
+            while (end < limit && _session.InTransaction)
             {
                 failure = group[end++].Run(_session);
             }
@@ -162,15 +183,10 @@ internal sealed class GroupCommit : IAsyncDisposable
         {
             _session.Rollback();
             failure = e as StorageException ?? new StorageException(StorageErrorKind.Unavailable, "The database failed in an unexpected way.", e);
-            end = group.Count;
+            end = limit;
         }
 
-        foreach (Work work in CollectionsMarshal.AsSpan(group)[first..end])
-        {
-            work.Complete(failure);
-        }
-
-        return end;
+        return (end, failure);
     }
 }
 
@@ -195,9 +211,11 @@ internal sealed class Work<T>(Func<Session, T> work, CancellationToken cancellat
 
     internal override StorageException? Run(TransactionSession session)
     {
-        if (cancellationToken.IsCancellationRequested)
+        // It may be the second run: nothing of the first was kept.
+        _exception = null;
+        _cancelled = cancellationToken.IsCancellationRequested;
+        if (_cancelled)
         {
-            _cancelled = true;
             return null;
         }
 
@@ -230,8 +248,7 @@ internal sealed class Work<T>(Func<Session, T> work, CancellationToken cancellat
         }
         else if (failure is not null)
         {
-            // One exception object per task: several awaiters throwing the same one would mix up its stack trace.
-            _completion.SetException(new StorageException(failure.Kind, failure.Message, failure));
+            _completion.SetException(failure.Again());
         }
         else if (_exception is not null)
         {

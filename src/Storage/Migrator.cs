@@ -20,23 +20,39 @@ internal static class Migrator
         }
 
         InTransaction(session, () => session.Execute(session.Dialect.Render(Table)));
-        IReadOnlyList<(int Version, byte[] Checksum)> applied = session.Query(
-            "SELECT version, checksum FROM schema_migrations ORDER BY version", static row => (row.Int32(0), row.Blob(1)));
+        IReadOnlyList<(int Version, byte[] Checksum)> applied = Applied(session);
         Check(path, migrations, applied);
         foreach (Migration migration in migrations.Skip(applied.Count))
         {
             cancellationToken.ThrowIfCancellationRequested();
             InTransaction(session, () =>
             {
-                session.ExecuteScript(session.Dialect.Render(migration.Sql));
-                session.Execute(
-                    "INSERT INTO schema_migrations (version, name, checksum, applied) VALUES ($1, $2, $3, $4)",
+                // First of all: where several instances share a database, this waits for another that is at the same step, and finds it done.
+                if (session.Execute(
+                    "INSERT INTO schema_migrations (version, name, checksum, applied) VALUES ($1, $2, $3, $4) ON CONFLICT (version) DO NOTHING",
                     migration.Version,
                     migration.Name,
                     Checksum(migration),
-                    time.GetUtcNow().ToString("yyyy-MM-dd", CultureInfo.InvariantCulture));
+                    time.GetUtcNow().ToString("yyyy-MM-dd", CultureInfo.InvariantCulture)) == 1)
+                {
+                    session.ExecuteScript(session.Dialect.Render(migration.Sql));
+                }
             });
         }
+
+        if (applied.Count < migrations.Count)
+        {
+            // Another program may have been faster at one of them.
+            Check(path, migrations, Applied(session));
+        }
+    }
+
+    private static IReadOnlyList<(int Version, byte[] Checksum)> Applied(TransactionSession session)
+    {
+        IReadOnlyList<(int Version, byte[] Checksum)> applied = [];
+        InTransaction(session, () => applied = session.Query(
+            "SELECT version, checksum FROM schema_migrations ORDER BY version", static row => (row.Int32(0), row.Blob(1))));
+        return applied;
     }
 
     private static void Check(string path, IReadOnlyList<Migration> migrations, IReadOnlyList<(int Version, byte[] Checksum)> applied)
@@ -65,7 +81,7 @@ internal static class Migrator
 
     private static void InTransaction(TransactionSession session, Action step)
     {
-        session.Begin();
+        session.Begin(works: 1);
         try
         {
             step();

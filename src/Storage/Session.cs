@@ -88,6 +88,30 @@ public abstract class Session
     public long? QueryInt64(string sql, params ReadOnlySpan<SqlValue> args) =>
         QuerySingle(sql, static row => row.NullableInt64(0), args);
 
+    /// <summary>
+    /// Runs one statement once for each row of arguments, in order, and returns how many rows each run changed. All go to the database in one message, where
+    /// it is a server: the way for a work with many like statements. Rows that they return are skipped.
+    /// </summary>
+    /// <param name="sql">The statement.</param>
+    /// <param name="argsPerRow">How many arguments it takes.</param>
+    /// <param name="args">The arguments, row after row.</param>
+    public virtual int[] ExecuteMany(string sql, int argsPerRow, ReadOnlySpan<SqlValue> args)
+    {
+        int[] changed = new int[RowsOf(argsPerRow, args)];
+        for (int i = 0; i < changed.Length; i++)
+        {
+            changed[i] = Execute(sql, args.Slice(i * argsPerRow, argsPerRow));
+        }
+
+        return changed;
+    }
+
+    private protected static int RowsOf(int argsPerRow, ReadOnlySpan<SqlValue> args)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(argsPerRow);
+        return args.Length % argsPerRow == 0 ? args.Length / argsPerRow : throw new ArgumentException("The last row is incomplete.", nameof(args));
+    }
+
     private protected abstract Cursor Open(string sql, ReadOnlySpan<SqlValue> args);
 }
 
@@ -97,9 +121,18 @@ internal abstract class TransactionSession : Session, IDisposable
     /// <summary>False once the database itself gave up the transaction, as SQLite does when the disk is full.</summary>
     internal abstract bool InTransaction { get; }
 
-    internal abstract void Begin();
+    /// <param name="works">How many works it will run; one needs no savepoint.</param>
+    internal abstract void Begin(int works);
 
+    /// <summary>
+    /// Makes durable what the works did. An exception means that nothing was kept, unless it says that this is not known.
+    /// </summary>
     internal abstract void Commit();
+
+    /// <summary>Whether works whose transaction failed so, and was undone, shall run again; waits for the right moment.</summary>
+    /// <param name="failure">What happened.</param>
+    /// <param name="attempt">How often they ran.</param>
+    internal virtual bool MayRetry(StorageException failure, int attempt) => false;
 
     /// <summary>Never throws: an error here leaves nothing to do that the next <see cref="Begin"/> would not report.</summary>
     internal abstract void Rollback();

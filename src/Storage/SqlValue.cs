@@ -27,7 +27,9 @@ public readonly struct SqlValue
 
     internal string Text => (string)_reference!;
 
-    internal ReadOnlySpan<byte> Bytes => new((byte[])_reference!, (int)(_number >> 32), (int)(_number & int.MaxValue));
+    internal ReadOnlySpan<byte> Bytes => Memory.Span;
+
+    internal ReadOnlyMemory<byte> Memory => new((byte[])_reference!, (int)(_number >> 32), (int)(_number & int.MaxValue));
 
     public static implicit operator SqlValue(long value) => new(SqlValueKind.Integer, null, value);
 

@@ -20,7 +20,7 @@ public enum StorageErrorKind
 
     /// <summary>
     /// The database cannot be reached, read or written: missing library, permissions, a failing disk. When the disk fails during a commit, the work may
-    /// or may not survive a crash: callers repeat it, as every one of their works can be repeated.
+    /// or may not survive a crash: callers repeat it, as every one of their works can be repeated. <see cref="StorageException.IsOutcomeUnknown"/> tells.
     /// </summary>
     Unavailable,
 
@@ -29,6 +29,9 @@ public enum StorageErrorKind
 
     /// <summary>The statement is wrong: a fault in the program.</summary>
     Statement,
+
+    /// <summary>The statement names a table that is not there: never made, or dropped meanwhile by another instance on the same database.</summary>
+    NoTable,
 }
 
 /// <summary>The one error of this project. The message says what happened and what to do, and never holds a value from a statement or a row.</summary>
@@ -41,4 +44,27 @@ public sealed class StorageException : Exception
     }
 
     public StorageErrorKind Kind { get; }
+
+    /// <summary>Whether the work may have taken effect all the same; false: nothing of it was kept.</summary>
+    public bool IsOutcomeUnknown { get; internal init; }
+
+    /// <summary>Whether running the work again may help.</summary>
+    internal Trouble Trouble { get; init; }
+
+    /// <summary>The same error for one more caller: several awaiters throwing one exception object would mix up its stack trace.</summary>
+    internal StorageException Again() => new(Kind, Message, this) { IsOutcomeUnknown = IsOutcomeUnknown, Trouble = Trouble };
+
+    internal StorageException WithTrouble(Trouble trouble) => new(Kind, Message, InnerException) { IsOutcomeUnknown = IsOutcomeUnknown, Trouble = trouble };
+}
+
+/// <summary>Trouble that passes, after which nothing of the transaction is kept.</summary>
+internal enum Trouble
+{
+    None,
+
+    /// <summary>With another transaction: both could not have been.</summary>
+    Collided,
+
+    /// <summary>The connection, or the server behind it.</summary>
+    Lost,
 }

@@ -23,7 +23,11 @@ public abstract class DatabaseContract : IAsyncLifetime
 
     public async ValueTask DisposeAsync()
     {
-        await Database.DisposeAsync();
+        if (_database is not null)
+        {
+            await Database.DisposeAsync();
+        }
+
         await CleanUpAsync();
         GC.SuppressFinalize(this);
     }
@@ -325,7 +329,7 @@ public abstract class DatabaseContract : IAsyncLifetime
                 throw new InvalidDataException();
             },
             Token));
-        await AssertStatementErrorAsync(s => s.QueryInt64("SELECT count(*) FROM extra"));
+        await AssertErrorAsync(StorageErrorKind.NoTable, s => s.QueryInt64("SELECT count(*) FROM extra"));
     }
 
     [Fact]
@@ -334,7 +338,7 @@ public abstract class DatabaseContract : IAsyncLifetime
         await Database.WriteAsync(s => s.Execute(Insert, new byte[] { 1 }, 1, SqlValue.Null), Token);
         await Database.WriteAsync(s => s.Execute(Insert, new byte[] { 2 }, 1, SqlValue.Null), Token);
         await AssertStatementErrorAsync(s => s.QueryInt64("SELEKT 1"));
-        await AssertStatementErrorAsync(s => s.QueryInt64("SELECT amount FROM nowhere"));
+        await AssertErrorAsync(StorageErrorKind.NoTable, s => s.QueryInt64("SELECT amount FROM nowhere"));
         await AssertStatementErrorAsync(s => s.QueryInt64("SELECT amount FROM thing WHERE id = $1"));
         await AssertStatementErrorAsync(s => s.QueryInt64("SELECT amount FROM thing WHERE id = $1", new byte[] { 1 }, 2));
         await AssertStatementErrorAsync(s => s.QueryInt64("SELECT 1; SELECT 2"));
@@ -343,6 +347,52 @@ public abstract class DatabaseContract : IAsyncLifetime
         await AssertStatementErrorAsync(s => s.Query("SELECT note FROM thing", row => row.Int64(0)));
         await AssertStatementErrorAsync(s => s.Query("SELECT id FROM thing", row => row.Int64(0)));
         await AssertStatementErrorAsync(s => s.Query("SELECT amount FROM thing", row => row.Blob(0)));
+    }
+
+    [Fact]
+    public async Task Statement_run_for_many_rows_tells_for_each_what_it_changed()
+    {
+        const string Once = "INSERT INTO thing (id, amount) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING";
+        SqlValue[] rows = [new byte[] { 1 }, 1, new byte[] { 2 }, 2, new byte[] { 1 }, 3];
+        Assert.Equal((int[])[1, 1, 0], await Database.WriteAsync(s => s.ExecuteMany(Once, 2, rows), Token));
+        Assert.Equal((int[])[0, 0, 0], await Database.WriteAsync(s => s.ExecuteMany(Once, 2, rows), Token));
+        Assert.Equal((int[])[2], await Database.WriteAsync(s => s.ExecuteMany("UPDATE thing SET amount = $1", 1, [7]), Token));
+        Assert.Equal((int[])[], await Database.WriteAsync(s => s.ExecuteMany(Once, 2, []), Token));
+        StorageException refused = await Assert.ThrowsAsync<StorageException>(
+            () => Database.WriteAsync(s => s.ExecuteMany(Once, 2, [new byte[] { 3 }, 1, new byte[] { 4 }, -1]), Token));
+        Assert.Equal(StorageErrorKind.Constraint, refused.Kind);
+        Assert.Equal(2, await CountAsync());
+    }
+
+    [Fact]
+    public async Task Work_that_fails_before_or_after_its_statements_leaves_its_neighbours_alone()
+    {
+        // Every way a work can end, between works that are kept.
+        var outcomes = new List<Task<int>>();
+        using (Hold())
+        {
+            for (byte i = 0; i < 24; i++)
+            {
+                byte[] id = [i];
+                outcomes.Add((i % 6) switch
+                {
+                    1 => Database.WriteAsync<int>(_ => throw new InvalidDataException(), Token),
+                    2 => Database.WriteAsync<int>(s => throw new InvalidDataException(s.Execute(Insert, id, 1, "").ToString(CultureInfo.InvariantCulture)), Token),
+                    3 => Database.WriteAsync(s => s.Execute(Insert, id, -1, ""), Token),
+                    4 => Database.WriteAsync(_ => 1, Token),
+                    5 => Database.WriteAsync(s => s.Query("SELECT id FROM thing", row => row.Blob(0)).Count, Token),
+                    _ => Database.WriteAsync(s => s.Execute(Insert, id, 1, ""), Token),
+                });
+            }
+        }
+
+        for (int i = 0; i < outcomes.Count; i++)
+        {
+            Exception? error = await Record.ExceptionAsync(() => outcomes[i]);
+            Assert.Equal((i % 6) switch { 1 or 2 => typeof(InvalidDataException), 3 => typeof(StorageException), _ => null }, error?.GetType());
+        }
+
+        Assert.Equal([0, 6, 12, 18], await Database.ReadAsync(s => s.Query("SELECT id FROM thing ORDER BY id", row => (int)row.Blob(0)[0]), Token));
     }
 
     [Fact]
@@ -388,10 +438,12 @@ public abstract class DatabaseContract : IAsyncLifetime
 
     private Task<long?> CountAsync() => Database.ReadAsync(s => s.QueryInt64("SELECT count(*) FROM thing"), Token);
 
-    private async Task AssertStatementErrorAsync<T>(Func<Session, T> work)
+    private Task AssertStatementErrorAsync<T>(Func<Session, T> work) => AssertErrorAsync(StorageErrorKind.Statement, work);
+
+    private async Task AssertErrorAsync<T>(StorageErrorKind kind, Func<Session, T> work)
     {
         StorageException error = await Assert.ThrowsAsync<StorageException>(() => Database.ReadAsync(work, Token));
-        Assert.Equal(StorageErrorKind.Statement, error.Kind);
+        Assert.Equal(kind, error.Kind);
     }
 
     private sealed class Releaser(ManualResetEventSlim leave, Task held) : IDisposable

@@ -67,7 +67,7 @@ public sealed class SqliteTests : IDisposable
         await using Database database = await OpenAsync(new SqliteLimits { BusyTimeout = TimeSpan.FromMilliseconds(20) });
         using (SqliteSession intruder = SqliteSession.Open(DatabasePath, canWrite: true, SqliteLimits.Default))
         {
-            intruder.Begin();
+            intruder.Begin(works: 1);
             Assert.Equal(StorageErrorKind.Locked, (await Assert.ThrowsAsync<StorageException>(() => WriteAsync(database, 1, 10))).Kind);
             intruder.Rollback();
         }

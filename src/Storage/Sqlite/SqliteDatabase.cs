@@ -55,7 +55,7 @@ internal sealed class SqliteDatabase : Database
 
             try
             {
-                session.Begin();
+                session.Begin(works: 1);
                 T result = work(session);
                 session.Commit();
                 return result;

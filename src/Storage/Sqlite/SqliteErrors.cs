@@ -12,6 +12,8 @@ internal static class SqliteErrors
 
     internal static StorageException Create(int code, sqlite3? database, string path)
     {
+        bool noTable = code == raw.SQLITE_ERROR && database is { IsInvalid: false }
+            && raw.sqlite3_errmsg(database).utf8_to_string().StartsWith("no such table", StringComparison.Ordinal);
         int extended = database is { IsInvalid: false } ? raw.sqlite3_extended_errcode(database) : code;
         if ((extended & 0xff) != (code & 0xff))
         {
@@ -36,6 +38,7 @@ internal static class SqliteErrors
             raw.SQLITE_IOERR or raw.SQLITE_NOMEM => new(
                 StorageErrorKind.Unavailable, $"The database {path} cannot be read or written. Check the disk (dmesg) and free memory {detail}."),
             raw.SQLITE_CONSTRAINT => new(StorageErrorKind.Constraint, $"The database refused a change that breaks its rules {detail}."),
+            _ when noTable => new(StorageErrorKind.NoTable, $"A statement names a table that is not there {detail}."),
             _ => new(StorageErrorKind.Statement, $"The database could not run a statement {detail}."),
         };
     }

@@ -66,7 +66,7 @@ internal sealed class SqliteSession : TransactionSession
         : SqliteErrors.Create(code, Handle, _path);
 
     // IMMEDIATE: the lock is taken here, not in the middle of the first work.
-    internal override void Begin() => Execute(_canWrite ? "BEGIN IMMEDIATE" : "BEGIN");
+    internal override void Begin(int works) => Execute(_canWrite ? "BEGIN IMMEDIATE" : "BEGIN");
 
     internal override void Commit() => Execute("COMMIT");
 
