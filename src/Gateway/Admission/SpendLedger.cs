@@ -205,8 +205,8 @@ internal sealed class SpendLedger
         {
             await _database.WriteAsync(session =>
             {
-                // Taken when the work runs, not when it was queued: whoever came meanwhile is in it.
-                batch = TakePending();
+                // Taken when the work runs, not when it was queued: whoever came meanwhile is in it. And if it runs again, so are those of the run before.
+                batch = batch is null ? TakePending() : [.. batch, .. TakePending()];
                 foreach (PendingSpend spend in batch)
                 {
                     spend.Decision = Spend(session, spend);
