@@ -9,7 +9,7 @@ export CONFIGURATION
 # One compiler process for all projects, whatever the caller's shell says: the whole build takes half the time.
 export UseSharedCompilation := true
 
-.PHONY: help setup demo build test soak bench lint format clean
+.PHONY: help setup demo build test soak bench lint format publish clean
 .DEFAULT_GOAL := help
 
 help:
@@ -17,6 +17,7 @@ help:
 	@echo 'make test    all tests                      make soak    the same tests at full counts (hours)'
 	@echo 'make bench   measure, update bench/         make lint    formatting, warnings, architecture'
 	@echo 'make build   build everything               make format  mend the formatting'
+	@echo 'make publish one file and a .deb for x64 and arm64, in artifacts/publish'
 	@echo 'make setup   check the machine, install what is missing (as root)'
 	@echo 'make clean   remove what was built'
 
@@ -51,6 +52,9 @@ lint: setup
 
 format:
 	@dotnet format Tacit.slnx
+
+publish: setup
+	@deploy/publish.sh $(ARGS)
 
 clean:
 	@rm -rf artifacts TestResults src/*/bin src/*/obj tests/*/bin tests/*/obj bench/bin bench/obj
