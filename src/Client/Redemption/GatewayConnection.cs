@@ -80,7 +80,7 @@ internal sealed class GatewayConnection(TransportPool transports, RedemptionOpti
             using var deadline = new CancellationTokenSource(options.ResponseTimeout, time);
             using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, deadline.Token);
             using var request = new HttpRequestMessage(HttpMethod.Post, route.Resolve(path)) { Version = System.Net.HttpVersion.Version11 };
-            request.Headers.TryAddWithoutValidation("Authorization", PrivateTokenHeader.FormatAuthorization(open.Token, open.Series.Extensions));
+            request.Headers.TryAddWithoutValidation("Authorization", PrivateTokenHeader.FormatAuthorization(open.Token, open.Series.Extensions, open.Salt));
             if (open.Successor is byte[] successor)
             {
                 request.Headers.TryAddWithoutValidation(Routes.SuccessorHeader, Base64Url.EncodeToString(successor));

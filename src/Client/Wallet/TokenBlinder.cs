@@ -59,6 +59,8 @@ internal sealed class BlindedToken(long index, TokenIssuance issuance) : IDispos
     public byte[] RequestHash { get; } = SHA256.HashData(issuance.Request.BlindedMessage.Span);
 
     /// <summary>Unblinds and verifies. False: what the issuer sent is no signature of this request.</summary>
+    /// <param name="blindSignature">The issuer's answer.</param>
+    /// <param name="token">As the journal keeps it: see <see cref="HeldToken"/>.</param>
     public bool TryFinish(ReadOnlySpan<byte> blindSignature, out byte[] token)
     {
         if (!issuance.TryFinalize(blindSignature, out Token? finished))
@@ -68,7 +70,7 @@ internal sealed class BlindedToken(long index, TokenIssuance issuance) : IDispos
         }
         using (finished)
         {
-            token = finished.Encode();
+            token = HeldToken.Join(finished, issuance.Salt);
             return true;
         }
     }

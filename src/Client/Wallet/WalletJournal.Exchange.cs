@@ -36,7 +36,7 @@ internal sealed partial class WalletJournal
                 if (session.QueryInt64("SELECT 1 FROM token WHERE predecessor_series = $1 AND predecessor_idx = $2 AND state <> 8", series.Id, index) is not null
                     || !session.TryQuerySingle(
                         "SELECT batch, sealed_token FROM token WHERE series = $1 AND idx = $2 AND state IN (3, 6, 7)",
-                        row => (Batch: row.Int64(0), Token: _keys.Open(row.BlobSpan(1), PlaceOf("token"u8, place))), out (long Batch, byte[] Token) predecessor,
+                        row => (Batch: row.Int64(0), OpenToken(row.BlobSpan(1), place).Token), out (long Batch, byte[] Token) predecessor,
                         series.Id, index))
                 {
                     return null;
@@ -179,7 +179,7 @@ internal sealed partial class WalletJournal
         return new TokenExchange(
             series,
             index,
-            _keys.Open(row.BlobSpan(17), PlaceOf("token"u8, new TokenPlace(series.Id, index))),
+            OpenToken(row.BlobSpan(17), new TokenPlace(series.Id, index)).Token,
             successor,
             ReadReserved(row, successor.Id, 12));
     }

@@ -221,6 +221,8 @@ internal sealed partial class WalletJournal
             box is null ? null : _keys.Open(box, PlaceOf("randomness"u8, new TokenPlace(series, index))));
     }
 
+    private HeldToken OpenToken(ReadOnlySpan<byte> box, TokenPlace place) => HeldToken.Split(_keys.Open(box, PlaceOf("token"u8, place)));
+
     private List<(long Index, byte[] Sealed)> SealAll(TokenSeries series, IReadOnlyList<(long Index, byte[] Token)> tokens) =>
         [.. tokens.Select(token => (token.Index, _keys.Seal(token.Token, PlaceOf("token"u8, new TokenPlace(series.Id, token.Index)))))];
 

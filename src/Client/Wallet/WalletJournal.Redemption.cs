@@ -32,6 +32,9 @@ internal sealed record OpenRequest
     /// <summary>The token, 354 bytes. Secret.</summary>
     public required byte[] Token { get; init; }
 
+    /// <summary>The salt that goes beside the token; empty for 0x0002, and for tokens from before salts were kept.</summary>
+    public required byte[] Salt { get; init; }
+
     /// <summary>The state that the token was in before.</summary>
     public required TokenState CameFrom { get; init; }
 
@@ -201,12 +204,14 @@ internal sealed partial class WalletJournal
         TokenSeries series = TokenSeries.Read(row);
         long index = row.Int64(13);
         byte[] id = row.Blob(12);
+        HeldToken held = OpenToken(row.BlobSpan(14), new TokenPlace(series.Id, index));
         return new OpenRequest
         {
             Id = id,
             Series = series,
             Index = index,
-            Token = _keys.Open(row.BlobSpan(14), PlaceOf("token"u8, new TokenPlace(series.Id, index))),
+            Token = held.Token,
+            Salt = held.Salt,
             CameFrom = (TokenState)row.Int32(15),
             Conversation = new ConversationId(row.Blob(16)),
             Operation = (PromptOperation)row.Int32(17),

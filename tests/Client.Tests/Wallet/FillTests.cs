@@ -1,5 +1,6 @@
 using Microsoft.AspNetCore.Http;
 using Tacit.Client.Tests.Support;
+using Tacit.Crypto;
 using Tacit.Protocol;
 
 namespace Tacit.Client.Tests;
@@ -240,7 +241,14 @@ public sealed class FillTests : IAsyncLifetime
         (int status, _, PromptReply reply) = await client.Redemption.AnswerAsync(Prompts.Ask("Large."), Token);
 
         Assert.Equal((200, "chat-large"), (status, reply.Plan));
-        Assert.Contains("extensions=", system.GatewayFront.SeenAt("/v1/chat/completions").Single().Headers["Authorization"], StringComparison.Ordinal);
+        string header = system.GatewayFront.SeenAt("/v1/chat/completions").Single().Headers["Authorization"];
+        Assert.True(PrivateTokenHeader.TryParseAuthorization(header, out PrivateTokenCredentials? credentials));
+        Assert.True(Protocol.Token.TryParse(credentials.Token, out Protocol.Token? token));
+        byte[] spki = (await client.Directory.CurrentAsync(Token)).FindTokenKey(token.TokenKeyId)!.SubjectPublicKeyInfo.ToArray();
+        Assert.True(TokenPublicKey.TryImport(TokenType.PartiallyBlindRsa, spki, credentials.Extensions, out TokenPublicKey? key));
+        BatchVerdict[] verdicts = new BatchVerdict[1];
+        new TokenBatchVerifier(key).Verify([new SaltedToken(token, credentials.Salt)], verdicts);
+        Assert.Equal(BatchVerdict.Valid, verdicts[0]);
         Assert.Equal((4, 1), (await client.HoldingsAsync("chat-large")) is var holdings ? (holdings.Held, holdings.Spent) : default);
         Assert.Equal(20, (await client.Account.GetAsync(Token)).Credits);
     }
