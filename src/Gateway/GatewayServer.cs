@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Logging;
 using Tacit.Gateway.Admission;
 using Tacit.Gateway.Catalog;
+using Tacit.Gateway.Chains;
 using Tacit.Gateway.Endpoints;
 using Tacit.Gateway.Replies;
 using Tacit.Hosting;
@@ -49,8 +50,15 @@ public sealed partial class GatewayServer : IAsyncDisposable
     /// <exception cref="SettingsException">A setting is wrong, no directory can be had, or it does not list this gateway.</exception>
     /// <exception cref="StorageException">The database cannot be opened; says what to do.</exception>
     /// <exception cref="ListenException">The address cannot be listened on.</exception>
-    public static async Task<GatewayServer> StartAsync(
+    public static Task<GatewayServer> StartAsync(
         GatewayOptions options, DirectoryFetch? directory, InferenceRouter router, ISigner signer, TimeProvider time, ILoggerFactory loggers,
+        CancellationToken cancellationToken) =>
+        StartAsync(options, directory, router, signer, check: null, time, loggers, cancellationToken);
+
+    /// <inheritdoc cref="StartAsync(GatewayOptions, DirectoryFetch, InferenceRouter, ISigner, TimeProvider, ILoggerFactory, CancellationToken)"/>
+    /// <param name="check">Judges prompts between spend and provider.</param>
+    internal static async Task<GatewayServer> StartAsync(
+        GatewayOptions options, DirectoryFetch? directory, InferenceRouter router, ISigner signer, PromptCheck? check, TimeProvider time, ILoggerFactory loggers,
         CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(options);
@@ -62,7 +70,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
         var server = new GatewayServer(options, time, loggers.CreateLogger("Tacit.Gateway"));
         try
         {
-            await server.StartAsync(directory ?? DirectorySource.Http(options.IssuerUrl!), router, signer, loggers, cancellationToken);
+            await server.StartAsync(directory ?? DirectorySource.Http(options.IssuerUrl!), router, signer, check, loggers, cancellationToken);
             return server;
         }
         catch
@@ -106,7 +114,8 @@ public sealed partial class GatewayServer : IAsyncDisposable
         await StopAsync(now.Token);
     }
 
-    private async Task StartAsync(DirectoryFetch directory, InferenceRouter router, ISigner signer, ILoggerFactory loggers, CancellationToken cancellationToken)
+    private async Task StartAsync(
+        DirectoryFetch directory, InferenceRouter router, ISigner signer, PromptCheck? check, ILoggerFactory loggers, CancellationToken cancellationToken)
     {
         DataFolder.Create(_options.DataDirectory);
         byte[] instance = InstanceLease.LoadId(_options.DataDirectory);
@@ -127,6 +136,9 @@ public sealed partial class GatewayServer : IAsyncDisposable
         _owned.Push(_replies);
         var signatures = new SignatureQueue(_options.SignatureThreads, _options.SignatureQueueLength, maxInline: Environment.ProcessorCount);
         _owned.Push(signatures);
+        var totals = new ChainTotals(database, instance, _time, _log);
+        _owned.Push(totals);
+        var renewer = new ChainRenewer(signer, totals, _time);
 
         var parts = new GatewayParts
         {
@@ -137,9 +149,10 @@ public sealed partial class GatewayServer : IAsyncDisposable
             Ledger = ledger,
             Replies = _replies,
             RequestRoom = new MemoryRoom(_options.RequestMemoryBytes),
-            Producer = new ReplyProducer(router, ledger, spent, _replies, _log),
+            Producer = new ReplyProducer(router, ledger, spent, _replies, renewer, check, _log),
             Router = router,
             Signer = signer,
+            Renewer = renewer,
             Drain = _drain,
             Time = _time,
             Log = _log,

@@ -283,7 +283,7 @@ public sealed class SpendStateTests
         string schema = await SqliteFile.SchemaAsync(Path.Combine(gateway.Folder, "gateway.db"), "spends_");
         Assert.Contains("WITHOUT ROWID", schema, StringComparison.Ordinal);
         Assert.Equal(
-            ["spend_id", "request_tag", "owner", "state", "returns", "takeovers"],
+            ["spend_id", "request_tag", "owner", "state", "returns", "takeovers", "successor", "renewal_refused"],
             schema.Split('\n').Select(line => line.Trim().Split(' ')[0]).Where(word => word.Length > 0 && char.IsAsciiLetterLower(word[0])));
         await gateway.StartAsync();
     }

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Security.Cryptography;
+using Tacit.Gateway.Chains;
 using Tacit.Storage;
 
 namespace Tacit.Gateway.Admission;
@@ -13,7 +14,7 @@ namespace Tacit.Gateway.Admission;
 ///                   returned, at most three times
 /// </code>
 /// </summary>
-internal sealed class SpendLedger
+internal sealed partial class SpendLedger
 {
     private readonly Database _database;
     private readonly byte[] _instance;
@@ -33,9 +34,9 @@ internal sealed class SpendLedger
     /// <summary>Reads which periods are open. Once, before anything else.</summary>
     public async Task LoadAsync(CancellationToken cancellationToken)
     {
-        IReadOnlyList<(long Deadline, bool Dropped)> periods = await _database.ReadAsync(
-            static session => session.Query("SELECT deadline, dropped FROM periods", static row => (row.Int64(0), row.Boolean(1))), cancellationToken);
-        foreach ((long seconds, bool dropped) in periods)
+        IReadOnlyList<(long Deadline, bool Dropped, int Layout)> periods = await _database.ReadAsync(
+            static session => session.Query("SELECT deadline, dropped, layout FROM periods", static row => (row.Int64(0), row.Boolean(1), row.Int32(2))), cancellationToken);
+        foreach ((long seconds, bool dropped, int layout) in periods)
         {
             if (dropped)
             {
@@ -44,10 +45,31 @@ internal sealed class SpendLedger
             else
             {
                 DateTimeOffset deadline = DateTimeOffset.FromUnixTimeSeconds(seconds);
-                _open[deadline] = new SpendTables.Statements(SpendTables.TableName(deadline));
+                var statements = new SpendTables.Statements(SpendTables.TableName(deadline));
+                if (layout < SpendTables.Layout)
+                {
+                    await UpgradeAsync(seconds, statements, cancellationToken);
+                }
+
+                _open[deadline] = statements;
             }
         }
     }
+
+    /// <summary>Adds the columns of chains to a table from before there were any; one of several instances does it.</summary>
+    private Task UpgradeAsync(long deadline, SpendTables.Statements statements, CancellationToken cancellationToken) =>
+        _database.WriteAsync(
+            session =>
+            {
+                if (session.Execute("UPDATE periods SET layout = $2 WHERE deadline = $1 AND layout < $2", deadline, SpendTables.Layout) == 1)
+                {
+                    foreach (string statement in statements.Upgrade)
+                    {
+                        session.Execute(session.Dialect.Render(statement));
+                    }
+                }
+            },
+            cancellationToken);
 
     /// <summary>Whether tokens of this deadline can be spent: their table stands.</summary>
     public bool IsOpen(DateTimeOffset deadline) => _open.ContainsKey(deadline);
@@ -70,7 +92,7 @@ internal sealed class SpendLedger
                 session =>
                 {
                     session.Execute(session.Dialect.Render(statements.Create));
-                    session.Execute("INSERT INTO periods (deadline, dropped) VALUES ($1, 0) ON CONFLICT (deadline) DO NOTHING", deadline.ToUnixTimeSeconds());
+                    session.Execute("INSERT INTO periods (deadline, dropped, layout) VALUES ($1, 0, $2) ON CONFLICT (deadline) DO NOTHING", deadline.ToUnixTimeSeconds(), SpendTables.Layout);
                 },
                 cancellationToken);
             _open[deadline] = statements;
@@ -102,10 +124,14 @@ internal sealed class SpendLedger
     /// Records the spend for a prompt, durably, or says why it cannot be. Spends that wait at the same time are one work of the database, each still decided
     /// by its own statements: what an insert costs around itself is then shared as the sync is.
     /// </summary>
+    /// <param name="deadline">Of the token's period.</param>
+    /// <param name="id">The token.</param>
+    /// <param name="requestTag">The request.</param>
+    /// <param name="link">For a chain token, the successor that the spend binds; null for a token of a request plan.</param>
     /// <exception cref="StorageException">Nothing was spent.</exception>
-    public Task<SpendDecision> SpendAsync(DateTimeOffset deadline, SpendId id, byte[] requestTag)
+    public Task<SpendDecision> SpendAsync(DateTimeOffset deadline, SpendId id, byte[] requestTag, ChainLink? link = null)
     {
-        var spend = new PendingSpend(deadline, id, requestTag);
+        var spend = new PendingSpend(deadline, id, requestTag, link);
         bool isFirst;
         lock (_pendingGate)
         {
@@ -136,7 +162,7 @@ internal sealed class SpendLedger
         return await _database.WriteAsync(
             session =>
             {
-                if (session.Execute(sql.Insert, key, requestTag, _instance, (int)SpendState.Spent) == 1)
+                if (session.Execute(sql.Insert, key, requestTag, _instance, (int)SpendState.Spent, SqlValue.Null) == 1)
                 {
                     return SpendVerdict.Granted;
                 }
@@ -211,6 +237,8 @@ internal sealed class SpendLedger
                 {
                     spend.Decision = Spend(session, spend);
                 }
+
+                CountChains(session, batch);
             });
         }
 #pragma warning disable CA1031 // Whoever waits gets it, whatever it is.
@@ -250,7 +278,7 @@ internal sealed class SpendLedger
         }
 
         byte[] key = id.ToArray();
-        if (session.Execute(sql.Insert, key, requestTag, _instance, (int)SpendState.InFlight) == 1)
+        if (session.Execute(sql.Insert, key, requestTag, _instance, (int)SpendState.InFlight, spend.Link?.Hash) == 1)
         {
             return new SpendDecision(SpendVerdict.Granted, new SpendClaim(deadline, id, 0, 0));
         }
@@ -267,7 +295,7 @@ internal sealed class SpendLedger
                 : new SpendDecision(SpendVerdict.OtherRequest, default);
         }
 
-        if (!CryptographicOperations.FixedTimeEquals(row.RequestTag, requestTag))
+        if (!CryptographicOperations.FixedTimeEquals(row.RequestTag, requestTag) || !ChainLink.IsSame(row.Successor, spend.Link?.Hash))
         {
             return new SpendDecision(SpendVerdict.OtherRequest, default);
         }
@@ -298,7 +326,7 @@ internal sealed class SpendLedger
         session.TryQuerySingle(sql.Read, SpendRow.From, out SpendRow row, key) ? row : null;
 
     /// <summary>A spend that waits for the next work, and later its outcome.</summary>
-    private sealed class PendingSpend(DateTimeOffset deadline, SpendId id, byte[] requestTag)
+    private sealed class PendingSpend(DateTimeOffset deadline, SpendId id, byte[] requestTag, ChainLink? link)
         : TaskCompletionSource<SpendDecision>(TaskCreationOptions.RunContinuationsAsynchronously)
     {
         public DateTimeOffset Deadline => deadline;
@@ -306,6 +334,8 @@ internal sealed class SpendLedger
         public SpendId Id => id;
 
         public byte[] RequestTag => requestTag;
+
+        public ChainLink? Link => link;
 
         public SpendDecision Decision { get; set; }
     }

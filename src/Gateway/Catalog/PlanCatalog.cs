@@ -24,7 +24,7 @@ internal sealed class PlanCatalog
         Keys = keys;
         _keys = keys.GroupBy(key => Prefix(key.TokenKeyId)).ToDictionary(group => group.Key, group => group.ToArray());
         _digests = Enum.GetValues<TokenType>().ToDictionary(type => type, type => TokenChallenge.ForGateway(type, directory.IssuerName, gatewayName).Digest());
-        _offered = [.. keys.Where(key => key.Plan.Kind == PlanKind.Request).OrderBy(key => key.Plan.Price.Value).ThenBy(key => key.Deadline)];
+        _offered = [.. keys.OrderBy(key => key.Plan.Kind).ThenBy(key => key.Plan.Price.Value).ThenBy(key => key.Deadline)];
         _challenges = Array.ConvertAll(
             _offered,
             key => PrivateTokenHeader.FormatChallenge(TokenChallenge.ForGateway(key.Type, directory.IssuerName, gatewayName), key.SubjectPublicKeyInfo.Span));
@@ -131,7 +131,7 @@ internal sealed class PlanCatalog
     }
 
     private static string[] PlansFor(IssuerDirectory directory, string model) =>
-        [.. directory.Plans.Where(plan => plan.Plan.Kind == PlanKind.Request && plan.Plan.Models.Contains(model)).OrderBy(plan => plan.Plan.Price.Value).Select(plan => plan.Plan.Id)];
+        [.. directory.Plans.Where(plan => plan.Plan.Models.Contains(model)).OrderBy(plan => plan.Plan.Kind).ThenBy(plan => plan.Plan.Price.Value).Select(plan => plan.Plan.Id)];
 
     private static byte[] WriteModels(IReadOnlyList<CatalogModel> models)
     {

@@ -41,7 +41,7 @@ internal static class ErrorReply
             response.Headers.WWWAuthenticate = challenges;
         }
 
-        if (error.Status == StatusCodes.Status503ServiceUnavailable)
+        if (error.Status == StatusCodes.Status503ServiceUnavailable || error.Code == ErrorCodes.RequestInFlight)
         {
             response.Headers.RetryAfter = "1";
         }

@@ -2,6 +2,8 @@ using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 using Tacit.Gateway.Admission;
 using Tacit.Gateway.Catalog;
+using Tacit.Gateway.Chains;
+using Tacit.Gateway.Replies;
 using Tacit.Hosting;
 using Tacit.Protocol;
 using Tacit.Storage;
@@ -11,7 +13,7 @@ namespace Tacit.Gateway.Endpoints;
 /// <summary>
 /// <c>POST /v1/exchange</c>: spends a token that bought nothing and signs its blinded successor under a live key of the same plan. For a token that is
 /// unspent or returned, until the grace after its deadline is over. The spend row binds the token to this successor: the same pair is signed again
-/// for ever, which also completes an exchange that died between spend and signature.
+/// for ever, which also completes an exchange that died between spend and signature. A chain token is renewed here where its reply could not bring the renewal.
 /// </summary>
 internal sealed class ExchangeEndpoint(GatewayParts parts)
 {
@@ -65,6 +67,12 @@ internal sealed class ExchangeEndpoint(GatewayParts parts)
         }
 
         DateTimeOffset now = parts.Time.GetUtcNow();
+        if (token.Key.Plan.Kind == PlanKind.Subscription)
+        {
+            await RenewAsync(context, token, successor);
+            return;
+        }
+
         RedemptionKey? target = catalog.FindSuccessorKey(token.Key.Plan.Id, successor, now);
         error = CheckPeriod(token.Key, now)
             ?? (target is null ? SuccessorNotLive() : null);
@@ -75,23 +83,109 @@ internal sealed class ExchangeEndpoint(GatewayParts parts)
         }
 
         // 3. The signature.
+        if (!await AcceptAsync(context, token))
+        {
+            return;
+        }
+
+        // 4. The spend, then the signature.
+        await SpendAndSignAsync(context, token, successor, encodedSuccessor, target!, isNew: target!.IsLiveAt(now));
+    }
+
+    /// <summary>
+    /// The renewal of a chain apart from a reply: for a token that is unspent, whose trailer was lost, or whose owner died. The row binds one successor, and only that
+    /// one is ever signed.
+    /// </summary>
+    private async Task RenewAsync(HttpContext context, PresentedToken token, TokenRequest successor)
+    {
+        ApiError? error = parts.CheckLive(token.Key);
+        ChainLink? link = ChainLink.TryCreate(token.Key, successor);
+        if (error is not null || link is null)
+        {
+            await ErrorReply.WriteAsync(context, error ?? ChainLink.Invalid("successor"), Routes.TokenUnspent);
+            return;
+        }
+
+        if (!await AcceptAsync(context, token))
+        {
+            return;
+        }
+
+        // A reply that is kept has it already.
+        if (parts.Replies.TryGet(token.Id, out Reply? reply) && reply.Renewal is { Outcome: { IsCompletedSuccessfully: true, Result: { } kept } } renewal
+            && ChainLink.IsSame(renewal.SuccessorHash, link.Hash))
+        {
+            await WriteAsync(context, ExchangeResponse.Create(kept));
+            return;
+        }
+
+        byte[] tag = new byte[TokenKeys.RequestTagSizeInBytes];
+        TokenKeys.RequestTag(token.PseudorandomKey, "POST"u8, "/v1/exchange"u8, link.Hash, tag);
+        RenewalVerdict verdict;
+        try
+        {
+            verdict = reply is { Renewal: { IsRefused: true } refused } && ChainLink.IsSame(refused.SuccessorHash, link.Hash)
+                ? RenewalVerdict.Refused
+                : await parts.Ledger.BindForRenewalAsync(token.Id, tag, link, parts.Replies.IsLive);
+        }
+        catch (Exception e) when (e is StorageException or ObjectDisposedException)
+        {
+            await ErrorReply.WriteAsync(context, parts.StorageFailed(e), Routes.TokenUnspent);
+            return;
+        }
+
+        if (verdict != RenewalVerdict.Granted)
+        {
+            (error, string state) = Explain(verdict);
+            await ErrorReply.WriteAsync(context, error, state);
+            return;
+        }
+
+        Renewal signed = await parts.Renewer.RenewAsync(link);
+        if (signed.BlindSignature is not null)
+        {
+            await WriteAsync(context, ExchangeResponse.Create(signed.BlindSignature));
+            return;
+        }
+
+        await ErrorReply.WriteAsync(
+            context,
+            signed.Status switch
+            {
+                RenewalStatus.Impossible => ApiError.Create(ErrorCodes.SuccessorInvalid, "The successor's blinded message cannot be signed.", "successor"),
+                RenewalStatus.Over => parts.CheckLive(token.Key) ?? GatewayParts.ExplainRefusal(SpendVerdict.PeriodOver),
+                _ => ApiError.Create(ErrorCodes.Unavailable, "The signer cannot sign right now. Repeat the same exchange later: the token is bound to this successor."),
+            },
+            Routes.TokenSpent);
+    }
+
+    private static (ApiError Error, string TokenState) Explain(RenewalVerdict verdict) => verdict switch
+    {
+        RenewalVerdict.InFlight =>
+            (ApiError.Create(ErrorCodes.RequestInFlight, "The token's request has not ended yet; its renewal follows it."), Routes.TokenInFlight),
+        RenewalVerdict.Refused =>
+            (ApiError.Create(ErrorCodes.RenewalRefused, "The operator of this gateway does not renew this chain; it ends here."), Routes.TokenSpent),
+        RenewalVerdict.PeriodOver => (GatewayParts.ExplainRefusal(SpendVerdict.PeriodOver), Routes.TokenUnspent),
+        _ => (ApiError.Create(ErrorCodes.SuccessorMismatch, "The token is bound to another successor: somebody else uses this chain.", "successor"), Routes.TokenSpent),
+    };
+
+    /// <summary>Checks the signature, behind the bounded queue; false if an error was written.</summary>
+    private async Task<bool> AcceptAsync(HttpContext context, PresentedToken token)
+    {
         switch (await parts.Signatures.VerifyAsync(token.Key, token.Token, ProvenConnection.Presenter(context)))
         {
             case SignatureVerdict.Invalid:
                 await parts.Brake.HoldAsync(context.RequestAborted);
                 await ErrorReply.WriteAsync(context, ApiError.Create(ErrorCodes.TokenInvalid, "The token's signature is not the issuer's.", "token"), Routes.TokenUnspent);
-                return;
+                return false;
             case SignatureVerdict.Busy:
                 await ErrorReply.WriteAsync(context, GatewayParts.Busy(), Routes.TokenUnspent);
-                return;
+                return false;
             default:
-                break;
+                token.Accept();
+                ProvenConnection.Remember(context);
+                return true;
         }
-
-        // 4. The spend, then the signature.
-        token.Accept();
-        ProvenConnection.Remember(context);
-        await SpendAndSignAsync(context, token, successor, encodedSuccessor, target!, isNew: target!.IsLiveAt(now));
     }
 
     /// <param name="isNew">False if the successor's key no longer issues: an exchange that was begun in time is completed, none begins.</param>
@@ -162,11 +256,6 @@ internal sealed class ExchangeEndpoint(GatewayParts parts)
 
     private static ApiError? CheckPeriod(RedemptionKey key, DateTimeOffset now)
     {
-        if (key.Plan.Kind != PlanKind.Request)
-        {
-            return ApiError.Create(ErrorCodes.PlanMismatch, "Tokens of this plan are not exchanged singly.", "token");
-        }
-
         return key.IsExchangeableAt(now)
             ? null
             : ApiError.Create(ErrorCodes.TokenExpired, "The token's period and the grace after it are over.", "token");

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging;
 using Tacit.Gateway.Admission;
 using Tacit.Gateway.Catalog;
+using Tacit.Gateway.Chains;
 using Tacit.Gateway.Replies;
 using Tacit.Hosting;
 using Tacit.Inference;
@@ -33,6 +34,8 @@ internal sealed partial class GatewayParts
 
     public required ISigner Signer { get; init; }
 
+    public required ChainRenewer Renewer { get; init; }
+
     public required DrainSignal Drain { get; init; }
 
     public required TimeProvider Time { get; init; }
@@ -47,7 +50,12 @@ internal sealed partial class GatewayParts
         DateTimeOffset now = Time.GetUtcNow();
         if (now >= key.Deadline)
         {
-            return ApiError.Create(ErrorCodes.TokenExpired, "The token's period is over. It can be exchanged for one of the current period for a while.", "Authorization");
+            return ApiError.Create(
+                ErrorCodes.TokenExpired,
+                key.Plan.Kind == PlanKind.Request
+                    ? "The token's period is over. It can be exchanged for one of the current period for a while."
+                    : "The subscription's period is over, and its chains with it.",
+                "Authorization");
         }
 
         if (now < key.NotBefore)
@@ -55,9 +63,7 @@ internal sealed partial class GatewayParts
             return ApiError.Create(ErrorCodes.TokenUnknownKey, "The token's key is not in use yet.", "Authorization");
         }
 
-        return key.Plan.Kind == PlanKind.Request
-            ? null
-            : ApiError.Create(ErrorCodes.PlanMismatch, "Tokens of this plan do not buy single requests.", "Authorization");
+        return null;
     }
 
     /// <summary>Whether the plan buys the model and the gateway has it; null if so.</summary>

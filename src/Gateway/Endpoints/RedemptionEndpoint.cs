@@ -2,6 +2,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Tacit.Gateway.Admission;
 using Tacit.Gateway.Catalog;
+using Tacit.Gateway.Chains;
 using Tacit.Gateway.Replies;
 using Tacit.Hosting;
 using Tacit.Inference;
@@ -61,8 +62,15 @@ internal sealed class RedemptionEndpoint
             return;
         }
 
+        // A chain token comes with its successor, which the spend will bind.
+        if (!ChainLink.TryRead(context.Request.Headers, token!.Key, out ChainLink? link, out error))
+        {
+            await RefuseAsync(context, catalog, error);
+            return;
+        }
+
         // 2. The body, bounded by the plan.
-        Plan plan = token!.Key.Plan;
+        Plan plan = token.Key.Plan;
         using var body = new SensitiveBuffer(InitialBufferSize(context.Request, plan));
         using var hold = new BodyHold(_parts.RequestRoom);
         switch (await RequestBody.ReadAsync(context, body, plan.MaxInputBytes, hold.TryTake))
@@ -126,6 +134,7 @@ internal sealed class RedemptionEndpoint
                 Body = filtered,
                 Facts = request.Model == InferenceRouter.DemoModelName ? RequestFactsOf.Request(context.Request, token.Key, size) : RequestFacts.None,
                 MaxReplyBytes = _parts.Options.MaxReplyBytesFor(plan, _operation, request.Stream),
+                Link = link,
             };
             if (await RedeemAsync(context, catalog, token, tag, prompt))
             {
@@ -146,7 +155,7 @@ internal sealed class RedemptionEndpoint
         {
             if (store.TryGet(token.Id, out Reply? existing))
             {
-                if (existing.IsFor(tag))
+                if (existing.IsFor(tag, prompt.Link))
                 {
                     if (existing.Attach() is not { } attached)
                     {
@@ -169,13 +178,13 @@ internal sealed class RedemptionEndpoint
             }
 
             // 5. Room for the reply, so that no spent token finds none.
-            if (!store.TryReserve(prompt.MaxReplyBytes, out long reserved))
+            if (!store.TryReserve(prompt.MaxReplyBytes + (prompt.Link is null ? 0 : ReplyStore.RenewalOverhead), out long reserved))
             {
                 await RefuseAsync(context, catalog, GatewayParts.Busy());
                 return false;
             }
 
-            var reply = new Reply(token.Id, tag, token.PseudorandomKey, reserved, store.Blocks);
+            var reply = new Reply(token.Id, tag, token.PseudorandomKey, reserved, store.Blocks, prompt.Link);
             if (!store.TryAdd(reply))
             {
                 store.ReleaseUnused(reserved);
@@ -196,7 +205,7 @@ internal sealed class RedemptionEndpoint
         SpendDecision decision = default;
         try
         {
-            decision = await _parts.Ledger.SpendAsync(token.Key.Deadline, token.Id, tag);
+            decision = await _parts.Ledger.SpendAsync(token.Key.Deadline, token.Id, tag, prompt.Link);
             if (decision.Verdict != SpendVerdict.Granted)
             {
                 refusal = GatewayParts.ExplainRefusal(decision.Verdict);
@@ -244,6 +253,12 @@ internal sealed class RedemptionEndpoint
         response.ContentType = reply.ContentType;
         response.Headers[Routes.TokenStateHeader] = reply.TokenState;
         response.Headers.CacheControl = "no-store";
+        if (reply.HasRenewal)
+        {
+            await SendWithRenewalAsync(context, reply, reader, token);
+            return;
+        }
+
         if (!reply.IsEventStream)
         {
             response.ContentLength = reply.Length;
@@ -253,6 +268,42 @@ internal sealed class RedemptionEndpoint
         {
             // Half a reply must not look like a whole one.
             context.Abort();
+        }
+    }
+
+    /// <summary>
+    /// The reply, and the chain's renewal in a trailer behind it, whatever the media type. HTTP/2 has trailers; in HTTP/1.1 the chunked coding has; before that, and
+    /// where there is no renewal, the reply comes without.
+    /// </summary>
+    private static async Task SendWithRenewalAsync(HttpContext context, Reply reply, ReplyReader reader, PresentedToken token)
+    {
+        HttpResponse response = context.Response;
+        bool isChunked = HttpProtocol.IsHttp11(context.Request.Protocol);
+        if (isChunked)
+        {
+            response.Headers.TransferEncoding = "chunked";
+            response.Headers.Trailer = Routes.RenewalTrailer;
+        }
+        else if (response.SupportsTrailers())
+        {
+            response.DeclareTrailer(Routes.RenewalTrailer);
+        }
+
+        using ChunkedBody? chunked = isChunked ? new ChunkedBody(response.BodyWriter) : null;
+        if (!await reader.CopyAsync(chunked ?? response.BodyWriter, token.PseudorandomKey, context.RequestAborted))
+        {
+            context.Abort();
+            return;
+        }
+
+        string? renewal = await reply.Renewal!.Outcome.WaitAsync(context.RequestAborted) is { } signature ? ChainHeaders.FormatRenewal(signature) : null;
+        if (chunked is not null)
+        {
+            await chunked.EndAsync(Routes.RenewalTrailer, renewal, context.RequestAborted);
+        }
+        else if (renewal is not null && response.SupportsTrailers())
+        {
+            response.AppendTrailer(Routes.RenewalTrailer, renewal);
         }
     }
 

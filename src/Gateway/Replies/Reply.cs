@@ -3,6 +3,7 @@ using System.Buffers.Binary;
 using System.Diagnostics.CodeAnalysis;
 using System.Security.Cryptography;
 using Tacit.Gateway.Admission;
+using Tacit.Gateway.Chains;
 using Tacit.Protocol;
 
 namespace Tacit.Gateway.Replies;
@@ -47,9 +48,10 @@ internal sealed class Reply
     private bool _released;
     private bool _refused;
 
-    public Reply(SpendId id, ReadOnlySpan<byte> requestTag, ReadOnlySpan<byte> pseudorandomKey, long reserved, SealedBlocks blocks)
+    public Reply(SpendId id, ReadOnlySpan<byte> requestTag, ReadOnlySpan<byte> pseudorandomKey, long reserved, SealedBlocks blocks, ChainLink? link = null)
     {
         Id = id;
+        Renewal = link is null ? null : new ReplyRenewal(link.Hash);
         Reserved = reserved;
         _blocks = blocks;
         requestTag.CopyTo(_marks.AsSpan(TagAt));
@@ -59,6 +61,12 @@ internal sealed class Reply
     }
 
     public SpendId Id { get; }
+
+    /// <summary>For a chain token, what follows the reply's end; null for a token of a request plan.</summary>
+    public ReplyRenewal? Renewal { get; }
+
+    /// <summary>Whether the chain's next token follows this reply.</summary>
+    public bool HasRenewal => Renewal is not null && !_refused;
 
     /// <summary>Bytes of <see cref="MemoryRoom"/> that are counted for this reply.</summary>
     public long Reserved { get; set; }
@@ -89,13 +97,19 @@ internal sealed class Reply
     /// <summary>Whether something has been, or may be, passed on to a reader. Only the producer asks, between its own writes.</summary>
     public bool HasPassedOn => IsEventStream && _log.Length > 0;
 
-    public bool IsFor(ReadOnlySpan<byte> requestTag) =>
-        CryptographicOperations.FixedTimeEquals(_marks.AsSpan(TagAt, TokenKeys.RequestTagSizeInBytes), requestTag);
+    public bool IsFor(ReadOnlySpan<byte> requestTag, ChainLink? link = null) =>
+        CryptographicOperations.FixedTimeEquals(_marks.AsSpan(TagAt, TokenKeys.RequestTagSizeInBytes), requestTag)
+        && ChainLink.IsSame(Renewal?.SuccessorHash, link?.Hash);
 
     /// <summary>Tells whoever waits with another body whether the token went to this one.</summary>
     public void SetClaimed(bool claimed)
     {
         _refused = !claimed;
+        if (_refused)
+        {
+            Renewal?.Complete(null);
+        }
+
         _live?.Claim.TrySetResult(claimed);
     }
 

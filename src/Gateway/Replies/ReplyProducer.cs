@@ -1,6 +1,7 @@
 using System.Buffers;
 using Microsoft.Extensions.Logging;
 using Tacit.Gateway.Admission;
+using Tacit.Gateway.Chains;
 using Tacit.Inference;
 using Tacit.Protocol;
 using Tacit.Storage;
@@ -17,10 +18,22 @@ internal sealed partial class ReplyProducer
     private readonly SpendLedger _ledger;
     private readonly SpentWriter _spent;
     private readonly ReplyStore _store;
+    private readonly ChainRenewer _renewer;
+    private readonly PromptCheck? _check;
     private readonly ILogger _log;
 
-    public ReplyProducer(InferenceRouter router, SpendLedger ledger, SpentWriter spent, ReplyStore store, ILogger log)
+    /// <param name="router">The providers.</param>
+    /// <param name="ledger">Takes returns and refused renewals.</param>
+    /// <param name="spent">Takes ends.</param>
+    /// <param name="store">Keeps the replies.</param>
+    /// <param name="renewer">Signs the next tokens of chains.</param>
+    /// <param name="check">Judges each prompt before a provider sees it; null for none.</param>
+    /// <param name="log">The log.</param>
+    public ReplyProducer(
+        InferenceRouter router, SpendLedger ledger, SpentWriter spent, ReplyStore store, ChainRenewer renewer, PromptCheck? check, ILogger log)
     {
+        _renewer = renewer;
+        _check = check;
         _router = router;
         _ledger = ledger;
         _spent = spent;
@@ -33,9 +46,12 @@ internal sealed partial class ReplyProducer
     {
         ApiError? error;
         bool clientProvoked;
+        bool endsChain = false;
         try
         {
-            error = await CopyAsync(reply, prompt);
+            PromptRefusal? refusal = _check is null ? null : await _check(prompt, reply.Stopped);
+            error = refusal is null ? await CopyAsync(reply, prompt) : refusal.Error;
+            endsChain = refusal is { EndsChain: true };
             clientProvoked = true;
         }
         catch (ProviderException e)
@@ -63,9 +79,14 @@ internal sealed partial class ReplyProducer
             prompt.Dispose();
         }
 
-        if (error is null || clientProvoked || reply.HasPassedOn)
+        if (prompt.Link is not null)
+        {
+            await EndChainAsync(reply, claim, error, prompt.Link, endsChain);
+        }
+        else if (error is null || clientProvoked || reply.HasPassedOn)
         {
             EndSpent(reply, claim, error);
+            _store.Keep(reply);
         }
         else
         {
@@ -129,8 +150,41 @@ internal sealed partial class ReplyProducer
         {
             reply.EndWith(error, Routes.TokenSpent);
         }
+    }
 
+    /// <summary>
+    /// A chain token is never given back: whatever became of the reply, the chain moves on by its renewal. That is asked for once, behind the reply's end, which it
+    /// never holds up, and kept with the reply; whoever does not get it there asks for it at the exchange.
+    /// </summary>
+    private async Task EndChainAsync(Reply reply, SpendClaim claim, ApiError? error, ChainLink link, bool endsChain)
+    {
+        ReplyRenewal renewal = reply.Renewal!;
+        if (endsChain)
+        {
+            await RefuseRenewalAsync(claim);
+            renewal.Refuse();
+        }
+
+        EndSpent(reply, claim, error);
+        if (!endsChain)
+        {
+            renewal.Complete((await _renewer.RenewAsync(link)).BlindSignature);
+        }
+
+        // Only now: a drain waits for replies that are not kept yet.
         _store.Keep(reply);
+    }
+
+    private async Task RefuseRenewalAsync(SpendClaim claim)
+    {
+        try
+        {
+            await _ledger.RefuseRenewalAsync(claim);
+        }
+        catch (Exception e) when (e is StorageException or ObjectDisposedException)
+        {
+            LogNotRefused(_log, (e as StorageException)?.Kind ?? StorageErrorKind.Unavailable);
+        }
     }
 
     /// <summary>Nothing was passed on and the client did not provoke it. The row says so before the client hears it (law 2).</summary>
@@ -163,9 +217,20 @@ internal sealed partial class ReplyProducer
     [LoggerMessage(Level = LogLevel.Error, Message = "A reply failed in an unforeseen way: {ExceptionType}.")]
     private static partial void LogUnforeseen(ILogger log, string exceptionType);
 
+    [LoggerMessage(Level = LogLevel.Error, Message = "A refused renewal could not be recorded ({Kind}); it holds only while the reply is kept.")]
+    private static partial void LogNotRefused(ILogger log, StorageErrorKind kind);
+
     [LoggerMessage(Level = LogLevel.Warning, Message = "A token could not be recorded as returned ({Kind}); its request can be repeated.")]
     private static partial void LogNotReturned(ILogger log, StorageErrorKind kind);
 }
+
+/// <summary>Judges a prompt that is paid for, before a provider sees it; null lets it through.</summary>
+internal delegate ValueTask<PromptRefusal?> PromptCheck(Prompt prompt, CancellationToken cancellationToken);
+
+/// <summary>A prompt that no provider will see. Its token stays spent.</summary>
+/// <param name="Error">What its sender is told.</param>
+/// <param name="EndsChain">Whether a chain that paid for it is not renewed, for ever.</param>
+internal sealed record PromptRefusal(ApiError Error, bool EndsChain);
 
 /// <summary>An admitted request on its way to the provider. Wiped once no backend can need it any more.</summary>
 internal sealed class Prompt : IDisposable
@@ -181,6 +246,9 @@ internal sealed class Prompt : IDisposable
 
     /// <summary>The room that was reserved for the reply.</summary>
     public required long MaxReplyBytes { get; init; }
+
+    /// <summary>The next token of the chain that pays; null for a token of a request plan.</summary>
+    public ChainLink? Link { get; init; }
 
     public void Dispose() => Body.Dispose();
 }

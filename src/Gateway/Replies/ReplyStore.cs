@@ -12,6 +12,9 @@ internal sealed class ReplyStore : IAsyncDisposable
     /// <summary>What a kept reply costs beside its bytes: objects, tags and table entries, measured and rounded up.</summary>
     private const int Overhead = 512;
 
+    /// <summary>What the renewal of a chain adds: the successor's hash, the blind signature, their objects.</summary>
+    public const int RenewalOverhead = 1024;
+
     private readonly ConcurrentDictionary<SpendId, Reply> _replies = new();
     private readonly ConcurrentQueue<(long EndedAt, Reply Reply)> _kept = new();
     private readonly MemoryRoom _room;
@@ -39,6 +42,9 @@ internal sealed class ReplyStore : IAsyncDisposable
 
     public bool TryGet(SpendId id, [NotNullWhen(true)] out Reply? reply) => _replies.TryGetValue(id, out reply);
 
+    /// <summary>Whether this process is answering a request with this token.</summary>
+    public bool IsLive(SpendId id) => _replies.TryGetValue(id, out Reply? reply) && !reply.HasEnded;
+
     /// <summary>Reserves room, false if there is none. Given back by <see cref="Forget"/> or, what was not needed, by <see cref="Keep"/>.</summary>
     public bool TryReserve(long bytes, out long reserved)
     {
@@ -64,7 +70,7 @@ internal sealed class ReplyStore : IAsyncDisposable
     public void Keep(Reply reply)
     {
         Interlocked.Decrement(ref _live);
-        long needed = reply.Length + Overhead;
+        long needed = reply.Length + Overhead + (reply.Renewal is null ? 0 : RenewalOverhead);
         _room.Release(reply.Reserved - needed);
         reply.Reserved = needed;
         _kept.Enqueue((_time.GetTimestamp(), reply));

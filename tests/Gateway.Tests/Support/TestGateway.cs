@@ -4,6 +4,7 @@ using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json;
 using Microsoft.Extensions.Logging;
+using Tacit.Gateway.Replies;
 using Tacit.Hosting;
 using Tacit.Inference;
 using Tacit.Protocol;
@@ -51,6 +52,12 @@ public sealed class TestGateway : IAsyncDisposable
         Id = "chat", Models = [Model], MaxInputBytes = 4096, MaxOutputTokens = 100, Price = new Credits(1), Period = PeriodKind.Month,
     };
 
+    /// <summary>A subscription on 0x0002; on 0xDA7A everything else is the same.</summary>
+    public static Plan MonthlyPlan { get; } = ChatPlan with { Id = "monthly", Kind = PlanKind.Subscription, Price = new Credits(100) };
+
+    /// <summary>Judges prompts before the provider sees them.</summary>
+    internal PromptCheck? Check { get; set; }
+
     public static async Task<TestGateway> CreateAsync(Action<TestGateway>? prepare = null)
     {
         TestGateway gateway = await PrepareAsync(prepare);
@@ -93,6 +100,7 @@ public sealed class TestGateway : IAsyncDisposable
             cancellationToken => Fetch(cancellationToken),
             _router,
             Issuer,
+            Check,
             Time,
             Log,
             TestContext.Current.CancellationToken);

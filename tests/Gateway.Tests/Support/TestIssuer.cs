@@ -29,7 +29,16 @@ public sealed class TestIssuer : ISigner, IDisposable
     /// <summary>Signatures refused from now on, as by a signer that went away.</summary>
     public bool SignerIsGone { get; set; }
 
+    /// <summary>Signatures wait for this, as with a signer that hangs.</summary>
+    public Task Hang { get; set; } = Task.CompletedTask;
+
+    /// <summary>How the signer refuses from now on; null if it does not.</summary>
+    public SignStatus? Refusal { get; set; }
+
     public int Signatures { get; private set; }
+
+    /// <summary>What the last signature was for.</summary>
+    public SigningPurpose? LastPurpose { get; private set; }
 
     /// <summary>Adds a plan with one key for each of these periods.</summary>
     public void AddPlan(Plan plan, params Period[] periods)
@@ -124,8 +133,14 @@ public sealed class TestIssuer : ISigner, IDisposable
 
     public ValueTask<IReadOnlyList<SignerKey>> GetKeysAsync(CancellationToken cancellationToken) => ValueTask.FromResult<IReadOnlyList<SignerKey>>([]);
 
-    public ValueTask<SignResponse> SignAsync(SignRequest request, CancellationToken cancellationToken)
+    public async ValueTask<SignResponse> SignAsync(SignRequest request, CancellationToken cancellationToken)
     {
+        await Hang;
+        if (Refusal is SignStatus refusal)
+        {
+            return SignResponse.Refused(refusal);
+        }
+
         if (SignerIsGone)
         {
             throw new SignerUnavailableException("gone");
@@ -134,11 +149,12 @@ public sealed class TestIssuer : ISigner, IDisposable
         byte[] signature = new byte[256];
         if (SignerOf(request.TokenKeyId, request.Extensions).BlindSign(request.BlindedMessages[0].Span, signature) != BlindSignStatus.Success)
         {
-            return ValueTask.FromResult(SignResponse.Refused(SignStatus.InvalidBlindedMessage, 0));
+            return SignResponse.Refused(SignStatus.InvalidBlindedMessage, 0);
         }
 
         Signatures++;
-        return ValueTask.FromResult(new SignResponse { Status = SignStatus.Success, BlindSignatures = [signature] });
+        LastPurpose = request.Purpose;
+        return new SignResponse { Status = SignStatus.Success, BlindSignatures = [signature] };
     }
 
     public void Dispose() => _directoryKey.Dispose();
