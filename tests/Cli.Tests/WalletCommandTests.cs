@@ -37,7 +37,7 @@ public sealed class RunningRoleTests
         JsonElement account = await JsonAsync(["account", "show", "--json", .. data]);
         Assert.Equal(92, account.GetProperty("credits").GetInt32());
         Assert.True((await JsonAsync(["wallet", "history", "--json", .. data])).GetArrayLength() >= 3);
-        Assert.Equal(["chat", "chat-large"], (await JsonAsync(["plans", "--json", .. data])).GetProperty("plans").EnumerateArray().Select(plan => plan.GetProperty("id").GetString()));
+        Assert.Equal(["chat", "chat-large", "monthly"], (await JsonAsync(["plans", "--json", .. data])).GetProperty("plans").EnumerateArray().Select(plan => plan.GetProperty("id").GetString()));
         Assert.NotEmpty((await JsonAsync(["keys", "--json", .. data])).GetProperty("plans")[0].GetProperty("liveKeys").EnumerateArray());
         JsonElement status = await JsonAsync(["status", "--json", .. data]);
         Assert.All(["app", "issuer", "gateway"], role => Assert.True(Running(status, role)));

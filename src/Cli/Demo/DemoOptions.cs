@@ -44,6 +44,11 @@ internal sealed record DemoOptions
             Id = "chat-large", Models = [Model], MaxInputBytes = 1024 * 1024, MaxOutputTokens = 32768, Price = new Credits(4), Period = PeriodKind.Month,
             TokenType = TokenType.PartiallyBlindRsa,
         },
+        new Plan
+        {
+            Id = "monthly", Kind = PlanKind.Subscription, Models = [Model], MaxInputBytes = 256 * 1024, MaxOutputTokens = 4096, Price = new Credits(100),
+            Period = PeriodKind.Month, TokenType = TokenType.PartiallyBlindRsa, Concurrency = 1,
+        },
     ];
 
     private static Uri Loopback(int port) => new($"http://127.0.0.1:{port.ToString(System.Globalization.CultureInfo.InvariantCulture)}");
