@@ -22,6 +22,22 @@ public sealed record FillCommand(string? Plan, int Size, bool Shrink = true);
 
 public sealed record RestoreResult(int Restored);
 
+/// <param name="Plan">The id of a subscription plan.</param>
+/// <param name="Renews">Whether the following periods are bought by themselves.</param>
+public sealed record SubscribeCommand(string Plan, bool Renews);
+
+public sealed record PlanCommand(string Plan);
+
+public sealed record UnsubscribeResult(bool WasSubscribed);
+
+public sealed record BackupCommand(string Passphrase)
+{
+    public override string ToString() => "[scrubbed]";
+}
+
+/// <param name="File">The wallet, encrypted under the passphrase.</param>
+public sealed record BackupResult(byte[] File);
+
 /// <summary>A secret that is shown once.</summary>
 public sealed record AccountKeyShown(string AccountKey);
 
@@ -31,7 +47,8 @@ public sealed record DepositCommand(string Code);
 
 /// <summary>
 /// The app's management socket, for the commands that need the wallet while the app has it: <c>GET /status</c>, <c>GET /history</c>, <c>GET /plans</c>,
-/// <c>POST /wallet/fill</c>, <c>/wallet/restore</c>, <c>/wallet/upkeep</c>, <c>GET /account</c>, <c>POST /account/create</c>, <c>/account/import</c>,
+/// <c>POST /wallet/fill</c>, <c>/wallet/subscribe</c>, <c>/wallet/unsubscribe</c>, <c>/wallet/restart-chain</c>, <c>/wallet/backup</c>, <c>/wallet/restore</c>,
+/// <c>/wallet/upkeep</c>, <c>GET /account</c>, <c>POST /account/create</c>, <c>/account/import</c>,
 /// <c>/account/reveal</c>, <c>/account/deposit</c>.
 /// </summary>
 internal sealed class AppManagement(TacitClient client, Uri address, TimeProvider time)
@@ -52,6 +69,12 @@ internal sealed class AppManagement(TacitClient client, Uri address, TimeProvide
             return await StatusAsync(token);
         });
         PostWith("/wallet/fill", AppJson.Default.FillCommand, AppJson.Default.FillResult, (command, token) => client.Filler.FillAsync(command.Plan, command.Size, command.Shrink, token));
+        PostWith("/wallet/subscribe", AppJson.Default.SubscribeCommand, AppJson.Default.SubscribeResult, (command, token) => client.Filler.SubscribeAsync(command.Plan, command.Renews, token));
+        PostWith("/wallet/restart-chain", AppJson.Default.PlanCommand, AppJson.Default.SubscribeResult, (command, token) => client.Filler.RestartChainAsync(command.Plan, token));
+        PostWith("/wallet/unsubscribe", AppJson.Default.PlanCommand, AppJson.Default.UnsubscribeResult, async (command, token) =>
+            new UnsubscribeResult(await client.Filler.UnsubscribeAsync(command.Plan, token)));
+        PostWith("/wallet/backup", AppJson.Default.BackupCommand, AppJson.Default.BackupResult, async (command, token) =>
+            new BackupResult(WalletBackupFile.Seal(await client.Wallet.ExportAsync(token), command.Passphrase)));
         PostWith("/account/deposit", AppJson.Default.DepositCommand, AppJson.Default.DepositResult, (command, token) => client.Account.DepositAsync(command.Code, token));
         PostWith("/account/import", AppJson.Default.AccountKeyGiven, AppJson.Default.AccountKeyShown, async (command, token) =>
         {
@@ -115,6 +138,12 @@ internal sealed class AppManagement(TacitClient client, Uri address, TimeProvide
 [JsonSerializable(typeof(RestoreResult))]
 [JsonSerializable(typeof(FillCommand))]
 [JsonSerializable(typeof(FillResult))]
+[JsonSerializable(typeof(SubscribeCommand))]
+[JsonSerializable(typeof(SubscribeResult))]
+[JsonSerializable(typeof(PlanCommand))]
+[JsonSerializable(typeof(UnsubscribeResult))]
+[JsonSerializable(typeof(BackupCommand))]
+[JsonSerializable(typeof(BackupResult))]
 [JsonSerializable(typeof(DepositCommand))]
 [JsonSerializable(typeof(DepositResult))]
 [JsonSerializable(typeof(JsonElement))]

@@ -47,6 +47,17 @@ public sealed record AppOptions : IValidatedSettings
     /// <summary>The plans to keep filled; null keeps the cheapest plan of every model.</summary>
     public IReadOnlyList<string>? FillPlans { get; init; }
 
+    /// <summary>
+    /// Whether a request waits for a subscription's chain that is in use, up to two minutes; false lets another plan pay meanwhile, at its price. Default true.
+    /// </summary>
+    public bool WaitForSubscription { get; init; } = true;
+
+    /// <summary>
+    /// What happens to a conversation that has outgrown the plan that would pay for it: <c>larger</c> (the default) lets a larger plan pay, <c>trim</c> leaves
+    /// out its oldest turns, <c>ask</c> refuses it with an error that names the larger plan.
+    /// </summary>
+    public OutgrownPlan OutgrownPlan { get; init; } = OutgrownPlan.Larger;
+
     /// <summary>Largest request body taken from a local program, in bytes; a plan's own limit is usually smaller. Default 16 MiB.</summary>
     public int MaxRequestBytes { get; init; } = 16 << 20;
 
@@ -86,7 +97,15 @@ public sealed record AppOptions : IValidatedSettings
             Issuer = IssuerUrl,
             DirectoryKey = DirectoryOptions.TryParseKey(DirectoryKey, out ReadOnlyMemory<byte> key) ? key : (ReadOnlyMemory<byte>?)null,
         },
-        Redemption = new RedemptionOptions { Gateway = Gateway, GatewayAddress = GatewayUrl, FillAtPrompt = FillAtPrompt, CancelGrace = CancelGrace },
+        Redemption = new RedemptionOptions
+        {
+            Gateway = Gateway,
+            GatewayAddress = GatewayUrl,
+            FillAtPrompt = FillAtPrompt,
+            CancelGrace = CancelGrace,
+            WaitForChain = WaitForSubscription,
+            OutgrownPlan = OutgrownPlan,
+        },
         Fill = new FillOptions { Automatic = AutoFill, LowWater = LowWater, BatchSize = BatchSize, Interval = FillInterval, Plans = FillPlans },
     };
 

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Globalization;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Net.Http.Headers;
 using Tacit.Client;
@@ -15,6 +16,8 @@ internal sealed class PromptEndpoint(PromptOperation operation, RedemptionClient
 {
     private const string ConversationHeader = "Tacit-Conversation";
     private const string PlanHeader = "Tacit-Plan";
+    private const string PlanLeftHeader = "Tacit-Plan-Left";
+    private const string PlanUntilHeader = "Tacit-Plan-Until";
     private const string NoticeHeader = "Tacit-Notice";
 
     public async Task HandleAsync(HttpContext context)
@@ -39,7 +42,10 @@ internal sealed class PromptEndpoint(PromptOperation operation, RedemptionClient
         }
         try
         {
-            await AnswerAsync(context, new PromptRequest(operation, body.Written, context.Request.Headers[ConversationHeader]));
+            IHeaderDictionary headers = context.Request.Headers;
+            await AnswerAsync(
+                context,
+                new PromptRequest(operation, body.Written, headers[ConversationHeader], headers[PlanHeader].ToString() is { Length: > 0 } plan ? plan : null));
         }
         catch (Exception e) when (e is ClientException or StorageException)
         {
@@ -62,11 +68,7 @@ internal sealed class PromptEndpoint(PromptOperation operation, RedemptionClient
         response.ContentType = reply.IsEventStream ? "text/event-stream; charset=utf-8" : "application/json";
         response.Headers.XContentTypeOptions = "nosniff";
         response.Headers.CacheControl = "no-store";
-        response.Headers[PlanHeader] = reply.Plan;
-        if (reply.FilledAtPrompt)
-        {
-            response.Headers[NoticeHeader] = "filled-at-prompt";
-        }
+        Describe(reply, response.Headers);
         if (reply.Status >= 400)
         {
             // A kept token is used again for the same body, so a repetition is free; it helps where the trouble was the provider's or passing.
@@ -85,6 +87,24 @@ internal sealed class PromptEndpoint(PromptOperation operation, RedemptionClient
         {
             await response.CompleteAsync();
             await reply.CompleteAsync();
+        }
+    }
+
+    /// <summary>Which plan paid, what is left of it and until when, and what a person should know of how the request was paid.</summary>
+    private static void Describe(PromptReply reply, IHeaderDictionary headers)
+    {
+        headers[PlanHeader] = reply.Plan;
+        if (reply.PlanUntil is DateTimeOffset until)
+        {
+            headers[PlanUntilHeader] = until.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);
+        }
+        if (reply.PlanLeft is long left)
+        {
+            headers[PlanLeftHeader] = left.ToString(CultureInfo.InvariantCulture);
+        }
+        if (PromptNotices.Of(reply) is { Length: > 0 } notices)
+        {
+            headers[NoticeHeader] = notices;
         }
     }
 

@@ -19,6 +19,8 @@ namespace Tacit.Cli;
 [JsonSerializable(typeof(WalletStatus))]
 [JsonSerializable(typeof(WalletRestored))]
 [JsonSerializable(typeof(FillResult))]
+[JsonSerializable(typeof(SubscribeResult))]
+[JsonSerializable(typeof(BackupWritten))]
 [JsonSerializable(typeof(IReadOnlyList<HistoryEntry>))]
 [JsonSerializable(typeof(DirectorySummary))]
 [JsonSerializable(typeof(Answer))]

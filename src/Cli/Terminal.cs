@@ -65,6 +65,27 @@ internal sealed class Terminal : IDisposable
         };
     }
 
+    /// <summary>Asks for a secret on the terminal, without showing what is typed.</summary>
+    public string ReadSecret(string prompt)
+    {
+        Error.Write(prompt + ": ");
+        Error.Flush();
+        System.Text.StringBuilder typed = new();
+        while (Console.ReadKey(intercept: true) is { Key: not ConsoleKey.Enter } key)
+        {
+            if (key.Key == ConsoleKey.Backspace)
+            {
+                typed.Length = Math.Max(0, typed.Length - 1);
+            }
+            else if (!char.IsControl(key.KeyChar))
+            {
+                typed.Append(key.KeyChar);
+            }
+        }
+        Error.WriteLine();
+        return typed.ToString();
+    }
+
     private int Width()
     {
         // As the shell says, else as the terminal says.

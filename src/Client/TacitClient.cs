@@ -69,6 +69,15 @@ public sealed class TacitClient : IAsyncDisposable
         return await AroundAsync(await Wallet.CreateAsync(options.Wallet, seed, time, cancellationToken), options, time, loggers);
     }
 
+    /// <summary>Makes a wallet from the content of a backup (<see cref="Wallet.ExportAsync"/>), in a data directory that has none.</summary>
+    /// <exception cref="ClientException"><see cref="ClientError.WalletExists"/>, <see cref="ClientError.BackupUnusable"/>.</exception>
+    public static async Task<TacitClient> RestoreAsync(
+        ClientOptions options, byte[] content, TimeProvider time, ILoggerFactory loggers, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        return await AroundAsync(await Wallet.ImportAsync(options.Wallet, content, time, cancellationToken), options, time, loggers);
+    }
+
     public async ValueTask DisposeAsync()
     {
         await Refills.DisposeAsync();

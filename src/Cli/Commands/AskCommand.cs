@@ -17,19 +17,21 @@ internal static class AskCommand
         Argument<string?> text = new("TEXT") { Description = "The question. Without it, standard input is the question; other users of this machine cannot see it there, as they can in a list of processes.", Arity = ArgumentArity.ZeroOrOne };
         Option<bool> stdin = new("--stdin") { Description = "Read standard input too and put it after TEXT." };
         Option<string?> model = new("--model") { Description = "The model to ask. Default: the cheapest plan's first.", HelpName = "M" };
+        Option<string?> plan = new("--plan") { Description = "The plan that pays. Default: a subscription that buys the model, else the cheapest.", HelpName = "P" };
         Option<bool> json = Flags.Json();
-        Command command = new("ask", "Ask one question, paid with one token, and print the answer as it comes.") { text, stdin, model, json };
+        Command command = new("ask", "Ask one question, paid with one token, and print the answer as it comes.") { text, stdin, model, plan, json };
         client.AddTo(command);
         command.SetAction(async (parsed, cancellationToken) =>
         {
             string question = await QuestionAsync(terminal, parsed.GetValue(text), parsed.GetValue(stdin), cancellationToken);
             AppOptions options = client.Load(parsed);
             await using IWalletAccess wallet = await WalletAccess.OpenAsync(options, cancellationToken);
-            string chosen = parsed.GetValue(model) ?? await DefaultModelAsync(wallet, cancellationToken);
-            AskReply reply = await wallet.AskAsync(ChatReply.Question(chosen, question), cancellationToken);
-            if (reply.Note is not null)
+            string? paying = parsed.GetValue(plan);
+            string chosen = parsed.GetValue(model) ?? await DefaultModelAsync(wallet, paying, cancellationToken);
+            AskReply reply = await wallet.AskAsync(ChatReply.Question(chosen, question), paying, cancellationToken);
+            foreach (string notice in reply.Notices)
             {
-                terminal.Note(reply.Note);
+                terminal.Note(notice);
             }
             StringBuilder whole = new();
             bool asJson = parsed.GetValue(json);
@@ -54,6 +56,7 @@ internal static class AskCommand
         return command.WithExamples(
             "tacit ask \"Why is the sky blue?\"",
             "tacit ask --model gpt-large < question.txt",
+            "tacit ask --plan chat-large < long.txt",
             "git diff | tacit ask --stdin \"Review this change:\"");
     }
 
@@ -73,10 +76,17 @@ internal static class AskCommand
         return string.IsNullOrWhiteSpace(question) ? throw new CommandException("The question is empty.", ExitCode.Usage) : question;
     }
 
-    private static async Task<string> DefaultModelAsync(IWalletAccess wallet, CancellationToken cancellationToken)
+    private static async Task<string> DefaultModelAsync(IWalletAccess wallet, string? paying, CancellationToken cancellationToken)
     {
         DirectorySummary directory = await wallet.GetDirectoryAsync(cancellationToken);
-        return directory.Plans.Where(plan => plan.Kind == "request" && plan.LiveKeys.Count > 0).OrderBy(plan => plan.Price).SelectMany(plan => plan.Models).FirstOrDefault()
-            ?? throw new CommandException("The issuer offers no plan that can be used now. `tacit plans` shows them.");
+        WalletStatus status = await wallet.GetStatusAsync(cancellationToken);
+        HashSet<string> subscribed = [.. status.Subscriptions.Where(entry => entry.Ready + entry.Busy > 0).Select(entry => entry.Plan)];
+        IEnumerable<PlanSummary> usable = paying is not null
+            ? directory.Plans.Where(plan => plan.Id == paying)
+            : directory.Plans.Where(plan => plan.LiveKeys.Count > 0 && (plan.Kind == "request" || subscribed.Contains(plan.Id)))
+                .OrderBy(plan => plan.Kind == "request").ThenBy(plan => plan.Price);
+        return usable.SelectMany(plan => plan.Models).FirstOrDefault()
+            ?? throw new CommandException(
+                paying is null ? "The issuer offers no plan that can be used now. `tacit plans` shows them." : $"The issuer offers no plan {paying}. `tacit plans` shows them.");
     }
 }

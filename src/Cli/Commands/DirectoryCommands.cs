@@ -11,11 +11,12 @@ internal static class DirectoryCommands
     public static Command Plans(Terminal terminal, Flags flags) => Create(
         terminal, flags, "plans", "Show what tokens buy: models, limits, prices.",
         (terminal, directory) => terminal.Table(
-            ["plan", "credits", "models", "input", "output", "period", "token type"],
+            ["plan", "kind", "credits", "period", "at once", "models", "input", "output", "token type"],
             [.. directory.Plans.Select(plan => (string[])
             [
-                plan.Id, plan.Price.ToString(CultureInfo.InvariantCulture), string.Join(", ", plan.Models), Size(plan.MaxInputBytes),
-                plan.MaxOutputTokens.ToString("N0", CultureInfo.InvariantCulture) + " tokens", plan.Period, plan.LiveKeys.Count == 0 ? plan.TokenType + " (no key yet)" : plan.TokenType,
+                plan.Id, plan.Kind, plan.Kind == "request" ? $"{Number(plan.Price)} a request" : $"{Number(plan.Price)} a {plan.Period}", plan.Period,
+                plan.Kind == "request" ? "" : Number(plan.Concurrency), string.Join(", ", plan.Models), Size(plan.MaxInputBytes),
+                plan.MaxOutputTokens.ToString("N0", CultureInfo.InvariantCulture) + " tokens", plan.LiveKeys.Count == 0 ? plan.TokenType + " (no key yet)" : plan.TokenType,
             ])])).WithExamples("tacit plans", "tacit plans --json | jq -r '.plans[].id'");
 
     public static Command Keys(Terminal terminal, Flags flags) => Create(
@@ -50,6 +51,8 @@ internal static class DirectoryCommands
         });
         return command;
     }
+
+    private static string Number(long number) => number.ToString("N0", CultureInfo.InvariantCulture);
 
     private static string Size(long bytes) => bytes % 1048576 == 0
         ? string.Create(CultureInfo.InvariantCulture, $"{bytes / 1048576} MiB")

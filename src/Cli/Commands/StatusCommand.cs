@@ -97,11 +97,17 @@ internal static class StatusCommand
         }
     }
 
-    private static string Describe(WalletStatus wallet) => wallet.Plans.Count == 0
-        ? "no tokens yet: tacit wallet fill"
-        : string.Join("; ", wallet.Plans.Select(plan => string.Create(
+    private static string Describe(WalletStatus wallet)
+    {
+        IEnumerable<string> subscriptions = wallet.Subscriptions.Select(entry => string.Create(
             CultureInfo.InvariantCulture,
-            $"{plan.Held:N0} of {plan.Plan}{(plan.Deadline is DateTimeOffset deadline ? $" until {deadline:yyyy-MM-dd}" : "")}")));
+            $"{entry.Plan} until {entry.Until:yyyy-MM-dd}{(entry.Ready + entry.Busy + entry.Pending == 0 ? " (ended)" : "")}"));
+        IEnumerable<string> tokens = wallet.Plans.Select(plan => string.Create(
+            CultureInfo.InvariantCulture,
+            $"{plan.Held:N0} of {plan.Plan}{(plan.Deadline is DateTimeOffset deadline ? $" until {deadline:yyyy-MM-dd}" : "")}"));
+        string all = string.Join("; ", subscriptions.Concat(tokens));
+        return all.Length > 0 ? all : "no tokens yet: tacit wallet fill";
+    }
 
     private static string Keys(int count) => count == 1 ? "1 key" : count.ToString(CultureInfo.InvariantCulture) + " keys";
 }

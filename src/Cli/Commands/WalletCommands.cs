@@ -17,6 +17,9 @@ internal static class WalletCommands
     {
         Show(terminal, flags),
         Fill(terminal, flags),
+        SubscriptionCommands.Subscribe(terminal, flags),
+        SubscriptionCommands.Unsubscribe(terminal, flags),
+        BackupCommand.Create(terminal, flags),
         Restore(terminal, flags),
         History(terminal, flags),
     };
@@ -36,11 +39,19 @@ internal static class WalletCommands
                 terminal.Json(status, CliJson.Default.WalletStatus);
                 return ExitCode.Fine;
             }
-            if (status.Plans.Count == 0)
+            if (status.Subscriptions.Count > 0)
+            {
+                terminal.Table(["subscription", "until", "free", "in use", "on the way", "lost", "refused", "next period"], [.. status.Subscriptions.Select(SubscriptionCommands.Row)]);
+                foreach (string line in status.Subscriptions.SelectMany(SubscriptionCommands.Explain))
+                {
+                    terminal.Line(line);
+                }
+            }
+            if (status.Plans.Count == 0 && status.Subscriptions.Count == 0)
             {
                 terminal.Line("No tokens yet. To buy some: tacit wallet fill");
             }
-            else
+            else if (status.Plans.Count > 0)
             {
                 terminal.Table(["plan", "to spend", "until", "on the way", "in use", "returned", "uncertain", "spent"], [.. status.Plans.Select(Row)]);
             }
@@ -113,20 +124,25 @@ internal static class WalletCommands
         ClientFlags client = new(flags);
         Option<SecretReference?> seed = Flags.Secret("--seed", "The wallet's seed, on a machine that has no wallet yet.");
         Option<SecretReference?> account = Flags.Secret("--account", "The account's key, on a machine that has no wallet yet.");
+        Option<string?> backup = new("--backup") { Description = "A file that `tacit wallet backup` wrote, on a machine that has no wallet yet. Subscriptions come back only from it.", HelpName = "FILE" };
+        Option<SecretReference?> passphrase = Flags.Secret("--passphrase", "The backup's passphrase. Asked for on a terminal if left out.");
         Option<bool> json = Flags.Json();
-        Command command = new("restore", "Ask the issuer again for every token that this wallet's seed ever asked for and that was signed.") { seed, account, json };
+        Command command = new("restore", "Ask the issuer again for every token that this wallet's seed ever asked for and that was signed.") { seed, account, backup, passphrase, json };
         client.AddTo(command);
         command.SetAction(async (parsed, cancellationToken) =>
         {
             AppOptions options = client.Load(parsed);
             string? seedText = Read(parsed.GetValue(seed), "--seed");
             string? accountKey = Read(parsed.GetValue(account), "--account");
-            IWalletAccess wallet = seedText is null
-                ? await WalletAccess.OpenAsync(options, cancellationToken)
-                : (await WalletAccess.CreateAsync(options, seedText, cancellationToken)).Access;
+            string? file = parsed.GetValue(backup);
+            IWalletAccess wallet = file is not null
+                ? await BackupCommand.RestoreAsync(terminal, options, file, parsed.GetValue(passphrase), cancellationToken)
+                : seedText is null
+                    ? await WalletAccess.OpenAsync(options, cancellationToken)
+                    : (await WalletAccess.CreateAsync(options, seedText, cancellationToken)).Access;
             await using (wallet)
             {
-                if (seedText is not null)
+                if (seedText is not null || file is not null)
                 {
                     ClientFlags.Remember(options);
                 }
@@ -150,6 +166,7 @@ internal static class WalletCommands
         });
         return command.WithExamples(
             "tacit wallet restore",
+            "tacit wallet restore --backup wallet.backup --passphrase file:passphrase.txt",
             "tacit wallet restore --seed file:seed.txt --account file:account.txt --issuer https://issuer.example --directory-key KEY");
     }
 
@@ -192,7 +209,7 @@ internal static class WalletCommands
         _ => kind.ToString(),
     };
 
-    private static string? Read(SecretReference? reference, string flag)
+    internal static string? Read(SecretReference? reference, string flag)
     {
         if (reference is null)
         {

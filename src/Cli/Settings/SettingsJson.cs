@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Tacit.App;
+using Tacit.Client;
 using Tacit.Gateway;
 using Tacit.Hosting;
 using Tacit.Issuer;
@@ -12,7 +13,7 @@ namespace Tacit.Cli.Settings;
 
 /// <summary>The settings of the roles as they are written in files and in the environment.</summary>
 [JsonSourceGenerationOptions(
-    Converters = [typeof(CreditsForm), typeof(PlanKindForm), typeof(PeriodKindForm), typeof(TokenTypeForm)],
+    Converters = [typeof(CreditsForm), typeof(PlanKindForm), typeof(PeriodKindForm), typeof(TokenTypeForm), typeof(OutgrownPlanForm)],
     RespectNullableAnnotations = true)]
 [JsonSerializable(typeof(SignerOptions))]
 [JsonSerializable(typeof(IssuerOptions))]
@@ -44,6 +45,9 @@ internal sealed class PeriodKindForm()
 
 internal sealed class TokenTypeForm()
     : WordForm<TokenType>("A token type is", ("0x0002", TokenType.BlindRsa), ("0xDA7A", TokenType.PartiallyBlindRsa));
+
+internal sealed class OutgrownPlanForm()
+    : WordForm<OutgrownPlan>("What happens to a conversation that has outgrown its plan is", ("larger", OutgrownPlan.Larger), ("trim", OutgrownPlan.Trim), ("ask", OutgrownPlan.Ask));
 
 /// <summary>An enumeration as the words that the documents use; case does not matter.</summary>
 internal abstract class WordForm<T>(string lead, params (string Word, T Value)[] words) : JsonConverter<T>

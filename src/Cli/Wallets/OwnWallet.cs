@@ -1,3 +1,4 @@
+using Tacit.App;
 using Tacit.Client;
 
 namespace Tacit.Cli.Wallets;
@@ -26,10 +27,21 @@ internal sealed class OwnWallet(TacitClient client) : IWalletAccess
 
     public Task<int> RestoreAsync(CancellationToken cancellationToken) => client.Filler.RestoreAsync(cancellationToken);
 
-    public async Task<AskReply> AskAsync(ReadOnlyMemory<byte> body, CancellationToken cancellationToken)
+    public Task<SubscribeResult> SubscribeAsync(string plan, bool renews, CancellationToken cancellationToken) =>
+        client.Filler.SubscribeAsync(plan, renews, cancellationToken);
+
+    public Task<SubscribeResult> RestartChainAsync(string plan, CancellationToken cancellationToken) => client.Filler.RestartChainAsync(plan, cancellationToken);
+
+    public Task<bool> UnsubscribeAsync(string plan, CancellationToken cancellationToken) => client.Filler.UnsubscribeAsync(plan, cancellationToken);
+
+    public async Task<byte[]> BackupAsync(string passphrase, CancellationToken cancellationToken) =>
+        WalletBackupFile.Seal(await client.Wallet.ExportAsync(cancellationToken), passphrase);
+
+    public async Task<AskReply> AskAsync(ReadOnlyMemory<byte> body, string? plan, CancellationToken cancellationToken)
     {
-        PromptReply reply = await client.Redemption.SendAsync(new PromptRequest(PromptOperation.ChatCompletions, body), cancellationToken);
-        return new AskReply(reply.Status, reply.IsEventStream, new ReplyStream(reply), reply.Plan, reply.FilledAtPrompt ? AskReply.FilledAtPrompt : null);
+        PromptReply reply = await client.Redemption.SendAsync(new PromptRequest(PromptOperation.ChatCompletions, body, Plan: plan), cancellationToken);
+        return new AskReply(
+            reply.Status, reply.IsEventStream, new ReplyStream(reply), reply.Plan, [.. PromptNotices.Explain(PromptNotices.Of(reply), reply.Plan)]);
     }
 
     public ValueTask DisposeAsync() => client.DisposeAsync();

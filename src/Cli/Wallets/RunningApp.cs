@@ -56,27 +56,44 @@ internal sealed class RunningApp(string dataFolder) : IWalletAccess
     public async Task<int> RestoreAsync(CancellationToken cancellationToken) =>
         (await _app.PostAsync("/wallet/restore", AppJson.Default.RestoreResult, cancellationToken)).Restored;
 
-    public async Task<AskReply> AskAsync(ReadOnlyMemory<byte> body, CancellationToken cancellationToken)
+    public Task<SubscribeResult> SubscribeAsync(string plan, bool renews, CancellationToken cancellationToken) =>
+        _app.PostAsync("/wallet/subscribe", new SubscribeCommand(plan, renews), AppJson.Default.SubscribeCommand, AppJson.Default.SubscribeResult, cancellationToken);
+
+    public Task<SubscribeResult> RestartChainAsync(string plan, CancellationToken cancellationToken) =>
+        _app.PostAsync("/wallet/restart-chain", new PlanCommand(plan), AppJson.Default.PlanCommand, AppJson.Default.SubscribeResult, cancellationToken);
+
+    public async Task<bool> UnsubscribeAsync(string plan, CancellationToken cancellationToken) =>
+        (await _app.PostAsync("/wallet/unsubscribe", new PlanCommand(plan), AppJson.Default.PlanCommand, AppJson.Default.UnsubscribeResult, cancellationToken)).WasSubscribed;
+
+    public async Task<byte[]> BackupAsync(string passphrase, CancellationToken cancellationToken) =>
+        (await _app.PostAsync("/wallet/backup", new BackupCommand(passphrase), AppJson.Default.BackupCommand, AppJson.Default.BackupResult, cancellationToken)).File;
+
+    public async Task<AskReply> AskAsync(ReadOnlyMemory<byte> body, string? plan, CancellationToken cancellationToken)
     {
         Uri address = new((await GetAppStatusAsync(cancellationToken)).Address);
-        return await AskAsync(address, body, cancellationToken);
+        return await AskAsync(address, body, plan, cancellationToken);
     }
 
     /// <summary>Asks the app at this address over HTTP.</summary>
-    public static async Task<AskReply> AskAsync(Uri app, ReadOnlyMemory<byte> body, CancellationToken cancellationToken)
+    public static async Task<AskReply> AskAsync(Uri app, ReadOnlyMemory<byte> body, string? plan, CancellationToken cancellationToken)
     {
         HttpMessageInvoker http = new(new SocketsHttpHandler { UseProxy = false, UseCookies = false, AllowAutoRedirect = false, ActivityHeadersPropagator = null });
         HttpRequestMessage request = new(HttpMethod.Post, new Uri(app, "/v1/chat/completions"))
         {
             Content = new ReadOnlyMemoryContent(body) { Headers = { ContentType = new MediaTypeHeaderValue("application/json") } },
         };
+        if (plan is not null)
+        {
+            request.Headers.TryAddWithoutValidation("Tacit-Plan", plan);
+        }
         HttpResponseMessage response = await http.SendAsync(request, cancellationToken);
+        string? paid = Header(response, "Tacit-Plan");
         return new AskReply(
             (int)response.StatusCode,
             response.Content.Headers.ContentType?.MediaType == "text/event-stream",
             await response.Content.ReadAsStreamAsync(cancellationToken),
-            Header(response, "Tacit-Plan"),
-            Header(response, "Tacit-Notice") == "filled-at-prompt" ? AskReply.FilledAtPrompt : null);
+            paid,
+            [.. PromptNotices.Explain(Header(response, "Tacit-Notice") ?? "", paid)]);
     }
 
     private static string? Header(HttpResponseMessage response, string name) =>

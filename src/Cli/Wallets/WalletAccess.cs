@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using Microsoft.Extensions.Logging.Abstractions;
 using Tacit.App;
 using Tacit.Client;
@@ -6,11 +7,8 @@ using Tacit.Hosting;
 namespace Tacit.Cli.Wallets;
 
 /// <summary>A reply as it comes, whichever way it came.</summary>
-internal sealed record AskReply(int Status, bool IsEventStream, Stream Body, string? Plan, string? Note)
-{
-    public const string FilledAtPrompt =
-        "The wallet was empty and was filled for this question: for whoever sees both issuer and gateway, the two are linked by time. `tacit wallet fill` ahead of time avoids that.";
-}
+/// <param name="Notices">What a person should know of how it was paid, in sentences.</param>
+internal sealed record AskReply(int Status, bool IsEventStream, Stream Body, string? Plan, IReadOnlyList<string> Notices);
 
 /// <summary>
 /// What commands do with a wallet. One process at a time owns its file, so a command asks the running app if there is one, and opens the wallet itself if not.
@@ -36,11 +34,22 @@ internal interface IWalletAccess : IAsyncDisposable
 
     Task<FillResult> FillAsync(string? plan, int size, bool shrink, CancellationToken cancellationToken);
 
+    Task<SubscribeResult> SubscribeAsync(string plan, bool renews, CancellationToken cancellationToken);
+
+    Task<SubscribeResult> RestartChainAsync(string plan, CancellationToken cancellationToken);
+
+    /// <returns>False if the plan was not subscribed to.</returns>
+    Task<bool> UnsubscribeAsync(string plan, CancellationToken cancellationToken);
+
+    /// <returns>The wallet, encrypted under the passphrase.</returns>
+    Task<byte[]> BackupAsync(string passphrase, CancellationToken cancellationToken);
+
     /// <returns>How many tokens came back.</returns>
     Task<int> RestoreAsync(CancellationToken cancellationToken);
 
     /// <summary>Sends a chat completion and returns once the reply begins.</summary>
-    Task<AskReply> AskAsync(ReadOnlyMemory<byte> body, CancellationToken cancellationToken);
+    /// <param name="plan">The plan that is to pay; null takes the cheapest.</param>
+    Task<AskReply> AskAsync(ReadOnlyMemory<byte> body, string? plan, CancellationToken cancellationToken);
 }
 
 internal static class WalletAccess
@@ -59,6 +68,23 @@ internal static class WalletAccess
             throw new CommandException($"There is no wallet in {options.DataDirectory} yet. Make one with `tacit account create`, or name its folder with --data.");
         }
         return new OwnWallet(await TacitClient.OpenAsync(options.ToClientOptions(), TimeProvider.System, NullLoggerFactory.Instance, cancellationToken));
+    }
+
+    /// <summary>Makes a wallet from a backup.</summary>
+    /// <exception cref="ClientException">There is a wallet already, or the backup cannot be used.</exception>
+    public static async Task<IWalletAccess> RestoreAsync(AppOptions options, byte[] backup, string passphrase, CancellationToken cancellationToken)
+    {
+        DataFolder.Create(options.DataDirectory);
+        byte[] content = WalletBackupFile.Open(backup, passphrase);
+        try
+        {
+            return new OwnWallet(
+                await TacitClient.RestoreAsync(options.ToClientOptions(), content, TimeProvider.System, NullLoggerFactory.Instance, cancellationToken));
+        }
+        finally
+        {
+            CryptographicOperations.ZeroMemory(content);
+        }
     }
 
     /// <summary>Makes a wallet, from a seed that was written down or a new one.</summary>

@@ -295,7 +295,7 @@ internal sealed partial class ChainKeeper : IAsyncDisposable
 
     private static ClientException Busy(TokenWish wish, string why) => new(
         ClientError.SubscriptionBusy,
-        $"The subscription {wish.Subscriptions[0]} is in use, and {why}: one chain is one request at a time. Ask again, or set BusySubscription to \"other\" to use another plan meanwhile.",
+        $"The subscription {wish.Subscriptions[0]} is in use, and {why}: one chain is one request at a time. Ask again, or set WaitForSubscription to false to use another plan meanwhile.",
         "subscription_busy");
 
     private TokenBlinder Blinder(TokenSeries series) => _blinders.GetOrAdd(series.Id, _ => new TokenBlinder(series, _keys));

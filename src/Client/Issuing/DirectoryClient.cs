@@ -230,6 +230,7 @@ public sealed class DirectoryClient : IDisposable
                     MaxInputBytes = entry.Plan.MaxInputBytes,
                     MaxOutputTokens = entry.Plan.MaxOutputTokens,
                     Price = entry.Plan.Price.Value,
+                    Concurrency = entry.Plan.Concurrency,
                     Period = entry.Plan.Period.ToName(),
                     TokenType = $"0x{(ushort)entry.Plan.TokenType:X4}",
                     LiveKeys = [.. entry.LiveKeysAt(now).Select(key => new PlanKeySummary(Convert.ToHexStringLower(key.TokenKeyId), key.Start, key.Deadline))],

@@ -27,8 +27,11 @@ public sealed record PlanSummary
 
     public required int MaxOutputTokens { get; init; }
 
-    /// <summary>Credits for one token.</summary>
+    /// <summary>Credits for one token; of a subscription, for a whole period.</summary>
     public required long Price { get; init; }
+
+    /// <summary>How many requests at a time a subscription buys; 1 for a request plan, where it means nothing.</summary>
+    public int Concurrency { get; init; } = 1;
 
     /// <summary><c>day</c>, <c>week</c> or <c>month</c>, UTC.</summary>
     public required string Period { get; init; }

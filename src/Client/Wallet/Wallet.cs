@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using System.Text.Json;
 using Tacit.Client.Policy;
 using Tacit.Protocol;
 using Tacit.Storage;
@@ -121,6 +122,41 @@ public sealed class Wallet : IAsyncDisposable
         }
     }
 
+    /// <summary>
+    /// The content of a backup: seed and journal, without open requests and their prompts. Not encrypted; the caller seals and wipes it. A chain comes back from
+    /// it only if nothing was asked on that chain since.
+    /// </summary>
+    public Task<byte[]> ExportAsync(CancellationToken cancellationToken = default) =>
+        _database.ReadAsync(session => WalletExport.Write(session, RevealSeed(), IsRecoverable), cancellationToken);
+
+    /// <summary>Makes a wallet from the content of a backup, in a folder that has none.</summary>
+    /// <exception cref="ClientException"><see cref="ClientError.WalletExists"/>; <see cref="ClientError.BackupUnusable"/>.</exception>
+    public static async Task<Wallet> ImportAsync(WalletOptions options, byte[] content, TimeProvider time, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        if (Exists(options.DataDirectory))
+        {
+            throw new ClientException(ClientError.WalletExists, $"There is a wallet in {options.DataDirectory} already. It is never overwritten: choose another data directory, or move it away.");
+        }
+        using JsonDocument json = WalletExport.Parse(content, out string seed, out bool recoverable);
+        Wallet wallet = await CreateAsync(options with { Recoverable = recoverable }, seed, time, cancellationToken);
+        try
+        {
+            await wallet._database.WriteAsync(session => WalletExport.Read(session, json), cancellationToken);
+            return wallet;
+        }
+        catch (Exception e)
+        {
+            await wallet.DisposeAsync();
+            Remove(options.DataDirectory);
+            if (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException or IndexOutOfRangeException)
+            {
+                throw BackupErrors.Damaged();
+            }
+            throw;
+        }
+    }
+
     /// <summary>The seed as text: whoever has it can restore this wallet's tokens, and link its past. To be shown once and written down.</summary>
     public string RevealSeed() => _keys.Seed.ToString();
 
@@ -191,6 +227,15 @@ public sealed class Wallet : IAsyncDisposable
         await database.WriteAsync(
             session => session.Execute("INSERT INTO wallet (id, seed_check, recoverable) VALUES (1, $1, $2)", keys.SeedCheck, recoverable), cancellationToken);
         return recoverable;
+    }
+
+    /// <summary>A wallet that was just made, and is empty.</summary>
+    private static void Remove(string dataDirectory)
+    {
+        foreach (string file in (string[])[SeedFile, DatabaseFile, DatabaseFile + "-wal", DatabaseFile + "-shm"])
+        {
+            File.Delete(Path.Combine(dataDirectory, file));
+        }
     }
 
     private static WalletSeed ReadSeed(string path)

@@ -138,11 +138,6 @@ public sealed partial class WalletFiller : IDisposable
     {
         IssuerDirectory directory = await _directory.CurrentAsync(known => SeriesCatalog.Sells(known, plan, _time.GetUtcNow()), cancellationToken);
         Plan bought = Choose(directory, plan);
-        if (await _journal.IsRestoreDueAsync(cancellationToken))
-        {
-            // Restored from a backup: what was bought after it was made must not be taken for new.
-            await RestoreLockedAsync(directory, cancellationToken);
-        }
         long credits = (await _account.GetAsync(cancellationToken)).Credits;
         int affordable = Affordable(credits, bought, size, shrink);
         TokenSeries series = SeriesCatalog.Newest(
@@ -155,6 +150,11 @@ public sealed partial class WalletFiller : IDisposable
     private async Task<(int Received, ClientException? Failure)> ResumeLockedAsync(CancellationToken cancellationToken)
     {
         IssuerDirectory directory = await _directory.CurrentAsync(cancellationToken);
+        if (await _journal.IsRestoreDueAsync(cancellationToken))
+        {
+            // Restored from a backup: what was bought after it was made must not be taken for new.
+            await RestoreLockedAsync(directory, cancellationToken);
+        }
         int received = 0;
         ClientException? failure = null;
         foreach (TokenBatch batch in await _journal.RequestedBatchesAsync(cancellationToken))

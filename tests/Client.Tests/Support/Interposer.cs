@@ -20,6 +20,12 @@ public enum Mishap
     /// <summary>The answer begins and breaks off half way.</summary>
     CutReply,
 
+    /// <summary>The whole body arrives, and the connection breaks before the trailer.</summary>
+    CutTrailer,
+
+    /// <summary>Something in between passes the body on and leaves the trailer out.</summary>
+    StripTrailer,
+
     /// <summary>The server gets the request twice; the second answer arrives.</summary>
     Twice,
 
@@ -139,7 +145,7 @@ public sealed class Interposer : IAsyncDisposable
         using var answered = new MemoryStream();
         try
         {
-            await ReturnAsync(context, response, mishap == Mishap.CutReply ? CutAfterBytes : int.MaxValue, answered);
+            await ReturnAsync(context, response, mishap, mishap == Mishap.CutReply ? CutAfterBytes : int.MaxValue, answered);
         }
         finally
         {
@@ -171,7 +177,7 @@ public sealed class Interposer : IAsyncDisposable
         return await _http.SendAsync(request, CancellationToken.None);
     }
 
-    private static async Task ReturnAsync(HttpContext context, HttpResponseMessage response, int bytes, MemoryStream answered)
+    private static async Task ReturnAsync(HttpContext context, HttpResponseMessage response, Mishap mishap, int bytes, MemoryStream answered)
     {
         context.Response.StatusCode = (int)response.StatusCode;
         foreach ((string name, IEnumerable<string> values) in response.Headers.Concat(response.Content.Headers))
@@ -181,6 +187,12 @@ public sealed class Interposer : IAsyncDisposable
                 context.Response.Headers[name] = values.ToArray();
             }
         }
+        // Kestrel writes no trailers over HTTP/1.1 by itself; who names the encoding writes the chunks (RFC 9112, section 7.1).
+        bool chunks = response.Headers.Trailer.Count > 0;
+        if (chunks)
+        {
+            context.Response.Headers.TransferEncoding = "chunked";
+        }
         await using Stream stream = await response.Content.ReadAsStreamAsync();
         byte[] block = new byte[4096];
         int read;
@@ -188,7 +200,7 @@ public sealed class Interposer : IAsyncDisposable
         {
             int part = Math.Min(read, bytes);
             answered.Write(block, 0, part);
-            await context.Response.Body.WriteAsync(block.AsMemory(0, part), context.RequestAborted);
+            await WriteAsync(context, block.AsMemory(0, part), chunks);
             await context.Response.Body.FlushAsync(context.RequestAborted);
             bytes -= part;
             if (bytes == 0)
@@ -198,6 +210,32 @@ public sealed class Interposer : IAsyncDisposable
                 context.Abort();
                 return;
             }
+        }
+        if (mishap == Mishap.CutTrailer)
+        {
+            await Task.Delay(50);
+            context.Abort();
+            return;
+        }
+        if (chunks)
+        {
+            string trailers = mishap == Mishap.StripTrailer
+                ? ""
+                : string.Concat(response.TrailingHeaders.SelectMany(trailer => trailer.Value.Select(value => $"{trailer.Key}: {value}\r\n")));
+            await context.Response.WriteAsync($"0\r\n{trailers}\r\n", context.RequestAborted);
+        }
+    }
+
+    private static async Task WriteAsync(HttpContext context, ReadOnlyMemory<byte> part, bool asChunk)
+    {
+        if (asChunk)
+        {
+            await context.Response.WriteAsync($"{part.Length:X}\r\n", context.RequestAborted);
+        }
+        await context.Response.Body.WriteAsync(part, context.RequestAborted);
+        if (asChunk)
+        {
+            await context.Response.WriteAsync("\r\n", context.RequestAborted);
         }
     }
 }

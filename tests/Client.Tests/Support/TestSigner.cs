@@ -42,14 +42,27 @@ public sealed class TestSigner(IReadOnlyList<Plan> plans, TimeProvider time) : I
         return ValueTask.FromResult<IReadOnlyList<SignerKey>>(keys);
     }
 
+    /// <summary>What happens to a call, and whether its answer arrives; for tests of calls that are lost.</summary>
+    public Func<SigningPurpose, (bool Arrives, bool IsAnswered)> Fate { get; set; } = _ => (true, true);
+
     public ValueTask<SignResponse> SignAsync(SignRequest request, CancellationToken cancellationToken)
+    {
+        (bool arrives, bool answered) = Fate(request.Purpose);
+        if (!arrives)
+        {
+            throw new SignerUnavailableException("The call was lost.");
+        }
+        SignResponse response = Sign(request);
+        return answered ? ValueTask.FromResult(response) : throw new SignerUnavailableException("The answer was lost.");
+    }
+
+    private SignResponse Sign(SignRequest request)
     {
         BlindRsaPrivateKey key = Find(request);
         byte[] signatures = new byte[256 * request.BlindedMessages.Count];
-        return ValueTask.FromResult(
-            key.BlindSignBatch(request.BlindedMessages, signatures, out int failed) == BlindSignStatus.Success
-                ? new SignResponse { Status = SignStatus.Success, BlindSignatures = [.. signatures.Chunk(256)] }
-                : SignResponse.Refused(SignStatus.InvalidBlindedMessage, failed));
+        return key.BlindSignBatch(request.BlindedMessages, signatures, out int failed) == BlindSignStatus.Success
+            ? new SignResponse { Status = SignStatus.Success, BlindSignatures = [.. signatures.Chunk(256)] }
+            : SignResponse.Refused(SignStatus.InvalidBlindedMessage, failed);
     }
 
     public void Dispose()
