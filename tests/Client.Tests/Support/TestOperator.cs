@@ -38,7 +38,19 @@ public sealed class TestOperator : IAsyncDisposable
         TokenType = TokenType.PartiallyBlindRsa,
     };
 
+    /// <summary>A subscription of one chain.</summary>
+    public static Plan Pro { get; } = new()
+    {
+        Id = "pro", Kind = PlanKind.Subscription, Models = [Model], MaxInputBytes = 64 * 1024, MaxOutputTokens = 4096, Price = new Credits(10), Period = PeriodKind.Month,
+        TokenType = TokenType.PartiallyBlindRsa,
+    };
+
+    /// <summary>A subscription of three chains.</summary>
+    public static Plan Team { get; } = Pro with { Id = "team", Price = new Credits(25), Concurrency = 3 };
+
     public IReadOnlyList<Plan> Plans { get; }
+
+    public TestSigner Signer => _signer;
 
     public IssuerServer Issuer { get; private set; } = null!;
 

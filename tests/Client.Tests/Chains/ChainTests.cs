@@ -1,0 +1,280 @@
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging.Abstractions;
+using Tacit.Client.Tests.Support;
+using Tacit.Protocol;
+
+namespace Tacit.Client.Tests;
+
+/// <summary>Prompts that a subscription pays for.</summary>
+public sealed class ChainTests : IAsyncLifetime
+{
+    private const string Prompt = "/v1/chat/completions";
+
+    private readonly TestFolder _folder = new();
+    private TestOperator _operator = null!;
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    public async ValueTask InitializeAsync()
+    {
+        Assert.SkipUnless(TestSigner.HasPartiallyBlindKey, "the published vectors, which hold a key of safe primes, are not here");
+        _operator = await TestOperator.StartAsync(plans: [TestOperator.Chat, TestOperator.Pro, TestOperator.Team]);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_operator is not null)
+        {
+            await _operator.DisposeAsync();
+        }
+        _folder.Dispose();
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Reply_renews_the_chain_and_leaves_no_link_behind(bool stream)
+    {
+        await using TacitClient client = await SubscribedAsync("pro");
+
+        for (int i = 0; i < 3; i++)
+        {
+            (int status, string body, PromptReply reply) = await client.Redemption.AnswerAsync(Prompts.Ask($"Question {i}", stream), Token);
+            Assert.Equal((200, "pro", null), (status, reply.Plan, reply.PlanLeft));
+            Assert.True(reply.PlanUntil > TimeProvider.System.GetUtcNow());
+            Assert.Contains("choices", body, StringComparison.Ordinal);
+        }
+
+        Assert.Empty(_operator.GatewayFront.SeenAt("/v1/exchange"));
+        IReadOnlyList<Passing> prompts = _operator.GatewayFront.SeenAt(Prompt);
+        Assert.Equal(3, prompts.Select(seen => seen.Headers["Authorization"]).Distinct().Count());
+        Assert.Equal(3, prompts.Select(seen => seen.Headers[Routes.SuccessorHeader]).Distinct().Count());
+        Assert.Equal((1, 0), (await client.ChainsAsync()) is var chains ? (chains.Ready, chains.Busy) : default);
+        Assert.Equal((1, 0), await client.RowsAsync());
+        Assert.Equal(3, await client.SpentAsync());
+    }
+
+    [Fact]
+    public async Task New_head_is_durable_before_the_caller_hears_that_the_reply_has_ended()
+    {
+        string live = _folder["live"];
+        await using TacitClient client = await SubscribedAsync("pro", live);
+        await using (PromptReply reply = await client.Redemption.SendAsync(Prompts.Ask("Hello"), Token))
+        {
+            await reply.ReadAllAsync();
+            Crash.Snapshot(live, _folder["copy"]);
+        }
+
+        _operator.GatewayFront.Seen.Clear();
+        await using TacitClient reopened = await OpenAsync("copy");
+        Assert.Equal((1, 0), (await reopened.ChainsAsync()) is var chains ? (chains.Ready, chains.Busy) : default);
+        Assert.Equal(200, (await reopened.Redemption.AnswerAsync(Prompts.Ask("Next"), Token)).Status);
+        Assert.Empty(_operator.GatewayFront.SeenAt("/v1/exchange"));
+    }
+
+    [Fact]
+    public async Task Subscription_pays_before_tokens_do_and_a_named_plan_pays_where_one_is_named()
+    {
+        await using TacitClient client = await SubscribedAsync("pro", tokens: 5);
+
+        Assert.Equal("pro", (await client.Redemption.AnswerAsync(Prompts.Ask("One"), Token)).Reply.Plan);
+        (_, _, PromptReply named) = await client.Redemption.AnswerAsync(Prompts.Ask("Two") with { Plan = "chat" }, Token);
+        Assert.Equal(("chat", 4L), (named.Plan, named.PlanLeft));
+        ClientException unknown = await Assert.ThrowsAsync<ClientException>(() => client.Redemption.SendAsync(Prompts.Ask("Three") with { Plan = "other" }, Token));
+        Assert.Equal(ClientError.PlanUnavailable, unknown.Error);
+        ClientException unsubscribed = await Assert.ThrowsAsync<ClientException>(() => client.Redemption.SendAsync(Prompts.Ask("Four") with { Plan = "team" }, Token));
+        Assert.Equal(ClientError.WalletEmpty, unsubscribed.Error);
+    }
+
+    [Fact]
+    public async Task Prompts_wait_for_the_one_chain_and_are_answered_one_at_a_time()
+    {
+        await using TacitClient client = await SubscribedAsync("pro");
+        int now = 0;
+        int most = 0;
+        _operator.GatewayFront.Before = async passing =>
+        {
+            most = Math.Max(most, Interlocked.Increment(ref now));
+            await Task.Delay(20);
+            Interlocked.Decrement(ref now);
+        };
+
+        (int Status, string, PromptReply)[] answers = await Task.WhenAll(
+            Enumerable.Range(0, 5).Select(i => client.Redemption.AnswerAsync(Prompts.Ask($"Question {i}"), Token)));
+
+        Assert.All(answers, answer => Assert.Equal(200, answer.Status));
+        Assert.Equal(1, most);
+        Assert.Equal(5, _operator.GatewayFront.SeenAt(Prompt).Count);
+    }
+
+    [Fact]
+    public async Task Three_chains_are_three_requests_at_a_time()
+    {
+        await using TacitClient client = await SubscribedAsync("team");
+        using var together = new CountdownEvent(3);
+        _operator.GatewayFront.Before = async passing =>
+        {
+            if (passing.Path == Prompt)
+            {
+                together.Signal();
+                await Task.Run(() => Assert.True(together.Wait(TimeSpan.FromSeconds(20), Token)));
+            }
+        };
+
+        (int Status, string, PromptReply)[] answers = await Task.WhenAll(
+            Enumerable.Range(0, 3).Select(i => client.Redemption.AnswerAsync(Prompts.Ask($"Question {i}"), Token)));
+
+        Assert.All(answers, answer => Assert.Equal(200, answer.Status));
+        Assert.Equal((3, 3), ((await client.SettledChainsAsync("team")).Ready, (int)(await client.RowsAsync()).Links));
+    }
+
+    [Fact]
+    public async Task Busy_chain_lets_another_plan_pay_if_the_settings_say_so_and_else_is_told()
+    {
+        await using TacitClient client = await SubscribedAsync(
+            "pro", tokens: 5, change: options => options with { Redemption = options.Redemption with { WaitForChain = false } });
+        await using PromptReply first = await client.Redemption.SendAsync(Prompts.Ask("First", stream: true), Token);
+
+        Assert.Equal(("pro", "chat"), (first.Plan, (await client.Redemption.AnswerAsync(Prompts.Ask("Second"), Token)).Reply.Plan));
+        await first.ReadAllAsync();
+        await first.CompleteAsync(Token);
+
+        await using TacitClient impatient = await SubscribedAsync(
+            "pro", _folder["impatient"], change: options => options with { Redemption = options.Redemption with { ChainWait = TimeSpan.FromMilliseconds(50), MaxWaitingForChain = 1 } });
+        await using PromptReply holds = await impatient.Redemption.SendAsync(Prompts.Ask("Holds", stream: true), Token);
+        ClientException[] refused = await Task.WhenAll(
+            Enumerable.Range(0, 3).Select(i => Assert.ThrowsAsync<ClientException>(() => impatient.Redemption.SendAsync(Prompts.Ask($"Waits {i}"), Token))));
+        Assert.All(refused, error => Assert.Equal(ClientError.SubscriptionBusy, error.Error));
+    }
+
+    [Fact]
+    public async Task Cancelled_reply_is_followed_by_an_exchange_and_the_chain_goes_on()
+    {
+        await using TacitClient client = await SubscribedAsync("pro");
+        await using (PromptReply reply = await client.Redemption.SendAsync(Prompts.Ask("Stop that.", stream: true), Token))
+        {
+            await reply.CancelAsync();
+        }
+
+        Assert.Equal(200, (await client.Redemption.AnswerAsync(Prompts.Ask("Go on."), Token)).Status);
+        Assert.NotEmpty(_operator.GatewayFront.SeenAt("/v1/exchange"));
+        Assert.Equal((1, 0), await client.RowsAsync());
+    }
+
+    [Fact]
+    public async Task Prompt_does_not_wait_out_the_grace_of_a_caller_that_vanished()
+    {
+        await using TacitClient client = await SubscribedAsync(
+            "pro", change: options => options with { Redemption = options.Redemption with { CancelGrace = TimeSpan.FromMinutes(5) } });
+        await using (PromptReply reply = await client.Redemption.SendAsync(Prompts.Ask("Never read.", stream: true), Token))
+        {
+            // Disposed unread: the caller is gone.
+        }
+
+        Assert.Equal(200, (await client.Redemption.AnswerAsync(Prompts.Ask("Somebody else's."), Token)).Status);
+        Assert.Equal((1, 0), await client.RowsAsync());
+    }
+
+    [Fact]
+    public async Task Refused_renewal_ends_the_chain_plainly_and_causes_no_account_call()
+    {
+        await using TacitClient client = await SubscribedAsync("pro");
+        _operator.GatewayFront.Decide = passing => passing.Path == Prompt ? Mishap.StripTrailer : Mishap.None;
+        _operator.GatewayFront.Impersonate = (context, passing) => RefuseAsync(context, passing, 403, ErrorCodes.RenewalRefused);
+        _operator.IssuerFront.Seen.Clear();
+
+        Assert.Equal(200, (await client.Redemption.AnswerAsync(Prompts.Ask("The last one."), Token)).Status);
+        SubscriptionHoldings chains = await client.SettledChainsAsync();
+
+        Assert.Equal((0, 1), (chains.Ready, chains.Refused));
+        Assert.Contains(client.Notices.Latest, notice => notice.Kind == NoticeKind.RenewalRefused);
+        ClientException error = await Assert.ThrowsAsync<ClientException>(() => client.Redemption.SendAsync(Prompts.Ask("One more."), Token));
+        Assert.Equal(ClientError.WalletEmpty, error.Error);
+        Assert.Empty(_operator.IssuerFront.Seen);
+        // The wallet's own schedule buys nothing in its place either.
+        await client.Refills.RunOnceAsync(Token);
+        Assert.Empty(_operator.IssuerFront.SeenAt("/token-request"));
+        ClientException nothing = await Assert.ThrowsAsync<ClientException>(() => client.Filler.RestartChainAsync("pro", Token));
+        Assert.Equal(ClientError.PlanUnavailable, nothing.Error);
+    }
+
+    [Fact]
+    public async Task Two_people_on_one_chain_one_of_them_stops_working_and_is_told_why()
+    {
+        await using TacitClient one = await SubscribedAsync("pro", _folder["one"]);
+        Crash.Snapshot(_folder["one"], _folder["two"]);
+        await using TacitClient two = await OpenAsync("two");
+        _operator.IssuerFront.Seen.Clear();
+
+        Assert.Equal(200, (await one.Redemption.AnswerAsync(Prompts.Ask("Mine."), Token)).Status);
+        ClientException lost = await Assert.ThrowsAsync<ClientException>(() => two.Redemption.AnswerAsync(Prompts.Ask("Also mine."), Token));
+
+        Assert.Equal(ClientError.WalletEmpty, lost.Error);
+        Assert.Equal((0, 1), (await two.ChainsAsync()) is var chains ? (chains.Ready, chains.Lost) : default);
+        Assert.Contains(two.Notices.Latest, notice => notice.Kind == NoticeKind.ChainLost);
+        Assert.Empty(_operator.IssuerFront.SeenAt("/token-request"));
+        Assert.Equal(200, (await one.Redemption.AnswerAsync(Prompts.Ask("Still mine."), Token)).Status);
+
+        // Started anew once a period, at a person's word.
+        await two.Refills.RunOnceAsync(Token);
+        Assert.Empty(_operator.IssuerFront.SeenAt("/token-request"));
+        Assert.Equal(1, (await two.Filler.RestartChainAsync("pro", Token)).Chains);
+        Assert.Equal(200, (await two.Redemption.AnswerAsync(Prompts.Ask("With one of my own."), Token)).Status);
+        Assert.Equal(ClientError.SubscriptionUsed, (await Assert.ThrowsAsync<ClientException>(() => two.Filler.RestartChainAsync("pro", Token))).Error);
+        Assert.Equal(90, (await one.Account.GetAsync(Token)).Credits);
+    }
+
+    [Fact]
+    public async Task Two_at_once_on_one_chain_are_answered_once_for_each_token()
+    {
+        await using TacitClient one = await SubscribedAsync("pro", _folder["one"]);
+        Crash.Snapshot(_folder["one"], _folder["two"]);
+        await using TacitClient two = await OpenAsync("two");
+
+        int[] answered = await Task.WhenAll(AskUntilLostAsync(one, "a"), AskUntilLostAsync(two, "b"));
+
+        Assert.Contains(4, answered);
+        int lost = (await one.SettledChainsAsync()).Lost + (await two.SettledChainsAsync()).Lost;
+        Assert.Equal(1, lost);
+    }
+
+    private static async Task<int> AskUntilLostAsync(TacitClient client, string who)
+    {
+        int answered = 0;
+        for (int i = 0; i < 4; i++)
+        {
+            try
+            {
+                answered += (await client.Redemption.AnswerAsync(Prompts.Ask($"{who} {i}"), Token)).Status == 200 ? 1 : 0;
+            }
+            catch (ClientException e) when (e.Error == ClientError.WalletEmpty)
+            {
+                // The chain is the other's.
+            }
+        }
+        return answered;
+    }
+
+    private static async Task<bool> RefuseAsync(HttpContext context, Passing passing, int status, string code)
+    {
+        if (passing.Path != "/v1/exchange")
+        {
+            return false;
+        }
+        context.Response.StatusCode = status;
+        context.Response.ContentType = "application/json";
+        await context.Response.Body.WriteAsync(new ApiError(code, status, "invalid_request_error", "No.").Encode());
+        return true;
+    }
+
+    private async Task<TacitClient> SubscribedAsync(string plan, string? folder = null, int tokens = 0, Func<ClientOptions, ClientOptions>? change = null)
+    {
+        TacitClient client = await _operator.WalletAsync(folder ?? _folder["wallet"], credits: 100, tokens: tokens, change: change);
+        SubscribeResult bought = await client.Filler.SubscribeAsync(plan, cancellationToken: Token);
+        Assert.Equal((plan == "team" ? 3 : 1, 0), (bought.Chains, bought.Pending));
+        return client;
+    }
+
+    private Task<TacitClient> OpenAsync(string folder) =>
+        TacitClient.OpenAsync(_operator.OptionsFor(_folder[folder]), TimeProvider.System, NullLoggerFactory.Instance, Token);
+}
