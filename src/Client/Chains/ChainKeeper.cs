@@ -1,5 +1,3 @@
-using System.Buffers;
-using System.Buffers.Text;
 using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
 using Tacit.Client.Transports;
@@ -80,14 +78,7 @@ internal sealed partial class ChainKeeper : IAsyncDisposable
     /// <summary>The reply has ended: its trailer, if it is there and right, makes the successor the head. Durable when this returns.</summary>
     public async Task<bool> RenewAsync(OpenRequest open, string? trailer, CancellationToken cancellationToken)
     {
-        Span<byte> signature = stackalloc byte[TokenRequest.BlindedMessageSizeInBytes];
-        if (trailer is null
-            || Base64Url.DecodeFromChars(trailer, signature, out int consumed, out int written) is not OperationStatus.Done
-            || consumed != trailer.Length || written != signature.Length)
-        {
-            return false;
-        }
-        return await RenewAsync(open, signature.ToArray(), cancellationToken);
+        return ChainHeaders.TryParseRenewal(trailer, out byte[]? signature) && await RenewAsync(open, signature, cancellationToken);
     }
 
     /// <summary>A link whose request has ended, and whose successor did not come with the reply.</summary>

@@ -1,4 +1,3 @@
-using System.Buffers.Text;
 using System.Net.Http.Headers;
 using System.Security.Cryptography;
 using System.Text.Json;
@@ -81,9 +80,9 @@ internal sealed class GatewayConnection(TransportPool transports, RedemptionOpti
             using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, deadline.Token);
             using var request = new HttpRequestMessage(HttpMethod.Post, route.Resolve(path)) { Version = System.Net.HttpVersion.Version11 };
             request.Headers.TryAddWithoutValidation("Authorization", PrivateTokenHeader.FormatAuthorization(open.Token, open.Series.Extensions, open.Salt));
-            if (open.Successor is byte[] successor)
+            if (open.Successor is byte[] successor && TokenRequest.TryParse(successor, out TokenRequest? next))
             {
-                request.Headers.TryAddWithoutValidation(Routes.SuccessorHeader, Base64Url.EncodeToString(successor));
+                request.Headers.TryAddWithoutValidation(Routes.SuccessorHeader, ChainHeaders.FormatSuccessor(next));
             }
             request.Headers.TryAddWithoutValidation("Accept", "application/json, text/event-stream");
             request.Content = new ReadOnlyMemoryContent(body);
