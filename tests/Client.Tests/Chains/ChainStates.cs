@@ -1,7 +1,7 @@
-namespace Tacit.Client.Tests.Support;
+namespace Tacit.Client.Tests;
 
 /// <summary>What a wallet's chains are at, seen from outside and in its journal.</summary>
-public static class Chains
+internal static class ChainStates
 {
     public static async Task<SubscriptionHoldings> ChainsAsync(this TacitClient client, string plan = "pro") =>
         (await client.Wallet.GetStatusAsync()).Subscriptions.First(entry => entry.Plan == plan);
