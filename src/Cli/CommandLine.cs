@@ -57,6 +57,8 @@ internal static class CommandLine
         root.Add(ServerRoles.Signer(terminal, flags));
         root.Add(ServerRoles.Gateway(terminal, flags));
         root.Add(VoucherCommand.Create(terminal, flags));
+        root.Add(BackupCommands.Backup(terminal, flags));
+        root.Add(BackupCommands.Restore(terminal, flags));
         root.Add(StatusCommand.Create(terminal, flags));
         root.Add(DoctorCommand.Create(terminal, flags));
         root.Add(CompletionCommand.Create(terminal));

@@ -126,7 +126,16 @@ public sealed partial class GatewayServer : IAsyncDisposable
         var ledger = new SpendLedger(database, instance, _time);
         await ledger.LoadAsync(cancellationToken);
         var periods = new PeriodKeeper(ledger, _time);
-        var catalogs = new CatalogKeeper(directory, _options, router.Models, periods.AdoptAsync, _time, _log);
+        var closed = new ClosedKeys(database, _time, _log);
+        await closed.LoadAsync(cancellationToken);
+        var catalogs = new CatalogKeeper(
+            directory, _options, router.Models,
+            async (catalog, isCached, cancelled) =>
+            {
+                await closed.AdoptAsync(catalog, isCached, cancelled);
+                await periods.AdoptAsync(catalog, cancelled);
+            },
+            _time, _log);
         _owned.Push(catalogs);
         await catalogs.StartAsync(cancellationToken);
 

@@ -63,9 +63,24 @@ public sealed class RoleTests
         Assert.Equal(ExitCode.Fine, (await Cli.RunAsync(["ask", "Through the app", .. user])).Code);
         Assert.Equal(ExitCode.Failed, (await Cli.RunAsync(["app", "--listen", "127.0.0.1:0", .. user])).Code);
 
+        string[] roles = ["signer", "issuer", "gateway"];
+        foreach (string role in roles)
+        {
+            Assert.Equal(ExitCode.Fine, (await Cli.RunAsync("backup", role, "--to", folder[role + ".copy"], "--data", folder[role])).Code);
+            Outcome running = await Cli.RunAsync("restore", role, "--from", folder[role + ".copy"], "--data", folder[role]);
+            Assert.Equal(ExitCode.Failed, running.Code);
+            Assert.Contains("in use by another process", running.Error, StringComparison.Ordinal);
+        }
+
         foreach (Role role in (Role[])[app, gateway, issuer, signer])
         {
             Assert.Equal(ExitCode.Fine, await role.TerminateAsync());
+        }
+        foreach (string role in roles)
+        {
+            Outcome putBack = await Cli.RunAsync("restore", role, "--from", folder[role + ".copy"], "--data", folder[role]);
+            Assert.True(putBack.Code == ExitCode.Fine, putBack.Error);
+            Assert.Contains(role switch { "issuer" => "1 accounts, 11 credits, sound", "gateway" => "are closed", _ => "are lost" }, putBack.Out + putBack.Error, StringComparison.Ordinal);
         }
         Assert.Empty(Directory.EnumerateFiles(folder.Path, "*.sock", SearchOption.AllDirectories));
         string logs = signer.Log + issuer.Log + gateway.Log + app.Log;

@@ -37,6 +37,17 @@ internal static class SpendTables
                 PRIMARY KEY (plan, deadline, instance)
             ) {without_rowid};
             """),
+        new Migration(3, "keys closed after a restore", """
+            -- There while the store is an old copy whose missing spends nobody knows: the keys of the next directory are closed.
+            CREATE TABLE restored (
+                id {int} NOT NULL PRIMARY KEY CHECK (id = 1)
+            ) {without_rowid};
+            CREATE TABLE closed_keys (
+                key_id {blob} NOT NULL,
+                deadline {int} NOT NULL,
+                PRIMARY KEY (key_id, deadline)
+            ) {without_rowid};
+            """),
     ];
 
     /// <summary>The layout of a spend table as <see cref="Statements.Create"/> makes it.</summary>

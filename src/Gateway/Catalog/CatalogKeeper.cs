@@ -18,7 +18,7 @@ internal sealed partial class CatalogKeeper : IAsyncDisposable
     private readonly GatewayOptions _options;
     private readonly IReadOnlyList<string> _models;
     private readonly Ed25519PublicKey _directoryKey;
-    private readonly Func<PlanCatalog, CancellationToken, Task> _adopt;
+    private readonly Func<PlanCatalog, bool, CancellationToken, Task> _adopt;
     private readonly TimeProvider _time;
     private readonly ILogger _log;
     private readonly CancellationTokenSource _stop = new();
@@ -28,9 +28,9 @@ internal sealed partial class CatalogKeeper : IAsyncDisposable
     /// <param name="fetch">Where the document comes from.</param>
     /// <param name="options">Name, pinned key, data directory.</param>
     /// <param name="models">The models that this gateway can serve.</param>
-    /// <param name="adopt">Called with each new catalog before it is used.</param>
+    /// <param name="adopt">Called with each new catalog before it is used, and whether it is the one kept on disk; again when the issuer confirms that one.</param>
     public CatalogKeeper(
-        DirectoryFetch fetch, GatewayOptions options, IReadOnlyList<string> models, Func<PlanCatalog, CancellationToken, Task> adopt, TimeProvider time, ILogger log)
+        DirectoryFetch fetch, GatewayOptions options, IReadOnlyList<string> models, Func<PlanCatalog, bool, CancellationToken, Task> adopt, TimeProvider time, ILogger log)
     {
         _fetch = fetch;
         _options = options;
@@ -148,6 +148,11 @@ internal sealed partial class CatalogKeeper : IAsyncDisposable
         {
             if (directory.Sequence == known.Sequence && directory.Hash().AsSpan().SequenceEqual(known.Hash()))
             {
+                if (!isCached)
+                {
+                    await _adopt(_current, false, cancellationToken);
+                }
+
                 return null;
             }
 
@@ -164,7 +169,7 @@ internal sealed partial class CatalogKeeper : IAsyncDisposable
             return fault;
         }
 
-        await _adopt(catalog, cancellationToken);
+        await _adopt(catalog, isCached, cancellationToken);
         if (!isCached)
         {
             await SaveAsync(document, cancellationToken);

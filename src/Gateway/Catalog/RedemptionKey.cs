@@ -29,8 +29,11 @@ internal sealed class RedemptionKey
 
     public required DateTimeOffset ExchangeUntil { get; init; }
 
-    public bool IsLiveAt(DateTimeOffset time) => time >= NotBefore && time < Deadline;
+    /// <summary>Whether its tokens are taken no more because it is forgotten which were spent (<see cref="Admission.ClosedKeys"/>). Set before the catalog is used.</summary>
+    public bool IsClosed { get; set; }
+
+    public bool IsLiveAt(DateTimeOffset time) => !IsClosed && time >= NotBefore && time < Deadline;
 
     /// <summary>Live, or within the grace after the deadline.</summary>
-    public bool IsExchangeableAt(DateTimeOffset time) => time >= NotBefore && time < ExchangeUntil;
+    public bool IsExchangeableAt(DateTimeOffset time) => !IsClosed && time >= NotBefore && time < ExchangeUntil;
 }

@@ -48,6 +48,12 @@ internal sealed partial class GatewayParts
     public ApiError? CheckLive(RedemptionKey key)
     {
         DateTimeOffset now = Time.GetUtcNow();
+        if (key.IsClosed)
+        {
+            return ApiError.Create(
+                ErrorCodes.TokenExpired, "This gateway was restored from a backup and cannot know any more whether a token of this key was spent. It takes those of the next period.", "Authorization");
+        }
+
         if (now >= key.Deadline)
         {
             return ApiError.Create(
