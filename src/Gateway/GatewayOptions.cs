@@ -28,6 +28,9 @@ public sealed record GatewayOptions : IValidatedSettings
     /// <summary>HTTPS by certificate files that are taken up again when they change. Default: plain HTTP, for a terminator in front.</summary>
     public TlsOptions Tls { get; init; } = new();
 
+    /// <summary>Where the gateway's data is: SQLite in the data folder, or PostgreSQL.</summary>
+    public DatabaseOptions Database { get; init; } = new();
+
     /// <summary>Where the issuer's directory is fetched: its base URL. Not needed when the directory is handed in by the same process.</summary>
     public Uri? IssuerUrl { get; init; }
 
@@ -88,6 +91,7 @@ public sealed record GatewayOptions : IValidatedSettings
             .RequireRange(DrainDelay, TimeSpan.Zero, TimeSpan.FromMinutes(10), "DrainDelay")
             .RequireRange(DrainTimeout, TimeSpan.Zero, TimeSpan.FromHours(1), "DrainTimeout");
         Tls.Validate(validation);
+        Database.Validate(validation);
     }
 
     /// <summary>The room a reply of this plan is given before its token is spent.</summary>

@@ -119,8 +119,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
     {
         DataFolder.Create(_options.DataDirectory);
         byte[] instance = InstanceLease.LoadId(_options.DataDirectory);
-        Database database = await Database.OpenSqliteAsync(
-            Path.Combine(_options.DataDirectory, "gateway.db"), SpendTables.Migrations, _time, cancellationToken);
+        Database database = await OpenDatabaseAsync(cancellationToken);
         _owned.Push(database);
 
         var ledger = new SpendLedger(database, instance, _time);
@@ -193,6 +192,12 @@ public sealed partial class GatewayServer : IAsyncDisposable
         health.AddCheck("instance lease", () => lease.IsHeld);
         LogStarted(_log, _options.Name, _web.Address);
     }
+
+    // Every statement on a spend carries its own condition, so READ COMMITTED does, and two instances that spend at the same time have nothing to collide at.
+    private Task<Database> OpenDatabaseAsync(CancellationToken cancellationToken) => _options.Database.LoadConnectionString() is string postgres
+        ? Database.OpenPostgresAsync(
+            new PostgresOptions { ConnectionString = postgres, Readers = _options.Database.Readers, Serializable = false }, SpendTables.Migrations, _time, cancellationToken)
+        : Database.OpenSqliteAsync(Path.Combine(_options.DataDirectory, "gateway.db"), SpendTables.Migrations, _time, cancellationToken);
 
     private async Task DrainAsync(ReplyStore replies, CancellationToken cancellationToken)
     {

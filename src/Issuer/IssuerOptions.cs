@@ -21,6 +21,9 @@ public sealed record IssuerOptions : IValidatedSettings
     /// <summary>HTTPS by certificate files that are taken up again when they change. Default: plain HTTP, for a terminator in front.</summary>
     public TlsOptions Tls { get; init; } = new();
 
+    /// <summary>Where the issuer's data is: SQLite in the data folder, or PostgreSQL.</summary>
+    public DatabaseOptions Database { get; init; } = new();
+
     /// <summary>The issuer_name in every challenge for its tokens (RFC 9577 §2.1.1), usually its host name.</summary>
     public string IssuerName { get; init; } = "";
 
@@ -99,6 +102,7 @@ public sealed record IssuerOptions : IValidatedSettings
             .RequireRange(DrainDelay, TimeSpan.Zero, TimeSpan.FromMinutes(10), nameof(DrainDelay))
             .RequireRange(DrainTimeout, TimeSpan.Zero, TimeSpan.FromHours(1), nameof(DrainTimeout));
         Tls.Validate(validation);
+        Database.Validate(validation);
         foreach (Plan plan in Plans)
         {
             if (plan.FindFault() is string fault)

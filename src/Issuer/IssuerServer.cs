@@ -68,8 +68,7 @@ public sealed class IssuerServer : IAsyncDisposable
         validation.ThrowIfAny();
         DataFolder.Create(options.DataDirectory);
 
-        Database database = await Database.OpenSqliteAsync(
-            Path.Combine(options.DataDirectory, IssuerOptions.DatabaseName), IssuerSchema.Migrations, time, cancellationToken);
+        Database database = await OpenDatabaseAsync(options, time, cancellationToken);
         DirectoryKey? key = null;
         IssuerServer? server = null;
         try
@@ -178,6 +177,12 @@ public sealed class IssuerServer : IAsyncDisposable
         _key.Dispose();
         _drain.Dispose();
     }
+
+    private static Task<Database> OpenDatabaseAsync(IssuerOptions options, TimeProvider time, CancellationToken cancellationToken) =>
+        options.Database.LoadConnectionString() is string postgres
+            ? Database.OpenPostgresAsync(
+                new PostgresOptions { ConnectionString = postgres, Readers = options.Database.Readers }, IssuerSchema.Migrations, time, cancellationToken)
+            : Database.OpenSqliteAsync(Path.Combine(options.DataDirectory, IssuerOptions.DatabaseName), IssuerSchema.Migrations, time, cancellationToken);
 
     private async Task ListenAsync(
         IssuerOptions options, Action<Microsoft.AspNetCore.Routing.IEndpointRouteBuilder> map, TimeProvider time, ILoggerFactory loggers,

@@ -32,12 +32,14 @@ internal sealed class KeyStore : IAsyncDisposable
         _protector = protector;
     }
 
+    /// <param name="database">With <see cref="SignerSchema"/>; the store's from here on.</param>
+    /// <param name="kind">Whether the secret is a passphrase.</param>
+    /// <param name="secret">What the keys are encrypted under.</param>
+    /// <param name="cancellationToken">Gives up before anything is written.</param>
     /// <exception cref="KeyProtectionException">The passphrase or key file is not the one the keys were encrypted under.</exception>
-    /// <exception cref="StorageException">The database can't be opened.</exception>
     public static async Task<KeyStore> OpenAsync(
-        string path, KeyProtectionKind kind, ReadOnlyMemory<byte> secret, TimeProvider time, CancellationToken cancellationToken)
+        Database database, KeyProtectionKind kind, ReadOnlyMemory<byte> secret, CancellationToken cancellationToken)
     {
-        Database database = await Database.OpenSqliteAsync(path, SignerSchema.Migrations, time, cancellationToken);
         try
         {
             byte[]? header = await database.ReadAsync(
@@ -49,9 +51,21 @@ internal sealed class KeyStore : IAsyncDisposable
 
             KeyProtector created = KeyProtector.Create(kind, secret.Span);
             byte[] fresh = created.ExportHeader();
-            await database.WriteAsync(
-                session => { session.Execute("INSERT INTO key_protection (id, header) VALUES (1, $1)", fresh); }, cancellationToken);
-            return new KeyStore(database, created);
+            byte[] kept = await database.WriteAsync(
+                session =>
+                {
+                    // Another signer may start on the same database for the first time, too: whoever is first decides.
+                    session.Execute("INSERT INTO key_protection (id, header) VALUES (1, $1) ON CONFLICT (id) DO NOTHING", fresh);
+                    return session.QuerySingle("SELECT header FROM key_protection", static row => row.Blob(0))!;
+                },
+                cancellationToken);
+            if (kept.AsSpan().SequenceEqual(fresh))
+            {
+                return new KeyStore(database, created);
+            }
+
+            created.Dispose();
+            return new KeyStore(database, KeyProtector.Open(kind, secret.Span, kept));
         }
         catch
         {

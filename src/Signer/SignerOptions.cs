@@ -44,6 +44,9 @@ public sealed record SignerOptions : IValidatedSettings
     /// <summary>HTTPS where it listens on an address, by certificate files that are taken up again when they change. Default: plain HTTP, which callers take on loopback only.</summary>
     public TlsOptions Tls { get; init; } = new();
 
+    /// <summary>Where the signer's data is: SQLite in the data folder, or PostgreSQL.</summary>
+    public DatabaseOptions Database { get; init; } = new();
+
     /// <summary>
     /// Whether the group of a Unix socket may use it too, mode 0660, for issuer and gateway that run as other users; name a socket in a folder that they can
     /// enter. Default: no, mode 0600.
@@ -76,6 +79,7 @@ public sealed record SignerOptions : IValidatedSettings
             .RequireRange(MaxQueuedElements, 1000, 10_000_000, nameof(MaxQueuedElements))
             .RequireRange(RenewalsPerSecond, 1, 1_000_000, nameof(RenewalsPerSecond));
         Tls.Validate(validation);
+        Database.Validate(validation);
         foreach (Plan plan in Plans)
         {
             if (plan.FindFault() is string fault)

@@ -56,7 +56,11 @@ public sealed class SignerService : ISigner, IAsyncDisposable
         (KeyProtectionKind kind, SecretReference reference, string setting) = options.KeySecret;
         using (SecretBytes secret = reference.Load(setting))
         {
-            store = await KeyStore.OpenAsync(Path.Combine(options.DataDirectory, SignerOptions.DatabaseName), kind, secret.Memory, time, cancellationToken);
+            Database database = options.Database.LoadConnectionString() is string postgres
+                ? await Database.OpenPostgresAsync(
+                    new PostgresOptions { ConnectionString = postgres, Readers = options.Database.Readers }, SignerSchema.Migrations, time, cancellationToken)
+                : await Database.OpenSqliteAsync(Path.Combine(options.DataDirectory, SignerOptions.DatabaseName), SignerSchema.Migrations, time, cancellationToken);
+            store = await KeyStore.OpenAsync(database, kind, secret.Memory, cancellationToken);
         }
 
         try

@@ -29,6 +29,7 @@ public sealed partial class DocumentTests
         { "gateway: each of `Inference:Backends`", typeof(BackendSettings) },
         { "gateway: `Budgets`, of `Inference` and of a backend", typeof(Inference.ProviderBudgets) },
         { "app", typeof(App.AppOptions) },
+        { "signer, issuer and gateway: `Database`", typeof(Hosting.DatabaseOptions) },
         { "signer, issuer and gateway: `Tls`", typeof(Hosting.TlsOptions) },
         { "issuer and gateway: `Signer`", typeof(SignerLink) },
     };

@@ -4,7 +4,7 @@ using Tacit.Protocol;
 
 namespace Tacit.Gateway.Tests;
 
-public sealed class ExchangeTests
+public class ExchangeTests
 {
     [Theory]
     [InlineData("chat")]

@@ -3,11 +3,12 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Tacit.Gateway.Admission;
 using Tacit.Gateway.Tests.Support;
 using Tacit.Storage;
+using Tacit.Tests;
 
 namespace Tacit.Gateway.Tests;
 
 /// <summary>The spend record by itself: two instances on one database, and who may write what.</summary>
-public sealed class SpendLedgerTests : IAsyncLifetime
+public class SpendLedgerTests : IAsyncLifetime
 {
     private static readonly DateTimeOffset s_deadline = TestGateway.March.Deadline;
     private static readonly byte[] s_here = [.. Enumerable.Repeat((byte)1, InstanceLease.IdSizeInBytes)];
@@ -23,7 +24,8 @@ public sealed class SpendLedgerTests : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        _database = await Database.OpenSqliteAsync(Path.Combine(_folder, "gateway.db"), SpendTables.Migrations, _time, TestContext.Current.CancellationToken);
+        RoleDatabase role = await RoleDatabase.CreateAsync(Path.Combine(_folder, "database"));
+        _database = await role.OpenAsync(Path.Combine(_folder, "gateway.db"), SpendTables.Migrations, _time, serializable: false);
         _hereLedger = await OpenAsync(s_here);
         _thereLedger = await OpenAsync(s_there);
     }

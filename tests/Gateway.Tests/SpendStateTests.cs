@@ -5,7 +5,7 @@ using Tacit.Protocol;
 namespace Tacit.Gateway.Tests;
 
 /// <summary>Every transition of the spend row, seen from outside.</summary>
-public sealed class SpendStateTests
+public class SpendStateTests
 {
     private static readonly string s_other = TestGateway.Body("another prompt");
 
@@ -271,20 +271,5 @@ public sealed class SpendStateTests
         await gateway.PublishAsync();
         using HttpResponseMessage closed = await gateway.AskAsync(gateway.Issuer.CreateToken("again"));
         await closed.IsErrorAsync(401, ErrorCodes.TokenExpired, Routes.TokenUnspent);
-    }
-
-    [Fact]
-    public async Task Spend_rows_hold_no_time_and_no_order()
-    {
-        await using TestGateway gateway = await TestGateway.CreateAsync();
-        using HttpResponseMessage response = await gateway.AskAsync(gateway.Issuer.CreateToken("chat"));
-        await response.IsReplyAsync();
-        await gateway.StopAsync();
-        string schema = await SqliteFile.SchemaAsync(Path.Combine(gateway.Folder, "gateway.db"), "spends_");
-        Assert.Contains("WITHOUT ROWID", schema, StringComparison.Ordinal);
-        Assert.Equal(
-            ["spend_id", "request_tag", "owner", "state", "returns", "takeovers", "successor", "renewal_refused"],
-            schema.Split('\n').Select(line => line.Trim().Split(' ')[0]).Where(word => word.Length > 0 && char.IsAsciiLetterLower(word[0])));
-        await gateway.StartAsync();
     }
 }

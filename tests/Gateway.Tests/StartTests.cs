@@ -187,4 +187,19 @@ public sealed class StartTests
         gateway.Time.Advance(TimeSpan.FromMinutes(5));
         await TestGateway.UntilAsync(() => gateway.Log.Lines.Count(line => line.Contains("was not refreshed", StringComparison.Ordinal)) > before);
     }
+
+    [Fact]
+    public async Task Spend_rows_hold_no_time_and_no_order()
+    {
+        await using TestGateway gateway = await TestGateway.CreateAsync();
+        using HttpResponseMessage response = await gateway.AskAsync(gateway.Issuer.CreateToken("chat"));
+        await response.IsReplyAsync();
+        await gateway.StopAsync();
+        string schema = await SqliteFile.SchemaAsync(Path.Combine(gateway.Folder, "gateway.db"), "spends_");
+        Assert.Contains("WITHOUT ROWID", schema, StringComparison.Ordinal);
+        Assert.Equal(
+            ["spend_id", "request_tag", "owner", "state", "returns", "takeovers", "successor", "renewal_refused"],
+            schema.Split('\n').Select(line => line.Trim().Split(' ')[0]).Where(word => word.Length > 0 && char.IsAsciiLetterLower(word[0])));
+        await gateway.StartAsync();
+    }
 }

@@ -5,7 +5,7 @@ using Tacit.Tests;
 
 namespace Tacit.Issuer.Tests;
 
-public sealed class AccountTests
+public class AccountTests
 {
     [Fact]
     public async Task Account_leaves_no_trace_before_its_first_credit()
@@ -18,7 +18,7 @@ public sealed class AccountTests
         Assert.Equal(0, (await issuer.Server.AuditAsync(TestIssuer.Token)).Accounts);
         byte[] hash = HashOf(account);
         await issuer.StopAsync();
-        Assert.Equal(-1, issuer.ReadDisk().AsSpan().IndexOf(hash));
+        Assert.Equal(-1, (await issuer.ReadDiskAsync()).AsSpan().IndexOf(hash));
     }
 
     [Fact]
@@ -27,7 +27,7 @@ public sealed class AccountTests
         await using TestIssuer issuer = await TestIssuer.StartAsync();
         string account = await issuer.CreateAccountAsync(credits: 5);
         await issuer.StopAsync();
-        byte[] disk = issuer.ReadDisk();
+        byte[] disk = await issuer.ReadDiskAsync();
         Assert.True(disk.AsSpan().IndexOf(HashOf(account)) >= 0);
         Assert.True(AccountKey.TryParse(account, out AccountKey? key));
         Assert.Equal(-1, disk.AsSpan().IndexOf(key.Bytes));

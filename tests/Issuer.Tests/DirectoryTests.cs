@@ -5,7 +5,7 @@ using Tacit.Tests;
 
 namespace Tacit.Issuer.Tests;
 
-public sealed class DirectoryTests
+public class DirectoryTests
 {
     private static readonly TimeSpan s_second = TimeSpan.FromSeconds(1);
 
@@ -128,8 +128,8 @@ public sealed class DirectoryTests
         Assert.Equal(publicKey, issuer.Server.DirectoryKey.ToArray());
         await issuer.StopAsync();
         byte[] seed;
-        await using (Storage.Database database = await Storage.Database.OpenSqliteAsync(
-            Path.Combine(issuer.Folder.Data, IssuerOptions.DatabaseName), IssuerSchema.Migrations, issuer.Time, TestIssuer.Token))
+        await using (Storage.Database database = await issuer.Database.OpenAsync(
+            Path.Combine(issuer.Folder.Data, IssuerOptions.DatabaseName), IssuerSchema.Migrations, issuer.Time))
         {
             (byte[] header, byte[] sealedSeed) = await database.ReadAsync(
                 session => session.QuerySingle(
@@ -142,7 +142,7 @@ public sealed class DirectoryTests
 
         using Ed25519PrivateKey key = Ed25519PrivateKey.Import(seed);
         Assert.Equal(publicKey, key.PublicKey.Export());
-        byte[] disk = issuer.ReadDisk();
+        byte[] disk = await issuer.ReadDiskAsync();
         Assert.True(disk.AsSpan().IndexOf(publicKey) >= 0);
         Assert.Equal(-1, disk.AsSpan().IndexOf(seed));
     }

@@ -4,7 +4,7 @@ using Tacit.Tests;
 
 namespace Tacit.Issuer.Tests;
 
-public sealed class IssuanceTests
+public class IssuanceTests
 {
     [Fact]
     public async Task Batch_is_debited_once_and_its_signatures_make_tokens()

@@ -5,15 +5,15 @@ using Tacit.Tests;
 
 namespace Tacit.Issuer.Tests;
 
-public sealed class LedgerTests : IAsyncLifetime
+public class LedgerTests : IAsyncLifetime
 {
     private readonly TestFolder _folder = new();
     private Database? _database;
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
-    public async ValueTask InitializeAsync() => _database = await Database.OpenSqliteAsync(
-        Path.Combine(_folder.Data, "issuer.db"), IssuerSchema.Migrations, TimeProvider.System, Token);
+    public async ValueTask InitializeAsync() => _database = await (await RoleDatabase.CreateAsync(_folder.Beside("database")))
+        .OpenAsync(Path.Combine(_folder.Data, "issuer.db"), IssuerSchema.Migrations, TimeProvider.System);
 
     public async ValueTask DisposeAsync()
     {

@@ -6,7 +6,7 @@ using Tacit.Tests;
 namespace Tacit.Issuer.Tests;
 
 /// <summary>Long random histories of several accounts, checked call by call against what an issuer has to do.</summary>
-public sealed class ModelTests
+public class ModelTests
 {
     private const int Accounts = 3;
     private const int Tokens = 40;

@@ -4,7 +4,7 @@ using Tacit.Tests;
 
 namespace Tacit.Issuer.Tests;
 
-public sealed class RestoreTests
+public class RestoreTests
 {
     [Fact]
     public async Task Restore_gives_back_what_was_issued_to_this_account_and_nothing_else()

@@ -5,7 +5,7 @@ using Tacit.Tests;
 
 namespace Tacit.Issuer.Tests;
 
-public sealed class SubscriptionTests
+public class SubscriptionTests
 {
     private static readonly DateTimeOffset s_november = new(2026, 11, 1, 0, 0, 0, TimeSpan.Zero);
 
@@ -236,8 +236,8 @@ public sealed class SubscriptionTests
             return await issuer.CountIssuedAsync() == 0;
         });
         await issuer.StopAsync();
-        await using Database database = await Database.OpenSqliteAsync(
-            Path.Combine(issuer.Folder.Data, IssuerOptions.DatabaseName), IssuerSchema.Migrations, issuer.Time, TestIssuer.Token);
+        await using Database database = await issuer.Database.OpenAsync(
+            Path.Combine(issuer.Folder.Data, IssuerOptions.DatabaseName), IssuerSchema.Migrations, issuer.Time);
         Assert.Equal(0, await database.ReadAsync(session => session.QueryInt64("SELECT COUNT(*) FROM subscription") ?? -1, TestIssuer.Token));
     }
 

@@ -7,7 +7,7 @@ using Tacit.Protocol;
 
 namespace Tacit.Issuer.Tests;
 
-public sealed class VoucherTests
+public class VoucherTests
 {
     [Fact]
     public async Task Voucher_adds_its_credits_once_and_says_so_again()
@@ -143,7 +143,7 @@ public sealed class VoucherTests
         string voucher = await issuer.CreateVoucherAsync(1);
         await issuer.StopAsync();
         Assert.True(VoucherCode.TryParse(voucher, out VoucherCode? code));
-        byte[] disk = issuer.ReadDisk();
+        byte[] disk = await issuer.ReadDiskAsync();
         Assert.True(disk.AsSpan().IndexOf(code.Hash()) >= 0);
         Assert.Equal(-1, disk.AsSpan().IndexOf(code.Bytes));
         Assert.Equal(-1, disk.AsSpan().IndexOf(Encoding.ASCII.GetBytes(voucher)));

@@ -50,11 +50,10 @@ public sealed class KeyProtectionTests
     {
         await using TestSigner signer = await TestSigner.StartAsync(s_start, TestPlans.Chat);
         await signer.CloseAsync();
-        string path = Path.Combine(signer.Folder.Data, SignerOptions.DatabaseName);
         byte[] prime;
         using (SecretBytes secret = signer.Folder.KeyFile.Load("KeyFile"))
         {
-            await using KeyStore store = await KeyStore.OpenAsync(path, KeyProtectionKind.KeyFile, secret.Memory, signer.Time, TestSigner.Token);
+            await using KeyStore store = await signer.OpenStoreAsync(secret.Memory);
             prime = PrivateKeyParts.FirstPrime(store.Unseal(Assert.Single(await store.LoadKeysAsync(TestSigner.Token))));
         }
 

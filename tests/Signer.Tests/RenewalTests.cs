@@ -5,7 +5,7 @@ using Tacit.Tests;
 
 namespace Tacit.Signer.Tests;
 
-public sealed class RenewalTests
+public class RenewalTests
 {
     private static readonly DateTimeOffset s_start = new(2026, 11, 20, 12, 0, 0, TimeSpan.Zero);
     private static readonly DateTimeOffset s_november = new(2026, 11, 1, 0, 0, 0, TimeSpan.Zero);

@@ -180,8 +180,7 @@ public sealed class SigningTests
         byte[] pkcs8;
         using (SecretBytes secret = signer.Folder.KeyFile.Load("KeyFile"))
         {
-            await using KeyStore store = await KeyStore.OpenAsync(
-                Path.Combine(signer.Folder.Data, SignerOptions.DatabaseName), Hosting.KeyProtection.KeyProtectionKind.KeyFile, secret.Memory, signer.Time, TestSigner.Token);
+            await using KeyStore store = await signer.OpenStoreAsync(secret.Memory);
             pkcs8 = store.Unseal((await store.LoadKeysAsync(TestSigner.Token)).Single(stored => stored.KeyId.AsSpan().SequenceEqual(key.TokenKeyId)));
         }
 

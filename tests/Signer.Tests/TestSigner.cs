@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging.Abstractions;
+using Tacit.Hosting.KeyProtection;
 using Tacit.Protocol;
 using Tacit.Tests;
 
@@ -17,6 +18,8 @@ internal sealed class TestSigner : IAsyncDisposable
 
     public TestFolder Folder { get; private init; } = null!;
 
+    public RoleDatabase Database { get; private init; } = null!;
+
     public FakeTime Time { get; }
 
     public SignerOptions Options { get; private set; }
@@ -28,9 +31,12 @@ internal sealed class TestSigner : IAsyncDisposable
     public static async Task<TestSigner> StartAsync(DateTimeOffset start, params IReadOnlyList<Plan> plans)
     {
         var folder = new TestFolder();
-        var signer = new TestSigner(new SignerOptions { DataDirectory = folder.Data, Plans = plans, KeyFile = folder.KeyFile }, new FakeTime(start))
+        RoleDatabase database = await RoleDatabase.CreateAsync(folder.Beside("database"));
+        var options = new SignerOptions { DataDirectory = folder.Data, Plans = plans, KeyFile = folder.KeyFile, Database = database.Options };
+        var signer = new TestSigner(options, new FakeTime(start))
         {
             Folder = folder,
+            Database = database,
         };
         await signer.OpenAsync();
         return signer;
@@ -41,6 +47,10 @@ internal sealed class TestSigner : IAsyncDisposable
         Options = change?.Invoke(Options) ?? Options;
         _service = await SignerService.OpenAsync(Options, Time, NullLoggerFactory.Instance, Token);
     }
+
+    /// <summary>The keys, once the service is closed.</summary>
+    public async Task<KeyStore> OpenStoreAsync(ReadOnlyMemory<byte> secret) => await KeyStore.OpenAsync(
+        await Database.OpenAsync(Path.Combine(Folder.Data, SignerOptions.DatabaseName), SignerSchema.Migrations, Time), KeyProtectionKind.KeyFile, secret, Token);
 
     public async Task CloseAsync()
     {

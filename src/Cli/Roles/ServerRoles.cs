@@ -25,6 +25,7 @@ internal static class ServerRoles
             context.Try(options.Passphrase, nameof(options.Passphrase));
             context.Try(options.KeyFile, nameof(options.KeyFile));
             CheckTls(options.Tls, context);
+            CheckDatabase(options.Database, context);
         },
         async (context, stop) =>
         {
@@ -50,6 +51,7 @@ internal static class ServerRoles
             context.Try(options.Passphrase, nameof(options.Passphrase));
             context.Try(options.KeyFile, nameof(options.KeyFile));
             CheckTls(options.Tls, context);
+            CheckDatabase(options.Database, context);
             CheckLink(signer, options.DataDirectory, context);
         },
         async (context, stop) =>
@@ -82,6 +84,7 @@ internal static class ServerRoles
             }
             CheckLink(signer, options.DataDirectory, context);
             CheckTls(options.Tls, context);
+            CheckDatabase(options.Database, context);
         },
         async (context, stop) =>
         {
@@ -112,6 +115,8 @@ internal static class ServerRoles
         tls.Try();
         context.Try(tls.Key, "Tls:Key");
     }
+
+    private static void CheckDatabase(DatabaseOptions database, RoleContext context) => context.Try(database.Postgres, DatabaseOptions.PostgresKey);
 
     private static void CheckLink(SettingsLoader loader, string dataFolder, RoleContext context)
     {

@@ -21,6 +21,7 @@ namespace Tacit.Cli.Settings;
 [JsonSerializable(typeof(AppOptions))]
 [JsonSerializable(typeof(SignerLink))]
 [JsonSerializable(typeof(TlsOptions))]
+[JsonSerializable(typeof(DatabaseOptions))]
 [JsonSerializable(typeof(InferenceSettings))]
 internal sealed partial class SettingsJson : JsonSerializerContext;
 

@@ -8,6 +8,7 @@ using Tacit.Gateway.Replies;
 using Tacit.Hosting;
 using Tacit.Inference;
 using Tacit.Protocol;
+using Tacit.Tests;
 
 namespace Tacit.Gateway.Tests.Support;
 
@@ -20,6 +21,7 @@ public sealed class TestGateway : IAsyncDisposable
 
     private string _folder = Directory.CreateTempSubdirectory("tacit-gateway-").FullName;
     private readonly HttpMessageInvoker _client = new(new SocketsHttpHandler { UseCookies = false, AllowAutoRedirect = false, MaxConnectionsPerServer = 1000 });
+    private RoleDatabase? _database;
     private InferenceRouter? _router;
 
     private TestGateway(StubProvider provider) => Provider = provider;
@@ -88,6 +90,7 @@ public sealed class TestGateway : IAsyncDisposable
             },
             TimeProvider.System,
             Log);
+        _database ??= await RoleDatabase.CreateAsync(Path.Combine(_folder, "database"));
         Server = await GatewayServer.StartAsync(
             Configure(new GatewayOptions
             {
@@ -95,6 +98,7 @@ public sealed class TestGateway : IAsyncDisposable
                 Listen = ListenAddress.Loopback(0),
                 DirectoryKey = Issuer.DirectoryKey,
                 DataDirectory = _folder,
+                Database = _database.Options,
                 ReplyMemoryBytes = 64 << 20,
             }),
             cancellationToken => Fetch(cancellationToken),
@@ -134,6 +138,7 @@ public sealed class TestGateway : IAsyncDisposable
         }
 
         prepare?.Invoke(_folder);
+        _database = await _database!.CopyAsync(Path.Combine(_folder, "database"));
         await StopAsync();
         Directory.Delete(dead, recursive: true);
         await StartAsync();

@@ -18,6 +18,9 @@ public sealed class TestFolder : IDisposable
 
     public SecretReference KeyFile { get; }
 
+    /// <summary>A path beside the data folder.</summary>
+    public string Beside(string name) => Path.Combine(_root, name);
+
     /// <summary>Writes a secret to a file of its own.</summary>
     public SecretReference Secret(string name, string value)
     {

@@ -25,6 +25,7 @@ internal sealed class TestIssuer : IAsyncDisposable
     private readonly ILoggerFactory _loggers;
     private readonly Func<ISigner, ISigner> _wrap;
     private readonly Func<IssuerOptions, IssuerOptions> _change;
+    private RoleDatabase? _signerDatabase;
     private SignerService? _signer;
     private IssuerServer? _server;
 
@@ -38,6 +39,8 @@ internal sealed class TestIssuer : IAsyncDisposable
     }
 
     public IReadOnlyList<Plan> Plans { get; }
+
+    public RoleDatabase Database { get; private set; } = null!;
 
     public FakeTime Time { get; } = new(Start);
 
@@ -59,8 +62,10 @@ internal sealed class TestIssuer : IAsyncDisposable
 
     public async Task StartAsync()
     {
+        _signerDatabase ??= await RoleDatabase.CreateAsync(Folder.Beside("signer-database"));
+        Database ??= await RoleDatabase.CreateAsync(Folder.Beside("issuer-database"));
         _signer = await SignerService.OpenAsync(
-            new SignerOptions { DataDirectory = Folder.Data, Plans = Plans, KeyFile = Folder.KeyFile }, Time, _loggers, Token);
+            new SignerOptions { DataDirectory = Folder.Data, Plans = Plans, KeyFile = Folder.KeyFile, Database = _signerDatabase.Options }, Time, _loggers, Token);
         await _signer.AllKeysReady.WaitAsync(Token);
         _server = await IssuerServer.StartAsync(
             _change(new IssuerOptions
@@ -70,6 +75,7 @@ internal sealed class TestIssuer : IAsyncDisposable
                 IssuerName = "issuer.test",
                 Plans = Plans,
                 KeyFile = Folder.KeyFile,
+                Database = Database.Options,
                 Gateways = [new DirectoryGateway("gateway.test", ["http://127.0.0.1:8226"])],
             }),
             _wrap(_signer), Time, _loggers, Token);
@@ -136,9 +142,8 @@ internal sealed class TestIssuer : IAsyncDisposable
             (int)response.StatusCode, response.Content.Headers.ContentType?.MediaType, await response.Content.ReadAsByteArrayAsync(Token), response.Headers);
     }
 
-    /// <summary>Everything in the data folder, once the issuer has stopped.</summary>
-    public byte[] ReadDisk() =>
-        [.. Directory.GetFiles(Folder.Data).Where(path => !path.EndsWith(".sock", StringComparison.Ordinal)).SelectMany(File.ReadAllBytes)];
+    /// <summary>Everything in the data folder and the database, once the issuer has stopped.</summary>
+    public Task<byte[]> ReadDiskAsync() => Database.ReadAllAsync(Folder.Data);
 
     /// <summary>How many elements the issuer remembers.</summary>
     public async Task<long> CountIssuedAsync() => (await Server.AuditAsync(Token)).Elements;

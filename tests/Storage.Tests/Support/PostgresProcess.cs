@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
+using System.Text;
 using Npgsql;
 
 namespace Tacit.Storage.Testing;
@@ -74,6 +75,50 @@ public sealed class PostgresProcess : IAsyncDisposable
         string name = string.Create(CultureInfo.InvariantCulture, $"test_{Interlocked.Increment(ref _databases)}");
         await ExecuteAsync("postgres", $"CREATE DATABASE {name}");
         return ConnectionString(name, overSocket);
+    }
+
+    /// <summary>A copy of a database as it is at this moment, in use or not; its connection string.</summary>
+    public async Task<string> CopyDatabaseAsync(string connectionString)
+    {
+        string original = new NpgsqlConnectionStringBuilder(connectionString).Database!;
+        string copy = await CreateDatabaseAsync();
+        string name = new NpgsqlConnectionStringBuilder(copy).Database!;
+        string where = string.Create(CultureInfo.InvariantCulture, $"-h '{_folder}' -p {_port} -U {User}");
+        await RunAsServerAsync("sh", "-c", $"'{_binaries}/pg_dump' {where} {original} | '{_binaries}/psql' -X -q -v ON_ERROR_STOP=1 {where} {name}");
+        return copy;
+    }
+
+    /// <summary>Every value of every row of every table, one after the other.</summary>
+    public static async Task<byte[]> ReadAllAsync(string connectionString)
+    {
+        using var all = new MemoryStream();
+        await using var connection = new NpgsqlConnection(connectionString + ";Pooling=false");
+        await connection.OpenAsync();
+        var tables = new List<string>();
+        await using (var list = new NpgsqlCommand("SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = 'public'", connection))
+        await using (NpgsqlDataReader reader = await list.ExecuteReaderAsync())
+        {
+            while (await reader.ReadAsync())
+            {
+                tables.Add(reader.GetString(0));
+            }
+        }
+
+        foreach (string table in tables)
+        {
+            await using var select = new NpgsqlCommand($"SELECT * FROM {table}", connection);
+            await using NpgsqlDataReader rows = await select.ExecuteReaderAsync();
+            while (await rows.ReadAsync())
+            {
+                for (int i = 0; i < rows.FieldCount; i++)
+                {
+                    all.Write(rows.GetValue(i) as byte[] ?? Encoding.UTF8.GetBytes(Convert.ToString(rows.GetValue(i), CultureInfo.InvariantCulture)!));
+                    all.WriteByte(0);
+                }
+            }
+        }
+
+        return all.ToArray();
     }
 
     /// <summary>Runs a statement of the administrator's.</summary>

@@ -16,6 +16,9 @@ public sealed class TestPostgres : IAsyncDisposable
         return await (await s_server.Value).CreateDatabaseAsync(overSocket);
     }
 
+    /// <inheritdoc cref="PostgresProcess.CopyDatabaseAsync"/>
+    public static async Task<string> CopyDatabaseAsync(string connectionString) => await (await s_server.Value).CopyDatabaseAsync(connectionString);
+
     public static void SkipUnlessInstalled()
     {
         if (PostgresProcess.FindBinaries() is null)

@@ -1,0 +1,9 @@
+namespace Tacit.Gateway.Tests;
+
+// What of the tests goes to the database, once more on PostgreSQL: see RoleDatabase.
+
+public sealed class SpendLedgerTestsOnPostgres : SpendLedgerTests;
+
+public sealed class SpendStateTestsOnPostgres : SpendStateTests;
+
+public sealed class ExchangeTestsOnPostgres : ExchangeTests;
