@@ -16,7 +16,7 @@ namespace Tacit.Issuer;
 /// <summary>
 /// The operator's routes, on <c>issuer.sock</c> in the data folder: <c>POST /vouchers</c> (<see cref="VoucherOrder"/> → <see cref="VoucherBatch"/>),
 /// <c>GET /status</c> (<see cref="IssuerStatus"/>), <c>GET /keys</c> (a list of <see cref="IssuerKeyStatus"/>), <c>POST /keys/refresh</c> (asks the signer at
-/// once; <see cref="IssuerStatus"/>), <c>GET /ledger</c> (<see cref="LedgerReport"/>).
+/// once; <see cref="IssuerStatus"/>), <c>GET /ledger</c> (<see cref="LedgerReport"/>), <c>GET /payments</c> (<see cref="PaymentReport"/>).
 /// </summary>
 internal sealed class IssuerManagement
 {
@@ -27,16 +27,18 @@ internal sealed class IssuerManagement
     private readonly IssuerOptions _options;
     private readonly Database _database;
     private readonly VoucherBook _vouchers;
+    private readonly PaymentBook _payments;
     private readonly DirectoryPublisher _directory;
     private readonly DirectoryKey _key;
     private readonly TimeProvider _time;
 
     public IssuerManagement(
-        IssuerOptions options, Database database, VoucherBook vouchers, DirectoryPublisher directory, DirectoryKey key, TimeProvider time)
+        IssuerOptions options, Database database, VoucherBook vouchers, PaymentBook payments, DirectoryPublisher directory, DirectoryKey key, TimeProvider time)
     {
         _options = options;
         _database = database;
         _vouchers = vouchers;
+        _payments = payments;
         _directory = directory;
         _key = key;
         _time = time;
@@ -54,10 +56,15 @@ internal sealed class IssuerManagement
             await _directory.RefreshAsync(context.RequestAborted);
             await ShowStatusAsync(context);
         }));
+        routes.MapGet("/payments", (RequestDelegate)(async context =>
+            await AccountEndpoints.WriteAsync(
+                context, StatusCodes.Status200OK, await PaymentsAsync(context.RequestAborted), IssuerJson.Default.PaymentReport)));
         routes.MapGet("/ledger", (RequestDelegate)(async context =>
             await AccountEndpoints.WriteAsync(
                 context, StatusCodes.Status200OK, await _database.ReadAsync(LedgerAudit.Run, context.RequestAborted), IssuerJson.Default.LedgerReport)));
     }
+
+    public Task<PaymentReport> PaymentsAsync(CancellationToken cancellationToken) => _payments.ReportAsync(cancellationToken);
 
     public async Task<VoucherBatch> CreateVouchersAsync(long credits, int count, DateOnly expires, CancellationToken cancellationToken)
     {

@@ -1,5 +1,6 @@
 using System.Text.Json.Serialization;
 using Tacit.Issuer.Ledger;
+using Tacit.Issuer.Payments;
 
 namespace Tacit.Issuer;
 
@@ -62,4 +63,5 @@ public sealed record IssuerStatus
 [JsonSerializable(typeof(IssuerStatus))]
 [JsonSerializable(typeof(IReadOnlyList<IssuerKeyStatus>))]
 [JsonSerializable(typeof(LedgerReport))]
+[JsonSerializable(typeof(PaymentReport))]
 public sealed partial class IssuerJson : JsonSerializerContext;

@@ -1,5 +1,6 @@
 using Tacit.Hosting;
 using Tacit.Hosting.KeyProtection;
+using Tacit.Issuer.Payments;
 using Tacit.Protocol;
 
 namespace Tacit.Issuer;
@@ -65,6 +66,9 @@ public sealed record IssuerOptions : IValidatedSettings
     /// </summary>
     public long MaxBodyBytes { get; init; } = 256L << 20;
 
+    /// <summary>Payments by Stripe and Paddle. Default: vouchers only.</summary>
+    public PaymentOptions Payments { get; init; } = new();
+
     /// <summary>Connections at once. Default: 10,000.</summary>
     public int MaxConnections { get; init; } = 10_000;
 
@@ -103,6 +107,7 @@ public sealed record IssuerOptions : IValidatedSettings
             .RequireRange(DrainTimeout, TimeSpan.Zero, TimeSpan.FromHours(1), nameof(DrainTimeout));
         Tls.Validate(validation);
         Database.Validate(validation);
+        Payments.Validate(validation, nameof(Payments));
         foreach (Plan plan in Plans)
         {
             if (plan.FindFault() is string fault)

@@ -88,5 +88,48 @@ internal static class IssuerSchema
 
             CREATE INDEX subscription_by_account ON subscription (account);
             """),
+        new(3, "payments", """
+            -- Credits that a reversed payment took back in vain; they come off the next deposit.
+            ALTER TABLE account ADD COLUMN owed {int} NOT NULL DEFAULT 0 CHECK (owed >= 0);
+
+            -- What was asked for. The account may not exist yet, so its key's hash stands here. state: 0 open, 1 ended, 2 paid.
+            CREATE TABLE checkout (
+              reference {blob} NOT NULL PRIMARY KEY,
+              provider {text} NOT NULL,
+              key_hash {blob} NOT NULL,
+              credits {int} NOT NULL CHECK (credits > 0),
+              amount {int} NOT NULL,
+              currency {text} NOT NULL,
+              price {text},
+              state {int} NOT NULL,
+              day {int} NOT NULL
+            ) {without_rowid};
+
+            -- What came, by the provider's id. state: 0 only heard of, 1 stray, 2 credited. total in the currency's smallest unit; reversed in credits.
+            CREATE TABLE payment (
+              provider {text} NOT NULL,
+              id {text} NOT NULL,
+              state {int} NOT NULL,
+              account {int} NOT NULL,
+              credits {int} NOT NULL,
+              total {int} NOT NULL,
+              reversed {int} NOT NULL CHECK (reversed >= 0 AND reversed <= credits),
+              stray {text},
+              day {int} NOT NULL,
+              PRIMARY KEY (provider, id)
+            ) {without_rowid};
+
+            -- The latest word about each refund, dispute or adjustment.
+            CREATE TABLE reversal (
+              provider {text} NOT NULL,
+              payment {text} NOT NULL,
+              id {text} NOT NULL,
+              amount {int} NOT NULL,
+              finality {int} NOT NULL,
+              occurred {int} NOT NULL,
+              day {int} NOT NULL,
+              PRIMARY KEY (provider, payment, id)
+            ) {without_rowid};
+            """),
     ];
 }

@@ -15,7 +15,7 @@ namespace Tacit.Issuer;
 /// The issuer: accounts, vouchers, the ledger, issuance, and the signed directory. It holds no private key of a token and never sees a token. The operator's
 /// routes are on <c>issuer.sock</c> in the data folder: <c>POST /vouchers</c> (<see cref="VoucherOrder"/> → <see cref="VoucherBatch"/>), <c>GET /status</c> and
 /// <c>POST /keys/refresh</c> (<see cref="IssuerStatus"/>), <c>GET /keys</c> (a list of <see cref="IssuerKeyStatus"/>), <c>GET /ledger</c>
-/// (<see cref="LedgerReport"/>).
+/// (<see cref="LedgerReport"/>), <c>GET /payments</c> (<see cref="PaymentReport"/>).
 /// </summary>
 public sealed class IssuerServer : IAsyncDisposable
 {
@@ -34,18 +34,21 @@ public sealed class IssuerServer : IAsyncDisposable
     private readonly DirectoryPublisher _directory;
     private readonly IssuerManagement _management;
     private readonly RetiredIssuance _retired;
+    private readonly CheckoutEndpoints _checkouts;
     private readonly DrainSignal _drain = new();
     private WebServer? _server;
     private WebServer? _managementServer;
     private int _disposed;
 
-    private IssuerServer(Database database, DirectoryKey key, DirectoryPublisher directory, IssuerManagement management, RetiredIssuance retired)
+    private IssuerServer(Database database, DirectoryKey key, DirectoryPublisher directory, IssuerManagement management, RetiredIssuance retired,
+        CheckoutEndpoints checkouts)
     {
         _database = database;
         _key = key;
         _directory = directory;
         _management = management;
         _retired = retired;
+        _checkouts = checkouts;
     }
 
     /// <summary>Where it answers, with the port it really got.</summary>
@@ -84,8 +87,10 @@ public sealed class IssuerServer : IAsyncDisposable
             var directoryStore = new DirectoryStore(database);
             var publisher = new DirectoryPublisher(options, signer, directoryStore, book, key, time, log);
             var vouchers = new VoucherBook(database);
-            var management = new IssuerManagement(options, database, vouchers, publisher, key, time);
-            server = new IssuerServer(database, key, publisher, management, new RetiredIssuance(book, time, log));
+            var payments = new PaymentBook(database);
+            var checkouts = new CheckoutEndpoints(options.Payments, payments, time, log);
+            var management = new IssuerManagement(options, database, vouchers, payments, publisher, key, time);
+            server = new IssuerServer(database, key, publisher, management, new RetiredIssuance(book, time, log), checkouts);
             await publisher.StartAsync(cancellationToken);
             await server.ListenAsync(
                 options,
@@ -94,6 +99,7 @@ public sealed class IssuerServer : IAsyncDisposable
                     var accounts = new AccountBook(database);
                     new AccountEndpoints(accounts, options.Plans, time).Map(routes);
                     new VoucherEndpoints(vouchers, new RateLimiter(options.VoucherFailureBurst, VoucherFailuresPerSecond, time), time).Map(routes);
+                    checkouts.Map(routes);
                     var restores = new RateLimiter(options.RestoreBurst, RestoresPerSecond, time);
                     new IssuanceEndpoints(
                         new IssuanceService(publisher, book, signer, restores, time), accounts, restores,
@@ -134,6 +140,9 @@ public sealed class IssuerServer : IAsyncDisposable
     /// <summary>Checks the invariants of the books.</summary>
     public Task<LedgerReport> AuditAsync(CancellationToken cancellationToken) => _database.ReadAsync(LedgerAudit.Run, cancellationToken);
 
+    /// <summary>What came of payments, as the operator sees it.</summary>
+    public Task<PaymentReport> GetPaymentsAsync(CancellationToken cancellationToken) => _management.PaymentsAsync(cancellationToken);
+
     public Task<IssuerStatus> GetStatusAsync(CancellationToken cancellationToken) => _management.StatusAsync(cancellationToken);
 
     /// <summary>Asks the signer for its keys now instead of at the next poll, and publishes what changed.</summary>
@@ -171,6 +180,7 @@ public sealed class IssuerServer : IAsyncDisposable
             await _managementServer.DisposeAsync();
         }
 
+        _checkouts.Dispose();
         await _retired.DisposeAsync();
         await _directory.DisposeAsync();
         await _database.DisposeAsync();

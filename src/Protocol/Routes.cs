@@ -8,6 +8,12 @@ public static class Routes
 
     public const string Account = "/account";
     public const string AccountVouchers = "/account/vouchers";
+    public const string AccountOffers = "/account/offers";
+    public const string AccountCheckouts = "/account/checkouts";
+
+    /// <summary>Where a payment provider reports, by its name: <c>/webhooks/stripe</c>, <c>/webhooks/paddle</c>.</summary>
+    public const string Webhooks = "/webhooks/";
+
     public const string TokenRequest = "/token-request";
     public const string TokenRestore = "/token-restore";
 

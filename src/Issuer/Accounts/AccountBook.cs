@@ -8,10 +8,10 @@ namespace Tacit.Issuer.Accounts;
 internal sealed record HistoryEntry(long Day, string Kind, string? PlanId, long Quantity, long Credits);
 
 /// <summary>What an account is shown of itself.</summary>
-internal sealed record AccountView(long Balance, IReadOnlyList<HistoryEntry> History, IReadOnlyList<HeldSubscription> Subscriptions)
+internal sealed record AccountView(long Balance, long Owed, IReadOnlyList<HistoryEntry> History, IReadOnlyList<HeldSubscription> Subscriptions)
 {
     /// <summary>Of an account that was never credited: the issuer has nothing stored of it and can't tell it from an unknown one.</summary>
-    public static AccountView Empty { get; } = new(0, [], []);
+    public static AccountView Empty { get; } = new(0, 0, [], []);
 }
 
 /// <summary>
@@ -52,7 +52,8 @@ internal sealed class AccountBook
                     """,
                     static row => new HistoryEntry(row.Int64(0), row.Text(1), row.NullableText(2), row.Int64(3), row.Int64(4)),
                     id, MaxHistoryEntries);
-                return new AccountView(balance, history, Subscriptions.Of(session, id, now));
+                long owed = session.QueryInt64("SELECT owed FROM account WHERE id = $1", id) ?? 0;
+                return new AccountView(balance, owed, history, Subscriptions.Of(session, id, now));
             },
             cancellationToken);
 

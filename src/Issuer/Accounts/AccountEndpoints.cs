@@ -65,7 +65,8 @@ internal sealed class AccountEndpoints
             [
                 .. view.History.Select(entry => new AccountEntry(LedgerDay.ToDate(entry.Day), entry.Kind, entry.Quantity, entry.Credits, entry.PlanId)),
             ],
-            [.. view.Subscriptions.Select(Show)]),
+            [.. view.Subscriptions.Select(Show)],
+            view.Owed == 0 ? null : view.Owed),
             AccountJson.Default.AccountStatement);
     }
 

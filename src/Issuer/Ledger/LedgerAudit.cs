@@ -6,6 +6,8 @@ namespace Tacit.Issuer.Ledger;
 /// <param name="Accounts">Accounts that exist.</param>
 /// <param name="Outstanding">Credits that accounts hold.</param>
 /// <param name="FromVouchers">Credits that ever came from vouchers.</param>
+/// <param name="FromPayments">Credits that came from payments, less those whose money went back.</param>
+/// <param name="Owed">Credits of reversed payments that had already been turned into tokens, and that no deposit has made good yet.</param>
 /// <param name="TurnedIntoTokens">Credits turned into tokens and subscriptions, less refunds.</param>
 /// <param name="Forfeited">Credits given up with deleted accounts.</param>
 /// <param name="Elements">Blinded elements that were paid for and can still be signed again.</param>
@@ -13,12 +15,13 @@ namespace Tacit.Issuer.Ledger;
 /// <param name="BadBalances">Accounts whose balance is not the sum of their legs, or is negative.</param>
 /// <param name="BadTotal">Sum over all legs.</param>
 /// <param name="BadVouchers">Credits of redeemed vouchers, less those booked.</param>
+/// <param name="BadPayments">Credits of payments less reversals, less those booked.</param>
 public sealed record LedgerReport(
-    long Accounts, long Outstanding, long FromVouchers, long TurnedIntoTokens, long Forfeited, long Elements,
-    long BadTransactions, long BadBalances, long BadTotal, long BadVouchers)
+    long Accounts, long Outstanding, long FromVouchers, long FromPayments, long Owed, long TurnedIntoTokens, long Forfeited, long Elements,
+    long BadTransactions, long BadBalances, long BadTotal, long BadVouchers, long BadPayments)
 {
-    public bool IsSound => BadTransactions == 0 && BadBalances == 0 && BadTotal == 0 && BadVouchers == 0
-        && FromVouchers == Outstanding + TurnedIntoTokens + Forfeited;
+    public bool IsSound => BadTransactions == 0 && BadBalances == 0 && BadTotal == 0 && BadVouchers == 0 && BadPayments == 0
+        && FromVouchers + FromPayments + Owed == Outstanding + TurnedIntoTokens + Forfeited;
 }
 
 /// <summary>Checks the invariants of the books, on one snapshot of the database.</summary>
@@ -30,6 +33,8 @@ internal static class LedgerAudit
             Accounts: Number(session, "SELECT COUNT(*) FROM account"),
             Outstanding: Number(session, "SELECT SUM(balance) FROM account"),
             FromVouchers: checked(-Sum(session, IssuerAccounts.Vouchers)),
+            FromPayments: checked(-Sum(session, IssuerAccounts.Payments)),
+            Owed: checked(-Sum(session, IssuerAccounts.Owed)),
             TurnedIntoTokens: Sum(session, IssuerAccounts.Tokens),
             Forfeited: Sum(session, IssuerAccounts.Forfeited),
             Elements: Number(session, "SELECT COUNT(*) FROM issued"),
@@ -44,7 +49,9 @@ internal static class LedgerAudit
                 """),
             BadTotal: Number(session, "SELECT SUM(amount) FROM ledger_posting"),
             BadVouchers: Number(session, "SELECT SUM(credits) FROM voucher WHERE redeemed_by IS NOT NULL")
-                - checked(-Sum(session, IssuerAccounts.Vouchers)));
+                - checked(-Sum(session, IssuerAccounts.Vouchers)),
+            BadPayments: Number(session, "SELECT CAST(SUM(credits - reversed) AS bigint) FROM payment WHERE state = 2")
+                - checked(-Sum(session, IssuerAccounts.Payments)));
     }
 
     private static long Sum(Session session, long account) =>

@@ -10,6 +10,10 @@ internal static class TransactionKind
     public const string Subscription = "subscription";
     public const string Refund = "refund";
     public const string Closed = "closed";
+    public const string Payment = "payment";
+    public const string Reversal = "reversal";
+    public const string ReversalUndone = "reversal-undone";
+    public const string Owed = "owed";
 }
 
 /// <summary>The issuer's own accounts. Their balances are the sums of their postings; keeping a running total would make one hot row of each.</summary>
@@ -23,6 +27,12 @@ internal static class IssuerAccounts
 
     /// <summary>Where credits go that an account still held when it was deleted.</summary>
     public const long Forfeited = -3;
+
+    /// <summary>Where credits from payments come from.</summary>
+    public const long Payments = -4;
+
+    /// <summary>What accounts owe: credits of reversed payments that were already turned into tokens.</summary>
+    public const long Owed = -5;
 }
 
 /// <summary>One leg: adds <paramref name="Amount"/> credits to an account, or takes them if negative.</summary>
@@ -77,6 +87,38 @@ internal sealed class LedgerTransaction
 
     public static LedgerTransaction Closed(long account, long credits, long day) =>
         new(TransactionKind.Closed, day, null, 1, [new(account, checked(-credits)), new(IssuerAccounts.Forfeited, credits)]);
+
+    public static LedgerTransaction Payment(long account, long credits, long day) =>
+        new(TransactionKind.Payment, day, null, 1, [new(account, credits), new(IssuerAccounts.Payments, checked(-credits))]);
+
+    /// <param name="account">Whose payment went back.</param>
+    /// <param name="taken">Credits that the account still had.</param>
+    /// <param name="owed">Credits that it no longer had.</param>
+    /// <param name="day">Days since 1970-01-01, UTC.</param>
+    public static LedgerTransaction Reversal(long account, long taken, long owed, long day) =>
+        new(TransactionKind.Reversal, day, null, 1,
+            Legs(new(account, checked(-taken)), new(IssuerAccounts.Owed, checked(-owed)), new(IssuerAccounts.Payments, checked(taken + owed))));
+
+    public static LedgerTransaction ReversalUndone(long account, long given, long forgiven, long day) =>
+        new(TransactionKind.ReversalUndone, day, null, 1,
+            Legs(new(account, given), new(IssuerAccounts.Owed, forgiven), new(IssuerAccounts.Payments, checked(-given - forgiven))));
+
+    public static LedgerTransaction DebtPaid(long account, long credits, long day) =>
+        new(TransactionKind.Owed, day, null, 1, [new(account, checked(-credits)), new(IssuerAccounts.Owed, credits)]);
+
+    private static Posting[] Legs(params ReadOnlySpan<Posting> legs)
+    {
+        var moving = new List<Posting>(legs.Length);
+        foreach (Posting leg in legs)
+        {
+            if (leg.Amount != 0)
+            {
+                moving.Add(leg);
+            }
+        }
+
+        return [.. moving];
+    }
 
     /// <summary>A random positive id: it tells nothing of order, and needs no counter that several issuers would share.</summary>
     public static long NewId()

@@ -84,6 +84,7 @@ internal sealed class VoucherBook
 
                 long credits = session.QueryInt64("SELECT credits FROM voucher WHERE code_hash = $1", codeHash) ?? 0;
                 LedgerBook.Post(session, LedgerTransaction.Voucher(account, credits, today));
+                Debt.Settle(session, account, today);
                 return new RedemptionResult(RedemptionStatus.Redeemed, credits, Balance(session, account));
             },
             cancellationToken);

@@ -12,6 +12,10 @@ public static class ProblemTypes
     public const string VoucherUnknown = Prefix + "voucher-unknown";
     public const string VoucherUsed = Prefix + "voucher-used";
     public const string VoucherExpired = Prefix + "voucher-expired";
+    public const string PaymentsOff = Prefix + "payments-off";
+    public const string OfferUnknown = Prefix + "offer-unknown";
+    public const string PaymentProviderUnavailable = Prefix + "payment-provider-unavailable";
+    public const string WebhookNotAuthentic = Prefix + "webhook-not-authentic";
     public const string RequestMalformed = Prefix + "request-malformed";
     public const string RequestTooLarge = Prefix + "request-too-large";
     public const string BatchTooLarge = Prefix + "batch-too-large";
@@ -44,6 +48,10 @@ public static class ProblemTypes
             VoucherUnknown => (404, "No such voucher."),
             VoucherUsed => (409, "The voucher was already used by another account."),
             VoucherExpired => (410, "The voucher has expired."),
+            PaymentsOff => (404, "This issuer gives credits for vouchers only."),
+            OfferUnknown => (422, "No such offer, or no such payment provider."),
+            PaymentProviderUnavailable => (503, "The payment provider could not make a checkout; nothing was paid."),
+            WebhookNotAuthentic => (400, "The webhook is not signed by the provider, or was signed too long ago."),
             RequestMalformed => (422, "The request cannot be read."),
             RequestTooLarge => (413, "The request is too large."),
             BatchTooLarge => (422, "The batch has more requests than one call may carry."),

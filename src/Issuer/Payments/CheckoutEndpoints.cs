@@ -1,0 +1,223 @@
+using System.Text.Json;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.Logging;
+using Tacit.Hosting;
+using Tacit.Issuer.Accounts;
+using Tacit.Issuer.Ledger;
+using Tacit.Issuer.Payments.Providers;
+using Tacit.Protocol;
+
+namespace Tacit.Issuer.Payments;
+
+/// <summary><c>GET /account/offers</c>, <c>POST /account/checkouts</c> and the providers' <c>POST /webhooks/…</c>.</summary>
+internal sealed partial class CheckoutEndpoints : IDisposable
+{
+    private const int MaxRequestBytes = 4096;
+
+    /// <summary>Events repeat the whole object that they are about; a few tens of KiB are usual.</summary>
+    private const int MaxWebhookBytes = 512 * 1024;
+
+    private const double CheckoutsPerSecond = 1 / 60.0;
+
+    private readonly PaymentOptions _options;
+    private readonly IPaymentProvider[] _providers;
+    private readonly PaymentBook _book;
+    private readonly RateLimiter _limit;
+    private readonly TimeProvider _time;
+    private readonly ILogger _log;
+
+    /// <exception cref="SettingsException">A provider's secret can't be had.</exception>
+    public CheckoutEndpoints(PaymentOptions options, PaymentBook book, TimeProvider time, ILogger log)
+    {
+        _options = options;
+        _book = book;
+        _time = time;
+        _log = log;
+        _limit = new RateLimiter(options.CheckoutBurst, CheckoutsPerSecond, time);
+        var providers = new List<IPaymentProvider>();
+        if (options.Stripe.IsOn)
+        {
+            providers.Add(new StripeProvider(options));
+        }
+
+        if (options.Paddle.IsOn)
+        {
+            providers.Add(new PaddleProvider(options));
+        }
+
+        _providers = [.. providers];
+    }
+
+    public void Map(IEndpointRouteBuilder routes)
+    {
+        routes.MapGet(Routes.AccountOffers, ShowOffersAsync);
+        routes.MapPost(Routes.AccountCheckouts, StorageGuard.Around(CreateAsync));
+        foreach (IPaymentProvider provider in _providers)
+        {
+            routes.MapPost(Routes.Webhooks + provider.Name, StorageGuard.Around(context => TakeNoticeAsync(context, provider)));
+        }
+    }
+
+    public void Dispose()
+    {
+        foreach (IPaymentProvider provider in _providers)
+        {
+            provider.Dispose();
+        }
+    }
+
+    private Task ShowOffersAsync(HttpContext context) => AccountEndpoints.WriteAsync(
+        context, StatusCodes.Status200OK,
+        _providers.Length == 0
+            ? new CreditOffers([], [])
+            : new CreditOffers(
+                [.. _options.Packs.Select(pack => new CreditOffer(pack.Id, pack.Credits, pack.Amount, pack.Currency.ToUpperInvariant()))],
+                [.. _providers.Select(provider => provider.Name)]),
+        AccountJson.Default.CreditOffers);
+
+    private async Task CreateAsync(HttpContext context)
+    {
+        if (await BearerAccount.RequireAsync(context) is not byte[] account)
+        {
+            return;
+        }
+
+        if (_providers.Length == 0)
+        {
+            await Problems.WriteAsync(context, ProblemTypes.PaymentsOff);
+            return;
+        }
+
+        if (!MediaTypeMatch.Is(context.Request, MediaTypes.Json))
+        {
+            await Problems.WriteAsync(context, ProblemTypes.UnsupportedMediaType, $"Send {MediaTypes.Json}.");
+            return;
+        }
+
+        // By address too, since account keys are free.
+        if (!_limit.TryTake(VoucherEndpoints.SourceOf(context.Connection.RemoteIpAddress)) || !_limit.TryTake(account))
+        {
+            await Problems.WriteAsync(context, ProblemTypes.RateLimited);
+            return;
+        }
+
+        using var body = new SensitiveBuffer();
+        if (!await ReadAsync(context, body, MaxRequestBytes))
+        {
+            return;
+        }
+
+        if (!TryFindOffer(body.WrittenSpan, out CreditPack? pack, out IPaymentProvider? provider, out string? problem))
+        {
+            await Problems.WriteAsync(context, problem);
+            return;
+        }
+
+        // Written before it is asked for, so that no payment can come for a checkout that is not known.
+        byte[] reference = PaymentReference.Create();
+        await _book.OpenCheckoutAsync(
+            reference, provider.Name, account, pack, provider.Offer(pack), LedgerDay.Of(_time.GetUtcNow()), context.RequestAborted);
+        try
+        {
+            Uri url = await provider.CreateCheckoutAsync(pack, PaymentReference.Format(reference), context.RequestAborted);
+            await AccountEndpoints.WriteAsync(
+                context, StatusCodes.Status201Created, new CheckoutCreated(url, pack.Credits), AccountJson.Default.CheckoutCreated);
+        }
+        catch (PaymentProviderException e)
+        {
+            LogProviderFailed(e.Message);
+            await Problems.WriteAsync(context, ProblemTypes.PaymentProviderUnavailable);
+        }
+    }
+
+    private bool TryFindOffer(
+        ReadOnlySpan<byte> body,
+        [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out CreditPack? pack,
+        [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out IPaymentProvider? provider,
+        [System.Diagnostics.CodeAnalysis.NotNullWhen(false)] out string? problem)
+    {
+        (pack, provider, problem) = (null, null, ProblemTypes.RequestMalformed);
+        CheckoutRequest? request;
+        try
+        {
+            request = JsonSerializer.Deserialize(body, AccountJson.Default.CheckoutRequest);
+        }
+        catch (JsonException)
+        {
+            request = null;
+        }
+
+        if (request is null)
+        {
+            return false;
+        }
+
+        problem = ProblemTypes.OfferUnknown;
+        pack = _options.Packs.FirstOrDefault(candidate => candidate.Id == request.Offer);
+        provider = request.Provider is null ? _providers[0] : _providers.FirstOrDefault(candidate => candidate.Name == request.Provider);
+        return pack is not null && provider is not null;
+    }
+
+    private async Task TakeNoticeAsync(HttpContext context, IPaymentProvider provider)
+    {
+        using var body = new SensitiveBuffer();
+        if (!await ReadAsync(context, body, MaxWebhookBytes))
+        {
+            return;
+        }
+
+        // The signature covers the bytes as they came; nothing is parsed before it holds.
+        if (!provider.IsAuthentic(context.Request.Headers, body.WrittenSpan, _time.GetUtcNow()))
+        {
+            LogNotAuthentic(provider.Name);
+            await Problems.WriteAsync(context, ProblemTypes.WebhookNotAuthentic);
+            return;
+        }
+
+        if (!provider.TryRead(body.WrittenSpan, out PaymentNotice? notice))
+        {
+            LogUnreadable(provider.Name);
+            await Problems.WriteAsync(context, ProblemTypes.RequestMalformed);
+            return;
+        }
+
+        // Answered once it is durable: a provider sends again what was not answered, and that changes nothing.
+        NoticeOutcome outcome = await _book.ApplyAsync(provider.Name, notice, LedgerDay.Of(_time.GetUtcNow()));
+        if (outcome == NoticeOutcome.Stray)
+        {
+            LogStray(provider.Name, notice.EventId);
+        }
+
+        context.Response.StatusCode = StatusCodes.Status204NoContent;
+    }
+
+    /// <summary>False if the problem was written.</summary>
+    private static async Task<bool> ReadAsync(HttpContext context, SensitiveBuffer body, int limit)
+    {
+        switch (await RequestBody.ReadAsync(context, body, limit))
+        {
+            case BodyReadResult.TooLarge:
+                await Problems.WriteAsync(context, ProblemTypes.RequestTooLarge);
+                return false;
+            case BodyReadResult.Aborted:
+                context.Abort();
+                return false;
+            default:
+                return true;
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "A webhook for {Provider} was refused: its signature or its time does not hold. Compare the webhook secret and the clock.")]
+    private partial void LogNotAuthentic(string provider);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "A signed webhook of {Provider} cannot be read. It is sent again; look at its deliveries there.")]
+    private partial void LogUnreadable(string provider);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Money came through {Provider} (event {EventId}) that no checkout asked for; nothing was credited. See: tacit issuer payments")]
+    private partial void LogStray(string provider, string eventId);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "A checkout could not be made. {Reason}")]
+    private partial void LogProviderFailed(string reason);
+}
