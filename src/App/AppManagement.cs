@@ -45,11 +45,15 @@ public sealed record AccountKeyGiven(string AccountKey);
 
 public sealed record DepositCommand(string Code);
 
+/// <param name="Offer">The id of a price.</param>
+/// <param name="Provider">Who is to take the money; null takes the issuer's first.</param>
+public sealed record CheckoutCommand(string Offer, string? Provider = null);
+
 /// <summary>
 /// The app's management socket, for the commands that need the wallet while the app has it: <c>GET /status</c>, <c>GET /history</c>, <c>GET /plans</c>,
 /// <c>POST /wallet/fill</c>, <c>/wallet/subscribe</c>, <c>/wallet/unsubscribe</c>, <c>/wallet/restart-chain</c>, <c>/wallet/backup</c>, <c>/wallet/restore</c>,
 /// <c>/wallet/upkeep</c>, <c>GET /account</c>, <c>POST /account/create</c>, <c>/account/import</c>,
-/// <c>/account/reveal</c>, <c>/account/deposit</c>.
+/// <c>/account/reveal</c>, <c>/account/deposit</c>, <c>GET /account/prices</c>, <c>POST /account/checkout</c>.
 /// </summary>
 internal sealed class AppManagement(TacitClient client, Uri address, TimeProvider time)
 {
@@ -76,6 +80,8 @@ internal sealed class AppManagement(TacitClient client, Uri address, TimeProvide
         PostWith("/wallet/backup", AppJson.Default.BackupCommand, AppJson.Default.BackupResult, async (command, token) =>
             new BackupResult(WalletBackupFile.Seal(await client.Wallet.ExportAsync(token), command.Passphrase)));
         PostWith("/account/deposit", AppJson.Default.DepositCommand, AppJson.Default.DepositResult, (command, token) => client.Account.DepositAsync(command.Code, token));
+        Get("/account/prices", AppJson.Default.CreditPrices, client.Account.GetPricesAsync);
+        PostWith("/account/checkout", AppJson.Default.CheckoutCommand, AppJson.Default.CheckoutPage, (command, token) => client.Account.CheckOutAsync(command.Offer, command.Provider, token));
         PostWith("/account/import", AppJson.Default.AccountKeyGiven, AppJson.Default.AccountKeyShown, async (command, token) =>
         {
             await client.Account.ImportAsync(command.AccountKey, token);
@@ -146,5 +152,8 @@ internal sealed class AppManagement(TacitClient client, Uri address, TimeProvide
 [JsonSerializable(typeof(BackupResult))]
 [JsonSerializable(typeof(DepositCommand))]
 [JsonSerializable(typeof(DepositResult))]
+[JsonSerializable(typeof(CreditPrices))]
+[JsonSerializable(typeof(CheckoutCommand))]
+[JsonSerializable(typeof(CheckoutPage))]
 [JsonSerializable(typeof(JsonElement))]
 public sealed partial class AppJson : JsonSerializerContext;

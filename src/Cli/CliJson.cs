@@ -16,6 +16,8 @@ namespace Tacit.Cli;
 [JsonSerializable(typeof(AccountCreated))]
 [JsonSerializable(typeof(AccountSummary))]
 [JsonSerializable(typeof(DepositResult))]
+[JsonSerializable(typeof(CreditPrices))]
+[JsonSerializable(typeof(CheckoutPage))]
 [JsonSerializable(typeof(WalletStatus))]
 [JsonSerializable(typeof(WalletRestored))]
 [JsonSerializable(typeof(FillResult))]

@@ -53,7 +53,7 @@ internal static class CommandLine
         root.Add(DirectoryCommands.Plans(terminal, flags));
         root.Add(DirectoryCommands.Keys(terminal, flags));
         root.Add(AppRole.Create(terminal, flags));
-        root.Add(ServerRoles.Issuer(terminal, flags));
+        root.Add(IssuerCommands.AddTo(ServerRoles.Issuer(terminal, flags), terminal, flags));
         root.Add(ServerRoles.Signer(terminal, flags));
         root.Add(ServerRoles.Gateway(terminal, flags));
         root.Add(VoucherCommand.Create(terminal, flags));

@@ -23,6 +23,10 @@ public sealed partial class DocumentTests
     {
         { "signer", typeof(Signer.SignerOptions) },
         { "issuer", typeof(Issuer.IssuerOptions) },
+        { "issuer: `Payments`", typeof(Issuer.Payments.PaymentOptions) },
+        { "issuer: each of `Payments:Packs`", typeof(Issuer.Payments.CreditPack) },
+        { "issuer: `Payments:Stripe`", typeof(Issuer.Payments.StripeOptions) },
+        { "issuer: `Payments:Paddle`", typeof(Issuer.Payments.PaddleOptions) },
         { "gateway", typeof(Gateway.GatewayOptions) },
         { "gateway: `Limits`", typeof(Gateway.GatewayLimits) },
         { "gateway: `Inference`", typeof(InferenceSettings) },

@@ -3,6 +3,9 @@ using System.Text.Json;
 using Tacit.App;
 using Tacit.Client;
 using Tacit.EndToEnd.Support;
+using Tacit.Hosting;
+using Tacit.Issuer;
+using Tacit.Issuer.Payments;
 
 namespace Tacit.EndToEnd;
 
@@ -49,5 +52,39 @@ public sealed class InteroperabilityTests
         PlanHoldings held = (await client.Wallet.GetStatusAsync()).Plans.Single(plan => plan.Plan == "chat");
         // The refused request showed its token to the gateway without spending it: it waits to be exchanged (law 9).
         Assert.Equal((43, 6, 1), (held.Held, held.Spent, held.Returned));
+    }
+
+    [Fact]
+    public async Task Webhooks_are_taken_and_refused_as_Stripes_and_Paddles_own_SDKs_would()
+    {
+        await using WholeSystem system = await WholeSystem.StartAsync();
+        async Task<SecretReference> SecretAsync(string name, string value)
+        {
+            await File.WriteAllTextAsync(system[name], value);
+            return SecretReference.FromFile(system[name]);
+        }
+
+        var payments = new PaymentOptions
+        {
+            Packs = [new CreditPack { Id = "small", Credits = 100, Amount = 500, PaddlePrice = "pri_small" }],
+            Stripe = new StripeOptions { ApiKey = await SecretAsync("stripe.key", "sk_test"), WebhookSecret = await SecretAsync("stripe.hook", "whsec_interoperability") },
+            Paddle = new PaddleOptions { ApiKey = await SecretAsync("paddle.key", "pdl_sdbx"), WebhookSecret = await SecretAsync("paddle.hook", "pdl_ntfset_interoperability") },
+            SuccessUrl = new Uri("https://issuer.test/thanks"),
+        };
+        await using IssuerServer issuer = await IssuerServer.StartAsync(
+            new IssuerOptions
+            {
+                DataDirectory = system["shop"], Listen = ListenAddress.Loopback(0), IssuerName = "shop.test", Plans = [WholeSystem.Chat],
+                KeyFile = SecretReference.FromFile(system["key"]), Payments = payments,
+            },
+            system.Signer, TimeProvider.System, system.Log, CancellationToken.None);
+
+        JsonElement seen = await Node.RunAsync("webhooks.mjs", issuer.Address.ToString(), "whsec_interoperability", "pdl_ntfset_interoperability");
+
+        Assert.Equal((204, 400, 400), (seen.GetProperty("stripe").GetInt32(), seen.GetProperty("stripeAltered").GetInt32(), seen.GetProperty("stripeOld").GetInt32()));
+        Assert.Equal((204, 400), (seen.GetProperty("paddle").GetInt32(), seen.GetProperty("paddleAltered").GetInt32()));
+        Assert.True(seen.GetProperty("paddleSdkAccepts").GetBoolean() && seen.GetProperty("paddleSdkRefuses").GetBoolean());
+        PaymentReport report = await issuer.GetPaymentsAsync(CancellationToken.None);
+        Assert.Equal(["txn_sdk", "pi_sdk"], report.Strays.Select(stray => stray.Payment));
     }
 }

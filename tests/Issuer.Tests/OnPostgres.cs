@@ -17,3 +17,5 @@ public sealed class SubscriptionTestsOnPostgres : SubscriptionTests;
 public sealed class DirectoryTestsOnPostgres : DirectoryTests;
 
 public sealed class ModelTestsOnPostgres : ModelTests;
+
+public sealed class PaymentTestsOnPostgres : PaymentTests;

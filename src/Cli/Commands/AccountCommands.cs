@@ -16,6 +16,7 @@ internal static class AccountCommands
         CreateAccount(terminal, flags),
         Show(terminal, flags),
         Deposit(terminal, flags),
+        Buy(terminal, flags),
     };
 
     private static Command CreateAccount(Terminal terminal, Flags flags)
@@ -91,6 +92,10 @@ internal static class AccountCommands
                 return ExitCode.Fine;
             }
             terminal.Line($"{account.Credits.ToString("N0", CultureInfo.InvariantCulture)} credits");
+            if (account.Owed > 0)
+            {
+                terminal.Note($"A payment went back after its credits had become tokens: {account.Owed.ToString("N0", CultureInfo.InvariantCulture)} credits come off the next deposit.");
+            }
             if (account.History.Count > 0)
             {
                 terminal.Line();
@@ -129,6 +134,55 @@ internal static class AccountCommands
             return ExitCode.Fine;
         });
         return command.WithExamples("tacit account deposit 79YX-H3T5-R7FF-WGDZ-B7H7-KV7B-XHZ", "head -1 codes.txt | tacit account deposit -");
+    }
+
+    private static Command Buy(Terminal terminal, Flags flags)
+    {
+        ClientFlags client = new(flags);
+        Argument<string?> offer = new("OFFER") { Description = "What to buy. Without it the offers are listed.", Arity = ArgumentArity.ZeroOrOne };
+        Option<string?> with = new("--with") { Description = "Who takes the money: stripe or paddle. Default: the issuer's first.", HelpName = "PROVIDER" };
+        Option<bool> json = Flags.Json();
+        Command command = new("buy", "Buy credits: lists what is sold, or gets the address of a page to pay on.") { offer, with, json };
+        client.AddTo(command);
+        command.SetAction(async (parsed, cancellationToken) =>
+        {
+            await using IWalletAccess wallet = await WalletAccess.OpenAsync(client.Load(parsed), cancellationToken);
+            if (parsed.GetValue(offer) is not string wanted)
+            {
+                return List(terminal, await wallet.GetPricesAsync(cancellationToken), parsed.GetValue(json));
+            }
+            CheckoutPage page = await wallet.CheckOutAsync(wanted, parsed.GetValue(with), cancellationToken);
+            if (parsed.GetValue(json))
+            {
+                terminal.Json(page, CliJson.Default.CheckoutPage);
+                return ExitCode.Fine;
+            }
+            terminal.Line(page.Url.AbsoluteUri);
+            terminal.Note(
+                $"Pay there in a browser; {page.Credits.ToString("N0", CultureInfo.InvariantCulture)} credits come once the money has (tacit account show). " +
+                "The payment names you to the provider and the issuer; what the credits are later used for stays apart from it.");
+            return ExitCode.Fine;
+        });
+        return command.WithExamples("tacit account buy", "tacit account buy small --with stripe");
+    }
+
+    private static int List(Terminal terminal, CreditPrices prices, bool json)
+    {
+        if (json)
+        {
+            terminal.Json(prices, CliJson.Default.CreditPrices);
+            return ExitCode.Fine;
+        }
+        if (prices.Offers.Count == 0)
+        {
+            terminal.Line("This issuer gives credits for vouchers only: tacit account deposit CODE");
+            return ExitCode.Fine;
+        }
+        terminal.Table(["offer", "credits", "price"], [.. prices.Offers.Select(price => (string[])
+            [price.Id, price.Credits.ToString("N0", CultureInfo.InvariantCulture), Money.Format(price.Amount, price.Currency)])]);
+        terminal.Line();
+        terminal.Line($"Next: tacit account buy {prices.Offers[0].Id} --with {string.Join('|', prices.Providers)}");
+        return ExitCode.Fine;
     }
 
     private static string Day(DateOnly day) => day.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture);

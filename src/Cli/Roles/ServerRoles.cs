@@ -52,6 +52,10 @@ internal static class ServerRoles
             context.Try(options.KeyFile, nameof(options.KeyFile));
             CheckTls(options.Tls, context);
             CheckDatabase(options.Database, context);
+            context.Try(options.Payments.Stripe.ApiKey, "Payments:Stripe:ApiKey");
+            context.Try(options.Payments.Stripe.WebhookSecret, "Payments:Stripe:WebhookSecret");
+            context.Try(options.Payments.Paddle.ApiKey, "Payments:Paddle:ApiKey");
+            context.Try(options.Payments.Paddle.WebhookSecret, "Payments:Paddle:WebhookSecret");
             CheckLink(signer, options.DataDirectory, context);
         },
         async (context, stop) =>

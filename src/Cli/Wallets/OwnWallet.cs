@@ -22,6 +22,11 @@ internal sealed class OwnWallet(TacitClient client) : IWalletAccess
 
     public Task<DepositResult> DepositAsync(string code, CancellationToken cancellationToken) => client.Account.DepositAsync(code, cancellationToken);
 
+    public Task<CreditPrices> GetPricesAsync(CancellationToken cancellationToken) => client.Account.GetPricesAsync(cancellationToken);
+
+    public Task<CheckoutPage> CheckOutAsync(string offer, string? provider, CancellationToken cancellationToken) =>
+        client.Account.CheckOutAsync(offer, provider, cancellationToken);
+
     public Task<FillResult> FillAsync(string? plan, int size, bool shrink, CancellationToken cancellationToken) =>
         client.Filler.FillAsync(plan, size, shrink, cancellationToken);
 

@@ -50,6 +50,12 @@ internal sealed class RunningApp(string dataFolder) : IWalletAccess
     public Task<DepositResult> DepositAsync(string code, CancellationToken cancellationToken) =>
         _app.PostAsync("/account/deposit", new DepositCommand(code), AppJson.Default.DepositCommand, AppJson.Default.DepositResult, cancellationToken);
 
+    public Task<CreditPrices> GetPricesAsync(CancellationToken cancellationToken) =>
+        _app.GetAsync("/account/prices", AppJson.Default.CreditPrices, cancellationToken);
+
+    public Task<CheckoutPage> CheckOutAsync(string offer, string? provider, CancellationToken cancellationToken) =>
+        _app.PostAsync("/account/checkout", new CheckoutCommand(offer, provider), AppJson.Default.CheckoutCommand, AppJson.Default.CheckoutPage, cancellationToken);
+
     public Task<FillResult> FillAsync(string? plan, int size, bool shrink, CancellationToken cancellationToken) =>
         _app.PostAsync("/wallet/fill", new FillCommand(plan, size, shrink), AppJson.Default.FillCommand, AppJson.Default.FillResult, cancellationToken);
 

@@ -32,6 +32,11 @@ internal interface IWalletAccess : IAsyncDisposable
 
     Task<DepositResult> DepositAsync(string code, CancellationToken cancellationToken);
 
+    Task<CreditPrices> GetPricesAsync(CancellationToken cancellationToken);
+
+    /// <param name="provider">Who is to take the money; null takes the issuer's first.</param>
+    Task<CheckoutPage> CheckOutAsync(string offer, string? provider, CancellationToken cancellationToken);
+
     Task<FillResult> FillAsync(string? plan, int size, bool shrink, CancellationToken cancellationToken);
 
     Task<SubscribeResult> SubscribeAsync(string plan, bool renews, CancellationToken cancellationToken);

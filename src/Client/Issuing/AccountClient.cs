@@ -9,7 +9,25 @@ using Tacit.Storage;
 namespace Tacit.Client;
 
 /// <summary>What the issuer says of the account.</summary>
-public sealed record AccountSummary(long Credits, IReadOnlyList<AccountHistoryEntry> History);
+/// <param name="Credits">What it can spend.</param>
+/// <param name="History">The newest day first.</param>
+/// <param name="Owed">Credits of a payment that went back after they had become tokens; they come off the next deposit.</param>
+public sealed record AccountSummary(long Credits, IReadOnlyList<AccountHistoryEntry> History, long Owed = 0);
+
+/// <summary>Credits at a price.</summary>
+/// <param name="Id">What to order it by.</param>
+/// <param name="Credits">What it brings.</param>
+/// <param name="Amount">In the currency's smallest unit, before what a provider adds as tax.</param>
+/// <param name="Currency">ISO 4217.</param>
+public sealed record CreditPrice(string Id, long Credits, long Amount, string Currency);
+
+/// <summary>What the issuer sells, and who takes the money. Both are empty where only vouchers bring credits.</summary>
+public sealed record CreditPrices(IReadOnlyList<CreditPrice> Offers, IReadOnlyList<string> Providers);
+
+/// <summary>Where to pay for credits.</summary>
+/// <param name="Url">The payment provider's page.</param>
+/// <param name="Credits">What the account gets once the money has come.</param>
+public sealed record CheckoutPage(Uri Url, long Credits);
 
 /// <summary>One line of the issuer's history: everything of one kind and plan on one day.</summary>
 /// <param name="Kind">The issuer's word for it.</param>
@@ -91,7 +109,33 @@ public sealed class AccountClient
         AccountStatement statement = Read(reply, AccountJson.Default.AccountStatement);
         await NoteCreditsAsync(statement.Credits, cancellationToken);
         return new AccountSummary(
-            statement.Credits, [.. statement.History.Select(line => new AccountHistoryEntry(line.Day, line.Kind, line.Plan, line.Count, line.Credits))]);
+            statement.Credits, [.. statement.History.Select(line => new AccountHistoryEntry(line.Day, line.Kind, line.Plan, line.Count, line.Credits))],
+            statement.Owed ?? 0);
+    }
+
+    /// <summary>Asks the issuer what it sells, without the account key.</summary>
+    public async Task<CreditPrices> GetPricesAsync(CancellationToken cancellationToken = default)
+    {
+        ServiceReply reply = await _issuer.SendJsonAsync(HttpMethod.Get, Routes.AccountOffers, null, null, cancellationToken);
+        CreditOffers offers = Read(reply, AccountJson.Default.CreditOffers);
+        return new CreditPrices([.. offers.Offers.Select(offer => new CreditPrice(offer.Id, offer.Credits, offer.Amount, offer.Currency))], offers.Providers);
+    }
+
+    /// <summary>Has a page made on which credits for this account can be paid. Nothing is owed until they are.</summary>
+    /// <param name="offer">The id of a price.</param>
+    /// <param name="provider">Who is to take the money; null takes the issuer's first.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <exception cref="ClientException"><see cref="ClientError.IssuerRefused"/>: no such offer; <see cref="ClientError.IssuerUnreachable"/>.</exception>
+    public async Task<CheckoutPage> CheckOutAsync(string offer, string? provider, CancellationToken cancellationToken = default)
+    {
+        string key = await KeyAsync(cancellationToken);
+        byte[] body = JsonSerializer.SerializeToUtf8Bytes(new CheckoutRequest(offer, provider), AccountJson.Default.CheckoutRequest);
+        ServiceReply reply = await _issuer.SendJsonAsync(HttpMethod.Post, Routes.AccountCheckouts, key, body, cancellationToken);
+        CheckoutCreated created = Read(reply, AccountJson.Default.CheckoutCreated);
+        // It is shown, and opened by the user: an address that does something else on opening must not get that far.
+        return created.Url is { IsAbsoluteUri: true } url && (url.Scheme == Uri.UriSchemeHttps || url.IsLoopback)
+            ? new CheckoutPage(url, created.Credits)
+            : throw new ClientException(ClientError.IssuerMisbehaved, "The issuer answered with a checkout address that is not https.");
     }
 
     /// <summary>Adds a voucher's credits, once however often it is asked.</summary>

@@ -155,6 +155,7 @@ public sealed partial class RefillService : IAsyncDisposable
             {
                 FillResult result = await _filler.FillAsync(plan, size, shrink: true, cancellationToken);
                 LogFilled(plan, result.Received);
+                await WarnIfLowAsync(directory.FindPlan(plan)!.Plan, cancellationToken);
             }
         }
     }
@@ -164,6 +165,17 @@ public sealed partial class RefillService : IAsyncDisposable
         foreach (SubscribeResult bought in await _filler.RenewDueAsync(_policy, _notices, cancellationToken))
         {
             LogSubscribed(bought.Plan, bought.Chains);
+        }
+    }
+
+    /// <summary>Says so while there still are tokens, from what the issuer told at the fill: no call is made for it.</summary>
+    private async Task WarnIfLowAsync(Plan plan, CancellationToken cancellationToken)
+    {
+        long next = checked(plan.Price.Value * _options.BatchSize);
+        if ((await _wallet.GetStatusAsync(cancellationToken)).LastKnownCredits is long credits && credits < next)
+        {
+            _notices.Post(
+                NoticeKind.LowCredits, $"The account has {credits} credits left; the next {_options.BatchSize} tokens of plan {plan.Id} cost {next}. Deposit a voucher or see `tacit account buy`.");
         }
     }
 

@@ -32,7 +32,9 @@ internal static class Node
             Assert.Skip("Node is not on this machine; `make setup` installs it.");
         }
 
-        if (!Directory.Exists(Path.Combine(s_folder, "node_modules")))
+        // npm notes there what it installed last.
+        var installed = new FileInfo(Path.Combine(s_folder, "node_modules", ".package-lock.json"));
+        if (!installed.Exists || installed.LastWriteTimeUtc < File.GetLastWriteTimeUtc(Path.Combine(s_folder, "package-lock.json")))
         {
             (int code, _, string errors) = await ExecuteAsync("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund"]);
             Assert.True(code == 0, $"npm ci failed: {errors}");
