@@ -5,7 +5,7 @@ using Tacit.Protocol;
 namespace Tacit.Bench.Gateway;
 
 /// <summary>One run of the gateway's measurements.</summary>
-internal sealed class GatewayRun(TokenMint mint, string folder, Child upstream, Effort effort, Action<string> say, int serverCore, int clientCore, int connections)
+internal sealed partial class GatewayRun(TokenMint mint, string folder, Child upstream, Effort effort, Action<string> say, int serverCore, int clientCore, int connections)
 {
     private const int ManyStreams = 2000;
     private readonly TimeProvider _time = TimeProvider.System;
@@ -251,11 +251,14 @@ internal sealed class GatewayRun(TokenMint mint, string folder, Child upstream, 
         return await Child.StartRoleAsync(serverCore, "gateway", own, upstream.Address.ToString());
     }
 
-    private byte[][] Paid(Child gateway, TokenType type, int count, string prompt = "json", bool stream = false)
+    private byte[][] Paid(Child gateway, TokenType type, int count, string prompt = "json", bool stream = false) =>
+        Minted(() => mint.Mint(type, count), header => Load.Request(gateway.Address, prompt, header, stream));
+
+    private byte[][] Minted(Func<string[]> mints, Func<string, byte[]> request)
     {
         // Making tokens is not measured, so it may use every core; measuring may not.
         Affinity.Set($"0-{Environment.ProcessorCount - 1}");
-        byte[][] requests = [.. mint.Mint(type, count).Select(header => Load.Request(gateway.Address, prompt, header, stream))];
+        byte[][] requests = Array.ConvertAll(mints(), header => request(header));
         Affinity.Set(clientCore.ToString(CultureInfo.InvariantCulture));
         return requests;
     }

@@ -22,6 +22,7 @@ internal sealed class GatewaySuite : Suite
     internal static IReadOnlyList<Suite> All { get; } =
     [
         new GatewaySuite("gateway", "paid requests through a gateway; needs two cores, taskset and npm", (run, token) => run.RequestsAsync(token)),
+        new GatewaySuite("batches", "0xDA7A tokens that wait together; needs two cores, taskset and npm", (run, token) => run.BatchesAsync(token)),
         new GatewaySuite("streams", "paid streams through a gateway, and 2,000 at once; needs two cores and taskset", async (run, token) =>
             [.. await run.StreamsAsync(token), .. await run.ManyStreamsAsync(token)]),
         new GatewaySuite("flood", "honest requests beside false tokens; needs two cores and taskset", (run, token) => run.FloodAsync(token)),

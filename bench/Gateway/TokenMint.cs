@@ -54,7 +54,11 @@ internal sealed class TokenMint : IDisposable
     }
 
     /// <summary>Authorization header values, one token each.</summary>
-    internal string[] Mint(TokenType type, int count)
+    /// <param name="type">The token type.</param>
+    /// <param name="count">How many.</param>
+    /// <param name="salted">Whether 0xDA7A tokens come with their salts.</param>
+    /// <param name="wrongSalts">How many in a hundred come with another's instead.</param>
+    internal string[] Mint(TokenType type, int count, bool salted = true, int wrongSalts = 0)
     {
         byte[] extensions = type == TokenType.BlindRsa ? [] : _extensions;
         BlindRsaPrivateKey key = type == TokenType.BlindRsa ? _plain : _derived;
@@ -66,7 +70,11 @@ internal sealed class TokenMint : IDisposable
             byte[] input = new byte[Token.InputSizeInBytes];
             Token.WriteInput(type, RandomNumberGenerator.GetBytes(32), digest, keyId, input);
             byte[] blinded = new byte[256];
-            using BlindingState state = key.PublicKey.Blind(BlindRsaVariant.DeterministicPss, input, blinded);
+            byte[] seed = RandomNumberGenerator.GetBytes(BlindRsaPublicKey.SeedSizeInBytes);
+            byte[] salt = new byte[TokenTypes.SaltSizeInBytes];
+            BlindRsaPublicKey.DeriveSalt(seed, salt);
+            salt[0] ^= (byte)(RandomNumberGenerator.GetInt32(100) < wrongSalts ? 1 : 0);
+            using BlindingState state = key.PublicKey.Blind(BlindRsaVariant.DeterministicPss, input, seed, blinded);
             byte[] signature = new byte[256];
             byte[] authenticator = new byte[256];
             if (key.BlindSign(blinded, signature) != BlindSignStatus.Success || !state.TryFinalize(signature, authenticator))
@@ -74,7 +82,7 @@ internal sealed class TokenMint : IDisposable
                 throw new InvalidOperationException("A token could not be made.");
             }
 
-            headers[i] = PrivateTokenHeader.FormatAuthorization(Token.Create(input, authenticator).Encoded.Span, extensions);
+            headers[i] = PrivateTokenHeader.FormatAuthorization(Token.Create(input, authenticator).Encoded.Span, extensions, salted && type == TokenType.PartiallyBlindRsa ? salt : default);
         });
         return headers;
     }
@@ -91,7 +99,8 @@ internal sealed class TokenMint : IDisposable
             Token.WriteInput(type, RandomNumberGenerator.GetBytes(32), digest, keyId, input);
             byte[] authenticator = RandomNumberGenerator.GetBytes(256);
             authenticator[0] = 0;
-            return PrivateTokenHeader.FormatAuthorization(Token.Create(input, authenticator).Encoded.Span, extensions);
+            byte[] salt = type == TokenType.BlindRsa ? [] : RandomNumberGenerator.GetBytes(TokenTypes.SaltSizeInBytes);
+            return PrivateTokenHeader.FormatAuthorization(Token.Create(input, authenticator).Encoded.Span, extensions, salt);
         })];
     }
 

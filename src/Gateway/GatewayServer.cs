@@ -142,7 +142,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
         _owned.Push(spent);
         _replies = new ReplyStore(new MemoryRoom(_options.ReplyMemoryBytes), _options.KeepReplies, _time);
         _owned.Push(_replies);
-        var signatures = new SignatureQueue(_options.SignatureThreads, _options.SignatureQueueLength, maxInline: Environment.ProcessorCount);
+        var signatures = new SignatureQueue(_options.SignatureThreads, _options.SignatureQueueLength, maxInline: Environment.ProcessorCount, _time);
         _owned.Push(signatures);
         var totals = new ChainTotals(database, instance, _time, _log);
         _owned.Push(totals);

@@ -37,7 +37,7 @@ public sealed class FloodTests
         (RedemptionKey redemption, Token token) = Create(key);
 
         // No worker of its own until all wait: the order in which they are taken is then the queue's.
-        await using var queue = new SignatureQueue(workers: 0, capacity: 64, maxInline: 0);
+        await using var queue = new SignatureQueue(workers: 0, capacity: 64, maxInline: 0, TimeProvider.System);
         using var gone = new CancellationTokenSource();
         List<(string Who, Task<SignatureVerdict> Task)> asked = [];
         for (int i = 0; i < 4; i++)
@@ -52,7 +52,7 @@ public sealed class FloodTests
         await gone.CancelAsync();
 
         List<string> order = [];
-        while (queue.TryServeOne())
+        while (queue.TryServe())
         {
             order.AddRange(asked.Where(one => one.Task.IsCompleted && !order.Contains($"{one.Who}{one.Task.Id}")).Select(one => $"{one.Who}{one.Task.Id}"));
         }
@@ -61,7 +61,7 @@ public sealed class FloodTests
         Assert.All(asked, one => Assert.Equal(one.Who == "left" ? SignatureVerdict.Busy : SignatureVerdict.Valid, one.Task.Result));
 
         void Ask(string who, bool isProven, CancellationToken left = default) =>
-            asked.Add((who, queue.VerifyAsync(redemption, token, new Presenter(who, isProven, left)).AsTask()));
+            asked.Add((who, queue.VerifyAsync(redemption, token, null, new Presenter(who, isProven, left)).AsTask()));
     }
 
     [Fact]
@@ -69,14 +69,14 @@ public sealed class FloodTests
     {
         using BlindRsaPrivateKey key = BlindRsaPrivateKey.Generate(2048);
         (RedemptionKey redemption, Token token) = Create(key);
-        await using var queue = new SignatureQueue(workers: 0, capacity: 8, maxInline: 0);
+        await using var queue = new SignatureQueue(workers: 0, capacity: 8, maxInline: 0, TimeProvider.System);
         List<Task<SignatureVerdict>> strangers =
-            [.. Enumerable.Range(0, 20).Select(i => queue.VerifyAsync(redemption, token, new Presenter($"stranger {i}", false, default)).AsTask())];
+            [.. Enumerable.Range(0, 20).Select(i => queue.VerifyAsync(redemption, token, null, new Presenter($"stranger {i}", false, default)).AsTask())];
         Assert.Equal(12, strangers.Count(task => task.IsCompletedSuccessfully && task.Result == SignatureVerdict.Busy));
-        Task<SignatureVerdict> known = queue.VerifyAsync(redemption, token, new Presenter("known", true, default)).AsTask();
-        Assert.True(queue.TryServeOne());
+        Task<SignatureVerdict> known = queue.VerifyAsync(redemption, token, null, new Presenter("known", true, default)).AsTask();
+        Assert.True(queue.TryServe());
         Assert.Equal(SignatureVerdict.Valid, await known);
-        while (queue.TryServeOne())
+        while (queue.TryServe())
         {
         }
 

@@ -7,9 +7,10 @@ namespace Tacit.Gateway.Admission;
 /// <summary>A token that passed every check that costs nothing, with the key that will check its signature. Wiped when the request ends.</summary>
 internal sealed class PresentedToken : IDisposable
 {
-    private PresentedToken(Token token, RedemptionKey key)
+    private PresentedToken(Token token, RedemptionKey key, byte[]? salt)
     {
         Token = token;
+        Salt = salt;
         Key = key;
         Span<byte> id = stackalloc byte[SpendId.SizeInBytes];
         token.SpendId(key.Extensions, id);
@@ -17,6 +18,9 @@ internal sealed class PresentedToken : IDisposable
     }
 
     public Token Token { get; }
+
+    /// <summary>What came beside the token to make it cheap to check; anything, or null.</summary>
+    public byte[]? Salt { get; }
 
     public RedemptionKey Key { get; }
 
@@ -28,7 +32,7 @@ internal sealed class PresentedToken : IDisposable
     /// <summary>
     /// By lookup only: form, key, challenge, extensions. Whether the key's period is right is for the caller to say, because an exchange has another than a prompt.
     /// </summary>
-    public static PresentedToken? Check(ReadOnlySpan<byte> encoded, ReadOnlySpan<byte> extensions, PlanCatalog catalog, out ApiError? error)
+    public static PresentedToken? Check(ReadOnlySpan<byte> encoded, ReadOnlySpan<byte> extensions, byte[]? salt, PlanCatalog catalog, out ApiError? error)
     {
         if (!Token.TryParse(encoded, out Token? token))
         {
@@ -57,7 +61,7 @@ internal sealed class PresentedToken : IDisposable
         }
 
         error = null;
-        return new PresentedToken(token, key);
+        return new PresentedToken(token, key, salt);
     }
 
     /// <summary>Derives what depends on the authenticator, once the signature is known to be right.</summary>

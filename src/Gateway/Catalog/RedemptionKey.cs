@@ -8,6 +8,9 @@ namespace Tacit.Gateway.Catalog;
 /// </summary>
 internal sealed class RedemptionKey
 {
+    private TokenBatchVerifier? _ofProven;
+    private TokenBatchVerifier? _ofOthers;
+
     public required TokenPublicKey PublicKey { get; init; }
 
     public TokenType Type => PublicKey.Type;
@@ -31,6 +34,15 @@ internal sealed class RedemptionKey
 
     /// <summary>Whether its tokens are taken no more because it is forgotten which were spent (<see cref="Admission.ClosedKeys"/>). Set before the catalog is used.</summary>
     public bool IsClosed { get; set; }
+
+    /// <summary>
+    /// Checks tokens of this key together, and knows how many of a kind were false of late; null for 0x0002, whose checks are cheap. Proven connections have one of their
+    /// own, so that a flood does not end batches for them.
+    /// </summary>
+    public TokenBatchVerifier? VerifierFor(bool isProven) =>
+        Type is not TokenType.PartiallyBlindRsa ? null
+        : isProven ? _ofProven ?? Interlocked.CompareExchange(ref _ofProven, new TokenBatchVerifier(PublicKey), null) ?? _ofProven
+        : _ofOthers ?? Interlocked.CompareExchange(ref _ofOthers, new TokenBatchVerifier(PublicKey), null) ?? _ofOthers;
 
     public bool IsLiveAt(DateTimeOffset time) => !IsClosed && time >= NotBefore && time < Deadline;
 

@@ -28,7 +28,7 @@ internal sealed class CancelEndpoint(GatewayParts parts)
             return;
         }
 
-        using PresentedToken? token = PresentedToken.Check(credentials.Token, credentials.Extensions, parts.Catalog, out error);
+        using PresentedToken? token = PresentedToken.Check(credentials.Token, credentials.Extensions, credentials.Salt, parts.Catalog, out error);
         if (token is null)
         {
             await ErrorReply.WriteAsync(context, error!, Routes.TokenUnspent);
@@ -42,7 +42,7 @@ internal sealed class CancelEndpoint(GatewayParts parts)
         }
 
         // Knowing a token's input is not having the token: only the signature proves that.
-        switch (await parts.Signatures.VerifyAsync(token.Key, token.Token, ProvenConnection.Presenter(context)))
+        switch (await parts.Signatures.VerifyAsync(token.Key, token.Token, token.Salt, ProvenConnection.Presenter(context)))
         {
             case SignatureVerdict.Invalid:
                 await parts.Brake.HoldAsync(context.RequestAborted);

@@ -57,7 +57,7 @@ internal sealed class ExchangeEndpoint(GatewayParts parts)
             return;
         }
 
-        using PresentedToken? token = PresentedToken.Check(encodedToken, extensions, catalog, out ApiError? error);
+        using PresentedToken? token = PresentedToken.Check(encodedToken, extensions, null, catalog, out ApiError? error);
         System.Security.Cryptography.CryptographicOperations.ZeroMemory(encodedToken);
         if (token is null || !TokenRequest.TryParse(encodedSuccessor, out TokenRequest? successor))
         {
@@ -172,7 +172,7 @@ internal sealed class ExchangeEndpoint(GatewayParts parts)
     /// <summary>Checks the signature, behind the bounded queue; false if an error was written.</summary>
     private async Task<bool> AcceptAsync(HttpContext context, PresentedToken token)
     {
-        switch (await parts.Signatures.VerifyAsync(token.Key, token.Token, ProvenConnection.Presenter(context)))
+        switch (await parts.Signatures.VerifyAsync(token.Key, token.Token, token.Salt, ProvenConnection.Presenter(context)))
         {
             case SignatureVerdict.Invalid:
                 await parts.Brake.HoldAsync(context.RequestAborted);

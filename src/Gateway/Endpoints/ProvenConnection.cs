@@ -12,7 +12,10 @@ internal static class ProvenConnection
 {
     private static readonly object s_key = new();
 
-    public static Presenter Presenter(HttpContext context) => new(context.Connection.Id, Items(context)?.ContainsKey(s_key) == true, context.RequestAborted);
+    public static Presenter Presenter(HttpContext context) => new(context.Connection.Id, Items(context)?.ContainsKey(s_key) == true, context.RequestAborted)
+    {
+        IsSequential = HttpProtocol.IsHttp11(context.Request.Protocol),
+    };
 
     public static void Remember(HttpContext context)
     {
@@ -21,6 +24,9 @@ internal static class ProvenConnection
             items[s_key] = s_key;
         }
     }
+
+    /// <summary>After a false token, or one that was made dear to check: the connection waits behind the honest ones again.</summary>
+    public static void Forget(HttpContext context) => Items(context)?.Remove(s_key);
 
     private static IDictionary<object, object?>? Items(HttpContext context) => context.Features.Get<IConnectionItemsFeature>()?.Items;
 }

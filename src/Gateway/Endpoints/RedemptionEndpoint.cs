@@ -54,7 +54,7 @@ internal sealed class RedemptionEndpoint
         }
 
         // 1. The token, by lookup. Before the body: a stranger makes us hold nothing.
-        using PresentedToken? token = PresentedToken.Check(credentials.Token, credentials.Extensions, catalog, out error);
+        using PresentedToken? token = PresentedToken.Check(credentials.Token, credentials.Extensions, credentials.Salt, catalog, out error);
         error ??= _parts.CheckLive(token!.Key);
         if (error is not null)
         {
@@ -101,9 +101,11 @@ internal sealed class RedemptionEndpoint
             }
 
             // 4. The signature, behind a bounded queue.
-            switch (await _parts.Signatures.VerifyAsync(token.Key, token.Token, ProvenConnection.Presenter(context)))
+            SignatureVerdict verdict = await _parts.Signatures.VerifyAsync(token.Key, token.Token, token.Salt, ProvenConnection.Presenter(context));
+            switch (verdict)
             {
                 case SignatureVerdict.Invalid:
+                    ProvenConnection.Forget(context);
                     // Held back without what it sent: a flood would otherwise be kept in memory for as long as it is slowed down.
                     body.Dispose();
                     filtered.Dispose();
@@ -119,7 +121,15 @@ internal sealed class RedemptionEndpoint
             }
 
             token.Accept();
-            ProvenConnection.Remember(context);
+            if (verdict == SignatureVerdict.Valid)
+            {
+                ProvenConnection.Remember(context);
+            }
+            else
+            {
+                ProvenConnection.Forget(context);
+            }
+
             byte[] tag = new byte[TokenKeys.RequestTagSizeInBytes];
             TokenKeys.RequestTag(token.PseudorandomKey, "POST"u8, _path, body.WrittenSpan, tag);
             int size = body.WrittenCount;

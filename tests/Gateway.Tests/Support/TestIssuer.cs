@@ -101,14 +101,14 @@ public sealed class TestIssuer : ISigner, IDisposable
         byte[] input = new byte[Token.InputSizeInBytes];
         Token.WriteInput(
             type, nonce ?? RandomNumberGenerator.GetBytes(32), TokenChallenge.ForGateway(type, Name, gateway).Digest(), planKey.TokenKeyId, input);
-        (BlindingState state, byte[] blinded) = Blind(type, spki, planKey, input);
+        (BlindingState state, byte[] blinded, byte[] salt) = Blind(type, spki, planKey, input);
         using (state)
         {
             byte[] signature = new byte[256];
             Assert.Equal(BlindSignStatus.Success, SignerOf(planKey.TokenKeyId, planKey.Extensions).BlindSign(blinded, signature));
             byte[] authenticator = new byte[256];
             Assert.True(state.TryFinalize(signature, authenticator));
-            return new TestToken(Token.Create(input, authenticator), planKey.Extensions);
+            return new TestToken(Token.Create(input, authenticator), planKey.Extensions) { Salt = type == TokenType.PartiallyBlindRsa ? salt : null };
         }
     }
 
@@ -120,7 +120,7 @@ public sealed class TestIssuer : ISigner, IDisposable
         byte[] input = new byte[Token.InputSizeInBytes];
         Token.WriteInput(
             plan.Plan.TokenType, RandomNumberGenerator.GetBytes(32), TokenChallenge.ForGateway(plan.Plan.TokenType, Name, GatewayName).Digest(), planKey.TokenKeyId, input);
-        (BlindingState state, byte[] blinded) = Blind(plan.Plan.TokenType, spki, planKey, input);
+        (BlindingState state, byte[] blinded, _) = Blind(plan.Plan.TokenType, spki, planKey, input);
         return (
             TokenRequest.Create(plan.Plan.TokenType, planKey.TokenKeyId[^1], blinded, planKey.Extensions),
             signature =>
@@ -159,16 +159,19 @@ public sealed class TestIssuer : ISigner, IDisposable
 
     public void Dispose() => _directoryKey.Dispose();
 
-    private static (BlindingState State, byte[] Blinded) Blind(TokenType type, byte[] spki, PlanKey planKey, byte[] input)
+    private static (BlindingState State, byte[] Blinded, byte[] Salt) Blind(TokenType type, byte[] spki, PlanKey planKey, byte[] input)
     {
         byte[] blinded = new byte[256];
+        byte[] salt = new byte[TokenTypes.SaltSizeInBytes];
+        byte[] seed = RandomNumberGenerator.GetBytes(BlindRsaPublicKey.SeedSizeInBytes);
+        BlindRsaPublicKey.DeriveSalt(seed, salt);
         if (type == TokenType.BlindRsa)
         {
-            return (BlindRsaPublicKey.ImportSubjectPublicKeyInfo(spki).Blind(BlindRsaVariant.DeterministicPss, input, blinded), blinded);
+            return (BlindRsaPublicKey.ImportSubjectPublicKeyInfo(spki).Blind(BlindRsaVariant.DeterministicPss, input, seed, blinded), blinded, salt);
         }
 
         using PartiallyBlindRsaPublicKey key = PartiallyBlindRsaPublicKey.ImportSubjectPublicKeyInfo(spki);
-        return (key.DeriveKey(planKey.Extensions).Blind(BlindRsaVariant.DeterministicPss, input, blinded), blinded);
+        return (key.DeriveKey(planKey.Extensions).Blind(BlindRsaVariant.DeterministicPss, input, seed, blinded), blinded, salt);
     }
 
     private static IEnumerable<BlindRsaPrivateKey> MakeKeys(int count)
@@ -190,7 +193,10 @@ public sealed class TestIssuer : ISigner, IDisposable
 /// <summary>A token with its extensions, ready for a header.</summary>
 public sealed record TestToken(Token Token, byte[]? Extensions)
 {
-    public string Header => PrivateTokenHeader.FormatAuthorization(Token.Encoded.Span, Extensions);
+    /// <summary>What goes beside the token; null: nothing.</summary>
+    public byte[]? Salt { get; init; }
+
+    public string Header => PrivateTokenHeader.FormatAuthorization(Token.Encoded.Span, Extensions, Salt);
 
     public TestToken With(Action<byte[]> change)
     {
