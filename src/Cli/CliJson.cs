@@ -4,6 +4,7 @@ using Tacit.Cli.Demo;
 using Tacit.Cli.Doctor;
 using Tacit.Cli.Roles;
 using Tacit.Client;
+using Tacit.Gateway.Chains;
 using Tacit.Issuer;
 
 namespace Tacit.Cli;
@@ -28,4 +29,6 @@ namespace Tacit.Cli;
 [JsonSerializable(typeof(Answer))]
 [JsonSerializable(typeof(DemoResult))]
 [JsonSerializable(typeof(StatusReport))]
+[JsonSerializable(typeof(GatewayTotals))]
+[JsonSerializable(typeof(Reconciliation))]
 internal sealed partial class CliJson : JsonSerializerContext;

@@ -54,8 +54,12 @@ internal static class CommandLine
         root.Add(DirectoryCommands.Keys(terminal, flags));
         root.Add(AppRole.Create(terminal, flags));
         root.Add(IssuerCommands.AddTo(ServerRoles.Issuer(terminal, flags), terminal, flags));
-        root.Add(ServerRoles.Signer(terminal, flags));
-        root.Add(ServerRoles.Gateway(terminal, flags));
+        Command signer = ServerRoles.Signer(terminal, flags);
+        signer.Add(TotalsCommands.Signer(terminal, flags));
+        root.Add(signer);
+        Command gateway = ServerRoles.Gateway(terminal, flags);
+        gateway.Add(TotalsCommands.Gateway(terminal, flags));
+        root.Add(gateway);
         root.Add(VoucherCommand.Create(terminal, flags));
         root.Add(BackupCommands.Backup(terminal, flags));
         root.Add(BackupCommands.Restore(terminal, flags));

@@ -20,6 +20,9 @@ namespace Tacit.Gateway;
 /// </summary>
 public sealed partial class GatewayServer : IAsyncDisposable
 {
+    /// <summary>The name of the role, of its management socket and of its section of settings.</summary>
+    public const string Role = "gateway";
+
     private readonly GatewayOptions _options;
     private readonly TimeProvider _time;
     private readonly ILogger _log;
@@ -169,7 +172,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
         _web = await WebServer.StartAsync(
             new WebServerOptions
             {
-                Role = "gateway",
+                Role = Role,
                 Listen = _options.Listen,
                 Tls = _options.Tls,
                 Drain = _drain,
@@ -190,6 +193,8 @@ public sealed partial class GatewayServer : IAsyncDisposable
             database, instance, _options.InstanceAddress ?? _web.Address.ToString(), _time, _log, cancellationToken);
         _owned.Push(lease);
         health.AddCheck("instance lease", () => lease.IsHeld);
+        _owned.Push(await ManagementSocket.StartAsync(
+            _options.DataDirectory, Role, new GatewayManagement(totals).Map, health, _time, loggers, cancellationToken));
         LogStarted(_log, _options.Name, _web.Address);
     }
 

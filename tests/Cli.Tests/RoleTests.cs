@@ -9,7 +9,8 @@ public sealed class RoleTests
 {
     private const string Plans = """
         [ { "Id": "chat", "Models": ["tacit-demo"], "MaxInputBytes": 262144, "MaxOutputTokens": 4096, "Price": 1, "Period": "month" },
-          { "id": "chat-large", "models": ["tacit-demo"], "maxInputBytes": 1048576, "maxOutputTokens": 32768, "price": 4, "period": "month", "tokenType": "0xDA7A" } ]
+          { "id": "chat-large", "models": ["tacit-demo"], "maxInputBytes": 1048576, "maxOutputTokens": 32768, "price": 4, "period": "month", "tokenType": "0xDA7A" },
+          { "id": "monthly", "kind": "subscription", "models": ["tacit-demo"], "maxInputBytes": 262144, "maxOutputTokens": 4096, "price": 10, "period": "month", "tokenType": "0xDA7A" } ]
         """;
 
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
@@ -57,6 +58,28 @@ public sealed class RoleTests
             ["wallet", "restore", "--seed", "file:" + folder["seed.txt"], "--account", "file:" + folder["account.txt"], "--issuer", issuerUrl, "--directory-key", directoryKey, "--json", "--data", folder["other"]]);
         Assert.Equal(7, restored.GetProperty("tokens").GetInt32());
         Assert.Equal(ExitCode.Fine, (await Cli.RunAsync("ask", "Hello again", "--data", folder["other"])).Code);
+
+        // A subscription, two questions on its chain, and the counters of both sides agree.
+        Assert.Equal(ExitCode.Fine, (await Cli.RunAsync(["wallet", "subscribe", "monthly", .. user])).Code);
+        for (int i = 0; i < 2; i++)
+        {
+            Outcome chained = await Cli.RunAsync(["ask", "Hello", .. user]);
+            Assert.Contains("plan: monthly\n", chained.Out, StringComparison.Ordinal);
+        }
+        Outcome gatewayTotals = await Cli.RunAsync("gateway", "totals", "--json", "--data", folder["gateway"]);
+        await File.WriteAllTextAsync(folder["gateway-totals.json"], gatewayTotals.Out, Ct);
+        JsonElement spent = Assert.Single(JsonDocument.Parse(gatewayTotals.Out).RootElement.GetProperty("plans").EnumerateArray());
+        Assert.Equal(("monthly", 2, 2), (spent.GetProperty("plan").GetString(), spent.GetProperty("spent").GetInt32(), spent.GetProperty("renewed").GetInt32()));
+        string[] totals = ["signer", "totals", "--data", folder["signer"], "--gateways", folder["gateway-totals.json"]];
+        JsonElement signed = Assert.Single(
+            (await RunningRoleTests.JsonAsync([.. totals, "--json"])).GetProperty("plans").EnumerateArray(), plan => plan.GetProperty("plan").GetString() == "monthly");
+        Assert.Equal((2, 0), (signed.GetProperty("renewed").GetInt32(), signed.GetProperty("unexplained").GetInt32()));
+
+        // Somebody else who has the internal key shows.
+        await File.WriteAllTextAsync(folder["gateway-totals.json"], gatewayTotals.Out.Replace("\"spent\": 2", "\"spent\": 1", StringComparison.Ordinal), Ct);
+        Outcome surplus = await Cli.RunAsync(totals);
+        Assert.Equal(ExitCode.Failed, surplus.Code);
+        Assert.Contains("1 renewals of monthly", surplus.Error, StringComparison.Ordinal);
 
         // The app as a process, found by its folder, with another wallet's commands going through it.
         await using Role app = await Role.StartAsync(["app", "--listen", string.Create(CultureInfo.InvariantCulture, $"127.0.0.1:{port}"), .. user]);

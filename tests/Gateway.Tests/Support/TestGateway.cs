@@ -132,7 +132,8 @@ public sealed class TestGateway : IAsyncDisposable
     {
         string dead = _folder;
         _folder = Directory.CreateTempSubdirectory("tacit-gateway-").FullName;
-        foreach (string file in Directory.GetFiles(dead).Where(file => !file.EndsWith(".lock", StringComparison.Ordinal) && !file.EndsWith("-shm", StringComparison.Ordinal)))
+        foreach (string file in Directory.GetFiles(dead).Where(file => !file.EndsWith(".lock", StringComparison.Ordinal) && !file.EndsWith("-shm", StringComparison.Ordinal)
+            && !file.EndsWith(".sock", StringComparison.Ordinal)))
         {
             File.Copy(file, Path.Combine(_folder, Path.GetFileName(file)));
         }
