@@ -6,6 +6,7 @@ using Tacit.Cli.Roles;
 using Tacit.Client;
 using Tacit.Gateway.Chains;
 using Tacit.Issuer;
+using Tacit.Signer;
 
 namespace Tacit.Cli;
 
@@ -30,5 +31,6 @@ namespace Tacit.Cli;
 [JsonSerializable(typeof(DemoResult))]
 [JsonSerializable(typeof(StatusReport))]
 [JsonSerializable(typeof(GatewayTotals))]
+[JsonSerializable(typeof(SignerTotals))]
 [JsonSerializable(typeof(Reconciliation))]
 internal sealed partial class CliJson : JsonSerializerContext;

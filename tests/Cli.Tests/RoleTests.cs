@@ -70,7 +70,9 @@ public sealed class RoleTests
         await File.WriteAllTextAsync(folder["gateway-totals.json"], gatewayTotals.Out, Ct);
         JsonElement spent = Assert.Single(JsonDocument.Parse(gatewayTotals.Out).RootElement.GetProperty("plans").EnumerateArray());
         Assert.Equal(("monthly", 2, 2), (spent.GetProperty("plan").GetString(), spent.GetProperty("spent").GetInt32(), spent.GetProperty("renewed").GetInt32()));
-        string[] totals = ["signer", "totals", "--data", folder["signer"], "--gateways", folder["gateway-totals.json"]];
+        Outcome signerTotals = await Cli.RunAsync("signer", "totals", "--json", "--data", folder["signer"]);
+        await File.WriteAllTextAsync(folder["signer-totals.json"], signerTotals.Out, Ct);
+        string[] totals = ["signer", "totals", "--from", folder["signer-totals.json"], "--gateways", folder["gateway-totals.json"]];
         JsonElement signed = Assert.Single(
             (await RunningRoleTests.JsonAsync([.. totals, "--json"])).GetProperty("plans").EnumerateArray(), plan => plan.GetProperty("plan").GetString() == "monthly");
         Assert.Equal((2, 0), (signed.GetProperty("renewed").GetInt32(), signed.GetProperty("unexplained").GetInt32()));

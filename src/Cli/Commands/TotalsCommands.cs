@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
 using Tacit.Gateway;
 using Tacit.Gateway.Chains;
 using Tacit.Hosting;
@@ -67,12 +68,18 @@ internal static class TotalsCommands
             HelpName = "FILE",
             AllowMultipleArgumentsPerToken = true,
         };
-        Command command = new("totals", "Show how many elements were signed, by plan, period and purpose, and whether gateways had reason to ask (on the signer's machine).") { files, json };
+        Option<FileInfo?> from = new("--from")
+        {
+            Description = "A file with what this command printed with --json, in place of the running signer: taken before the gateways' totals, it makes the comparison exact.",
+            HelpName = "FILE",
+        };
+        Command command = new("totals", "Show how many elements were signed, by plan, period and purpose, and whether gateways had reason to ask (on the signer's machine).") { from, files, json };
         command.SetAction(async (parsed, cancellationToken) =>
         {
             string data = flags.DataFolderOf(parsed);
-            using ManagementClient signer = new(data, SignerServer.Role);
-            SignerTotals totals = await signer.GetAsync("/totals", SignerJson.Default.SignerTotals, cancellationToken);
+            SignerTotals totals = parsed.GetValue(from) is FileInfo file
+                ? await ReadAsync(file, "signer", CliJson.Default.SignerTotals, cancellationToken)
+                : await AskSignerAsync(data, cancellationToken);
             Reconciliation reconciled = Reconciliation.Of(totals, await GatewaysAsync(data, parsed.GetValue(files), cancellationToken));
             if (parsed.GetValue(json))
             {
@@ -84,7 +91,7 @@ internal static class TotalsCommands
             }
             return reconciled.HasUnexplained ? ExitCode.Failed : ExitCode.Fine;
         });
-        return command.WithExamples("tacit signer totals", "tacit signer totals --gateways gateway-1.json gateway-2.json");
+        return command.WithExamples("tacit signer totals", "tacit signer totals --json > signer.json", "tacit signer totals --from signer.json --gateways gateway-1.json gateway-2.json");
     }
 
     private static void Show(Terminal terminal, Reconciliation reconciled)
@@ -110,7 +117,7 @@ internal static class TotalsCommands
             var read = new List<GatewayTotals>();
             foreach (FileInfo file in files)
             {
-                read.Add(await ReadAsync(file, cancellationToken));
+                read.Add(await ReadAsync(file, "gateway", CliJson.Default.GatewayTotals, cancellationToken));
             }
             return read;
         }
@@ -123,16 +130,22 @@ internal static class TotalsCommands
         return await gateway.GetAsync("/totals", GatewayManagementJson.Default.GatewayTotals, cancellationToken);
     }
 
-    private static async Task<GatewayTotals> ReadAsync(FileInfo file, CancellationToken cancellationToken)
+    private static async Task<SignerTotals> AskSignerAsync(string data, CancellationToken cancellationToken)
+    {
+        using ManagementClient signer = new(data, SignerServer.Role);
+        return await signer.GetAsync("/totals", SignerJson.Default.SignerTotals, cancellationToken);
+    }
+
+    private static async Task<T> ReadAsync<T>(FileInfo file, string role, JsonTypeInfo<T> type, CancellationToken cancellationToken)
+        where T : class
     {
         try
         {
-            return JsonSerializer.Deserialize(await File.ReadAllBytesAsync(file.FullName, cancellationToken), CliJson.Default.GatewayTotals)
-                ?? throw new JsonException("null");
+            return JsonSerializer.Deserialize(await File.ReadAllBytesAsync(file.FullName, cancellationToken), type) ?? throw new JsonException("null");
         }
         catch (Exception e) when (e is JsonException or IOException or UnauthorizedAccessException)
         {
-            throw new CommandException($"{file.Name} cannot be read as what `tacit gateway totals --json` prints.");
+            throw new CommandException($"{file.Name} cannot be read as what `tacit {role} totals --json` prints.");
         }
     }
 
