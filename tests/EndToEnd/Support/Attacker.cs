@@ -109,6 +109,45 @@ internal sealed class Attacker : IDisposable
         return (int)response.StatusCode;
     }
 
+    /// <summary>Presents a chain token with a body that no one has sent before and this successor; the status, and the next token where there is one.</summary>
+    public async Task<(int Status, Token? Next)> ChainAsync(Token token, string plan, TokenIssuance successor)
+    {
+        using var message = new HttpRequestMessage(HttpMethod.Post, new Uri(_system.Gateway.Address, Routes.ChatCompletions))
+        {
+            Content = new ByteArrayContent(Encoding.UTF8.GetBytes(
+                $$"""{"model":"{{WholeSystem.Model}}","messages":[{"role":"user","content":"body {{Interlocked.Increment(ref _bodies)}}"}]}""")),
+        };
+        message.Content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
+        message.Headers.TryAddWithoutValidation("Authorization", PrivateTokenHeader.FormatAuthorization(token.Encoded.Span, ExtensionsOf(plan)));
+        message.Headers.Add(Routes.SuccessorHeader, ChainHeaders.FormatSuccessor(successor.Request));
+        using HttpResponseMessage response = await _http.SendAsync(message, CancellationToken.None);
+        await response.Content.ReadAsByteArrayAsync();
+        if ((int)response.StatusCode == 200)
+        {
+            Interlocked.Increment(ref _answered);
+        }
+
+        Token? next = response.TrailingHeaders.TryGetValues(Routes.RenewalTrailer, out IEnumerable<string>? values)
+            && ChainHeaders.TryParseRenewal(values.Single(), out byte[]? signature) && successor.TryFinalize(signature, out Token? made)
+                ? made
+                : null;
+        return ((int)response.StatusCode, next);
+    }
+
+    /// <summary>Asks for the renewal of a chain token; the signature, or null where the gateway refuses.</summary>
+    public async Task<byte[]?> RenewAsync(Token token, string plan, TokenRequest successor, byte[]? extensions = null)
+    {
+        using var message = new HttpRequestMessage(HttpMethod.Post, new Uri(_system.Gateway.Address, Routes.Exchange))
+        {
+            Content = new ByteArrayContent(JsonSerializer.SerializeToUtf8Bytes(
+                ExchangeRequest.Create(token, extensions ?? ExtensionsOf(plan), successor), GatewayJson.Default.ExchangeRequest)),
+        };
+        message.Content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
+        using HttpResponseMessage response = await _http.SendAsync(message, CancellationToken.None);
+        byte[] body = await response.Content.ReadAsByteArrayAsync();
+        return (int)response.StatusCode == 200 && JsonSerializer.Deserialize(body, GatewayJson.Default.ExchangeResponse)!.TryDecode(out byte[]? signature) ? signature : null;
+    }
+
     public Task<int> RedeemAsync(Token token, string plan) => RedeemAsync(token.Encoded, ExtensionsOf(plan));
 
     public byte[]? ExtensionsOf(string plan) => Directory.FindPlan(plan)!.Keys[0].Extensions;

@@ -42,6 +42,13 @@ public sealed class WholeSystem : IAsyncDisposable
         TokenType = TokenType.PartiallyBlindRsa,
     };
 
+    /// <summary>A subscription of two chains.</summary>
+    public static Plan Monthly { get; } = new()
+    {
+        Id = "monthly", Kind = PlanKind.Subscription, Models = [Model], MaxInputBytes = 64 * 1024, MaxOutputTokens = 4096, Price = new Credits(100), Period = PeriodKind.Month,
+        TokenType = TokenType.PartiallyBlindRsa, Concurrency = 2,
+    };
+
     /// <summary>Everything that every part logged, down to the finest level.</summary>
     public CapturedLog Log { get; } = new();
 
