@@ -322,5 +322,5 @@ internal sealed class RedemptionEndpoint
             context, error, tokenState, error.Status == StatusCodes.Status401Unauthorized ? catalog.Challenges(_parts.Time.GetUtcNow()) : default);
 
     private static int InitialBufferSize(HttpRequest request, Plan plan) =>
-        (int)Math.Clamp(request.ContentLength ?? 4096, 1024, Math.Min(plan.MaxInputBytes, MaxUncounted));
+        (int)Math.Min(Math.Max(request.ContentLength ?? 4096, 1024), Math.Min(plan.MaxInputBytes, MaxUncounted));
 }
