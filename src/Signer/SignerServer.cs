@@ -123,9 +123,14 @@ public sealed class SignerServer : IAsyncDisposable
                 Tls = options.Tls,
                 Drain = _drain,
             },
-            routes => InternalChannel.Map(
-                routes, InternalPath, _internalKey, SignerWire.MaxRequestSizeInBytes,
-                (request, cancelled) => SignerWire.DispatchAsync(request, _service, cancelled)),
+            routes =>
+            {
+                // For who looks after containers; it tells a stranger that a signer is here, which the port does, too.
+                health.Map(routes);
+                InternalChannel.Map(
+                    routes, InternalPath, _internalKey, SignerWire.MaxRequestSizeInBytes,
+                    (request, cancelled) => SignerWire.DispatchAsync(request, _service, cancelled));
+            },
             time, loggers, cancellationToken);
     }
 

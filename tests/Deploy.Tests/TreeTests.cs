@@ -1,0 +1,91 @@
+using System.Text.Json;
+using YamlDotNet.RepresentationModel;
+
+namespace Tacit.Deploy.Tests;
+
+/// <summary>Scripts that no test runs whole, units, workflows and example settings: at least they are what they say they are.</summary>
+public sealed class TreeTests : IDisposable
+{
+    private readonly Script _script = new();
+
+    private static IEnumerable<string> Scripts => Directory.EnumerateFiles(Path.Combine(Script.Root, "deploy"), "*.sh", SearchOption.AllDirectories)
+        .Concat(Directory.EnumerateFiles(Path.Combine(Script.Root, "build"), "*.sh"))
+        .Concat(((string[])["postinst", "prerm", "postrm"]).Select(name => Path.Combine(Script.Root, "deploy/debian", name)));
+
+    public void Dispose() => _script.Dispose();
+
+    [Fact]
+    public async Task Scripts_parse_and_can_be_run()
+    {
+        foreach (string script in Scripts)
+        {
+            string shell = File.ReadLines(script).First().Contains("bash", StringComparison.Ordinal) ? "bash" : "sh";
+            Outcome outcome = await _script.ExecuteAsync(shell, "-n", script);
+            Assert.True(outcome.Code == 0, outcome.Error);
+            Assert.True((File.GetUnixFileMode(script) & UnixFileMode.UserExecute) != 0, script);
+        }
+    }
+
+    [Fact]
+    public async Task Scripts_please_shellcheck()
+    {
+        Assert.SkipUnless(Script.HasTool("shellcheck"), "shellcheck is not installed");
+        Outcome outcome = await _script.ExecuteAsync("shellcheck", [.. Scripts.Where(script => Path.GetRelativePath(Script.Root, script).StartsWith("deploy", StringComparison.Ordinal))]);
+        Assert.True(outcome.Code == 0, outcome.Out);
+    }
+
+    [Fact]
+    public async Task Units_run_each_role_as_its_own_user_on_its_own_folder()
+    {
+        foreach (string role in (string[])["signer", "issuer", "gateway"])
+        {
+            string path = Path.Combine(Script.Root, "deploy/debian", $"tacit-{role}.service");
+            string[] unit = await File.ReadAllLinesAsync(path, TestContext.Current.CancellationToken);
+            Assert.Contains($"User=tacit-{role}", unit);
+            Assert.Contains($"StateDirectory=tacit/{role}", unit);
+            Assert.Contains($"ExecStart=/usr/bin/tacit {role} --config /etc/tacit/{role}.json --data /var/lib/tacit/{role}", unit);
+            Assert.Contains("LimitCORE=0", unit);
+        }
+    }
+
+    [Theory]
+    [InlineData("deploy/settings")]
+    [InlineData("deploy/docker/settings")]
+    public void Example_settings_sell_and_sign_the_same_plans_under_the_same_names(string folder)
+    {
+        JsonElement signer = Read("signer"), issuer = Read("issuer"), gateway = Read("gateway");
+        Assert.Equal(signer.GetProperty("Plans").GetRawText(), issuer.GetProperty("Plans").GetRawText());
+        Assert.Equal(gateway.GetProperty("Name").GetString(), issuer.GetProperty("Gateways")[0].GetProperty("Name").GetString());
+        Assert.Equal(issuer.GetProperty("Signer").GetProperty("Address").GetString(), gateway.GetProperty("Signer").GetProperty("Address").GetString());
+
+        JsonElement Read(string role) => JsonDocument.Parse(
+            File.ReadAllText(Path.Combine(Script.Root, folder, role + ".json")), new JsonDocumentOptions { CommentHandling = JsonCommentHandling.Skip }).RootElement;
+    }
+
+    [Fact]
+    public void Workflows_have_jobs_that_run_scripts_of_this_tree()
+    {
+        foreach (string path in Directory.EnumerateFiles(Path.Combine(Script.Root, ".github/workflows"), "*.yml"))
+        {
+            var stream = new YamlStream();
+            using StreamReader reader = new(path);
+            stream.Load(reader);
+            YamlMappingNode workflow = (YamlMappingNode)stream.Documents[0].RootNode;
+            Assert.Contains("permissions", workflow.Children.Keys.Select(key => key.ToString()));
+            foreach (YamlMappingNode job in ((YamlMappingNode)workflow["jobs"]).Children.Values.Cast<YamlMappingNode>())
+            {
+                Assert.Contains("timeout-minutes", job.Children.Keys.Select(key => key.ToString()));
+                foreach (string run in ((YamlSequenceNode)job["steps"]).Cast<YamlMappingNode>()
+                    .Select(step => step.Children.TryGetValue("run", out YamlNode? text) ? text.ToString() : ""))
+                {
+                    // What comes from outside goes through the environment, never into the text of a script.
+                    Assert.DoesNotContain("${{", run, StringComparison.Ordinal);
+                    foreach (string word in run.Split([' ', '\n', '"'], StringSplitOptions.RemoveEmptyEntries).Where(word => word.StartsWith("deploy/", StringComparison.Ordinal)))
+                    {
+                        Assert.True(File.Exists(Path.Combine(Script.Root, word)), $"{path}: {word}");
+                    }
+                }
+            }
+        }
+    }
+}
