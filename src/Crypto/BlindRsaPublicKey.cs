@@ -245,7 +245,7 @@ public sealed class BlindRsaPublicKey : IDisposable
     {
         if (_messagePrefix.Length == 0)
         {
-            SHA384.HashData(preparedMessage, hash);
+            ShortDigest.Sha384(preparedMessage, hash);
             return;
         }
 
@@ -255,7 +255,7 @@ public sealed class BlindRsaPublicKey : IDisposable
         message = message[..length];
         _messagePrefix.CopyTo(message);
         preparedMessage.CopyTo(message[_messagePrefix.Length..]);
-        SHA384.HashData(message, hash);
+        ShortDigest.Sha384(message, hash);
         CryptographicOperations.ZeroMemory(message);
         if (rented is not null)
         {

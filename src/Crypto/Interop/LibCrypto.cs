@@ -171,6 +171,32 @@ internal static partial class LibCrypto
         BigNum result2, BigNum a2, BigNum exponent2, BigNum modulus2, Montgomery montgomery2,
         BigNumContext context);
 
+    // ---- digests with their state in the caller's memory, for short messages -------------------------------------------------------
+
+    [LibraryImport(Name)]
+    [SuppressGCTransition]
+    internal static unsafe partial int SHA256_Init(void* state);
+
+    [LibraryImport(Name)]
+    [SuppressGCTransition]
+    internal static unsafe partial int SHA256_Update(void* state, byte* bytes, nuint length);
+
+    [LibraryImport(Name)]
+    [SuppressGCTransition]
+    internal static unsafe partial int SHA256_Final(byte* hash, void* state);
+
+    [LibraryImport(Name)]
+    [SuppressGCTransition]
+    internal static unsafe partial int SHA384_Init(void* state);
+
+    [LibraryImport(Name)]
+    [SuppressGCTransition]
+    internal static unsafe partial int SHA384_Update(void* state, byte* bytes, nuint length);
+
+    [LibraryImport(Name)]
+    [SuppressGCTransition]
+    internal static unsafe partial int SHA384_Final(byte* hash, void* state);
+
     // ---- EVP keys ------------------------------------------------------------------------------------------------------------------
 
     [LibraryImport(Name, StringMarshalling = StringMarshalling.Utf8)]

@@ -64,7 +64,7 @@ internal static class EmsaPss
         input[..8].Clear();
         messageHash.CopyTo(input[8..]);
         salt.CopyTo(input[(8 + HashSize)..]);
-        SHA384.HashData(input, hash);
+        ShortDigest.Sha384(input, hash);
         CryptographicOperations.ZeroMemory(input);
     }
 
@@ -77,7 +77,7 @@ internal static class EmsaPss
         for (uint counter = 0; !block.IsEmpty; counter++)
         {
             BinaryPrimitives.WriteUInt32BigEndian(input[HashSize..], counter);
-            SHA384.HashData(input, mask);
+            ShortDigest.Sha384(input, mask);
             int length = Math.Min(mask.Length, block.Length);
             for (int i = 0; i < length; i++)
             {

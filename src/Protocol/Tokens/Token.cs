@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Diagnostics.CodeAnalysis;
 using System.Security.Cryptography;
+using Tacit.Crypto;
 
 namespace Tacit.Protocol;
 
@@ -106,7 +107,7 @@ public sealed class Token : IDisposable
         Span<byte> input = stackalloc byte[InputSizeInBytes + extensions.Length];
         TokenInput.CopyTo(input);
         extensions.CopyTo(input[InputSizeInBytes..]);
-        SHA256.HashData(input, spendId);
+        ShortDigest.Sha256(input, spendId);
     }
 
     public void Dispose() => CryptographicOperations.ZeroMemory(_bytes);
