@@ -14,6 +14,9 @@ internal sealed class SqliteSession : TransactionSession
     private long _uses;
     private bool _disposed;
 
+    /// <summary>Whether the transaction is one work, which then needs no savepoint.</summary>
+    private bool _alone;
+
     private SqliteSession(string path, sqlite3 handle, bool canWrite)
     {
         _path = path;
@@ -66,7 +69,11 @@ internal sealed class SqliteSession : TransactionSession
         : SqliteErrors.Create(code, Handle, _path);
 
     // IMMEDIATE: the lock is taken here, not in the middle of the first work.
-    internal override void Begin(int works) => Execute(_canWrite ? "BEGIN IMMEDIATE" : "BEGIN");
+    internal override void Begin(int works)
+    {
+        _alone = works == 1;
+        Execute(_canWrite ? "BEGIN IMMEDIATE" : "BEGIN");
+    }
 
     internal override void Commit() => Execute("COMMIT");
 
@@ -79,12 +86,32 @@ internal sealed class SqliteSession : TransactionSession
         }
     }
 
-    internal override void BeginWork() => Execute("SAVEPOINT work");
+    // Under a savepoint SQLite keeps a copy of every page that is written, and most transactions are one work: the spends of all who wait.
+    internal override void BeginWork()
+    {
+        if (!_alone)
+        {
+            Execute("SAVEPOINT work");
+        }
+    }
 
-    internal override void EndWork() => Execute("RELEASE work");
+    internal override void EndWork()
+    {
+        if (!_alone)
+        {
+            Execute("RELEASE work");
+        }
+    }
 
     internal override void RollbackWork()
     {
+        if (_alone)
+        {
+            Rollback();
+            Begin(works: 1);
+            return;
+        }
+
         Execute("ROLLBACK TO work");
         Execute("RELEASE work");
     }
