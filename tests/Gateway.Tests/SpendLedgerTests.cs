@@ -19,19 +19,26 @@ public class SpendLedgerTests : IAsyncLifetime
     private readonly byte[] _tag = RandomNumberGenerator.GetBytes(TokenKeys.RequestTagSizeInBytes);
     private readonly SpendId _id = new(RandomNumberGenerator.GetBytes(SpendId.SizeInBytes));
     private Database _database = null!;
+    private Database _otherDatabase = null!;
     private SpendLedger _hereLedger = null!;
     private SpendLedger _thereLedger = null!;
+
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
     public async ValueTask InitializeAsync()
     {
         RoleDatabase role = await RoleDatabase.CreateAsync(Path.Combine(_folder, "database"));
         _database = await role.OpenAsync(Path.Combine(_folder, "gateway.db"), SpendTables.Migrations, _time, serializable: false);
-        _hereLedger = await OpenAsync(s_here);
-        _thereLedger = await OpenAsync(s_there);
+
+        // A file has one owner, so two instances on SQLite are two ledgers on one connection; on PostgreSQL each has its own.
+        _otherDatabase = RoleDatabase.IsPostgres ? await role.OpenAsync("", SpendTables.Migrations, _time, serializable: false) : _database;
+        (_hereLedger, _thereLedger) = (new SpendLedger(_database, s_here, _time), new SpendLedger(_otherDatabase, s_there, _time));
+        await Task.WhenAll(OpenAsync(_hereLedger), OpenAsync(_thereLedger));
     }
 
     public async ValueTask DisposeAsync()
     {
+        await _otherDatabase.DisposeAsync();
         await _database.DisposeAsync();
         Directory.Delete(_folder, recursive: true);
     }
@@ -40,7 +47,7 @@ public class SpendLedgerTests : IAsyncLifetime
     public async Task Request_in_flight_at_a_live_instance_is_left_to_it_and_taken_over_when_its_lease_is_over()
     {
         await using InstanceLease lease = await InstanceLease.AcquireAsync(
-            _database, s_there, "http://there:8226/", _time, NullLogger.Instance, TestContext.Current.CancellationToken);
+            _database, s_there, "http://there:8226/", _time, NullLogger.Instance, Ct);
         SpendDecision first = await _thereLedger.SpendAsync(s_deadline, _id, _tag);
         Assert.Equal(SpendVerdict.Granted, first.Verdict);
 
@@ -52,11 +59,11 @@ public class SpendLedgerTests : IAsyncLifetime
         Assert.Equal((SpendVerdict.Granted, 1), (taken.Verdict, taken.Claim.Takeovers));
 
         // The one that was thought dead can no longer end what is not its own.
-        Assert.NotEqual(ReturnOutcome.Returned, await _thereLedger.ReturnAsync(first.Claim, TestContext.Current.CancellationToken));
-        await _thereLedger.FinishAsync([first.Claim], TestContext.Current.CancellationToken);
+        Assert.NotEqual(ReturnOutcome.Returned, await _thereLedger.ReturnAsync(first.Claim, Ct));
+        await _thereLedger.FinishAsync([first.Claim], Ct);
         SpendDecision again = await _hereLedger.SpendAsync(s_deadline, _id, _tag);
         Assert.Equal((SpendVerdict.Granted, 2), (again.Verdict, again.Claim.Takeovers));
-        await _hereLedger.FinishAsync([taken.Claim], TestContext.Current.CancellationToken);
+        await _hereLedger.FinishAsync([taken.Claim], Ct);
         Assert.Equal(SpendVerdict.ReplyGone, (await _hereLedger.SpendAsync(s_deadline, _id, _tag)).Verdict);
     }
 
@@ -73,22 +80,22 @@ public class SpendLedgerTests : IAsyncLifetime
     public async Task Claim_from_before_a_return_cannot_end_the_row_that_is_used_again()
     {
         SpendDecision first = await _hereLedger.SpendAsync(s_deadline, _id, _tag);
-        Assert.Equal(ReturnOutcome.Returned, await _hereLedger.ReturnAsync(first.Claim, TestContext.Current.CancellationToken));
+        Assert.Equal(ReturnOutcome.Returned, await _hereLedger.ReturnAsync(first.Claim, Ct));
         byte[] otherTag = RandomNumberGenerator.GetBytes(TokenKeys.RequestTagSizeInBytes);
         SpendDecision second = await _hereLedger.SpendAsync(s_deadline, _id, otherTag);
         Assert.Equal((SpendVerdict.Granted, 1), (second.Verdict, second.Claim.Returns));
 
-        await _hereLedger.FinishAsync([first.Claim], TestContext.Current.CancellationToken);
-        Assert.Equal(ReturnOutcome.Spent, await _hereLedger.ReturnAsync(first.Claim, TestContext.Current.CancellationToken));
-        Assert.Equal(ReturnOutcome.Returned, await _hereLedger.ReturnAsync(second.Claim, TestContext.Current.CancellationToken));
+        await _hereLedger.FinishAsync([first.Claim], Ct);
+        Assert.Equal(ReturnOutcome.Spent, await _hereLedger.ReturnAsync(first.Claim, Ct));
+        Assert.Equal(ReturnOutcome.Returned, await _hereLedger.ReturnAsync(second.Claim, Ct));
     }
 
     [Fact]
     public async Task Spend_in_a_period_that_is_dropped_meanwhile_fails_alone()
     {
         DateTimeOffset other = s_deadline.AddMonths(1);
-        await _hereLedger.OpenPeriodsAsync([other], TestContext.Current.CancellationToken);
-        Task dropping = _hereLedger.DropPeriodsAsync(deadline => deadline == s_deadline, TestContext.Current.CancellationToken);
+        await _hereLedger.OpenPeriodsAsync([other], Ct);
+        Task dropping = _hereLedger.DropPeriodsAsync(deadline => deadline == s_deadline, Ct);
         Task<SpendDecision> late = _hereLedger.SpendAsync(s_deadline, _id, _tag);
         Task<SpendDecision> well = _hereLedger.SpendAsync(other, _id, _tag);
         await dropping;
@@ -107,11 +114,74 @@ public class SpendLedgerTests : IAsyncLifetime
         }
     }
 
-    private async Task<SpendLedger> OpenAsync(byte[] instance)
+    [Fact]
+    public async Task Every_token_of_many_is_granted_once_by_two_instances_that_get_all_of_them_in_different_order()
     {
-        var ledger = new SpendLedger(_database, instance, _time);
-        await ledger.LoadAsync(TestContext.Current.CancellationToken);
-        await ledger.OpenPeriodsAsync([s_deadline], TestContext.Current.CancellationToken);
-        return ledger;
+        SpendId[] ids = [.. Enumerable.Range(0, 300).Select(_ => new SpendId(RandomNumberGenerator.GetBytes(SpendId.SizeInBytes)))];
+        Task<SpendDecision>[] here = [.. ids.Select(id => Task.Run(() => _hereLedger.SpendAsync(s_deadline, id, RandomNumberGenerator.GetBytes(TokenKeys.RequestTagSizeInBytes))))];
+        Task<SpendDecision>[] there = [.. ids.Reverse().Select(id => Task.Run(() => _thereLedger.SpendAsync(s_deadline, id, RandomNumberGenerator.GetBytes(TokenKeys.RequestTagSizeInBytes))))];
+        SpendDecision[] fromHere = await Task.WhenAll(here);
+        SpendDecision[] fromThere = [.. (await Task.WhenAll(there)).Reverse()];
+        Assert.All(fromHere.Zip(fromThere), pair => Assert.Equal(
+            [SpendVerdict.Granted, SpendVerdict.OtherRequest], new[] { pair.First.Verdict, pair.Second.Verdict }.Order()));
+    }
+
+    [Fact]
+    public async Task Period_that_another_instance_dropped_is_over_here_too_and_never_opened_again()
+    {
+        SpendDecision before = await _hereLedger.SpendAsync(s_deadline, _id, _tag);
+        await _thereLedger.DropPeriodsAsync(_ => true, Ct);
+        Assert.Equal(SpendVerdict.Granted, before.Verdict);
+        Assert.True(_hereLedger.IsOpen(s_deadline));
+        SpendId next = new(RandomNumberGenerator.GetBytes(SpendId.SizeInBytes));
+        await _hereLedger.FinishAsync([before.Claim], Ct);
+        Assert.Equal(SpendVerdict.PeriodOver, (await _hereLedger.SpendAsync(s_deadline, next, _tag)).Verdict);
+        Assert.Equal(SpendVerdict.PeriodOver, await _hereLedger.SpendForExchangeAsync(s_deadline, next, _tag, Ct));
+        Assert.False(await _hereLedger.IsExchangedAsync(s_deadline, next, _tag, Ct));
+        Assert.Equal(ReturnOutcome.Spent, await _hereLedger.ReturnAsync(before.Claim, Ct));
+        foreach (SpendLedger ledger in (SpendLedger[])[_hereLedger, _thereLedger, new SpendLedger(_database, s_here, _time)])
+        {
+            await ledger.OpenPeriodsAsync([s_deadline, s_deadline.AddDays(-1)], Ct);
+            Assert.False(ledger.IsOpen(s_deadline));
+            Assert.False(ledger.IsOpen(s_deadline.AddDays(-1)));
+        }
+    }
+
+    [Fact]
+    public async Task Instances_that_open_and_drop_the_same_periods_at_once_while_they_spend_disturb_no_spend()
+    {
+        DateTimeOffset[] deadlines = [.. Enumerable.Range(1, 6).Select(day => s_deadline.AddDays(day))];
+        SpendLedger[] ledgers = [_hereLedger, _thereLedger];
+        await Task.WhenAll(ledgers.Select(ledger => ledger.OpenPeriodsAsync(deadlines, Ct)));
+        Assert.All(deadlines, deadline => Assert.All(ledgers, ledger => Assert.True(ledger.IsOpen(deadline))));
+
+        // From the oldest on, as time goes by, and at both at the same moment.
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(Ct);
+        Task[] spenders = [.. ledgers.Select(ledger => Task.Run(
+            async () =>
+            {
+                while (!stop.IsCancellationRequested)
+                {
+                    SpendDecision[] decisions = await Task.WhenAll(deadlines.Select(deadline =>
+                        ledger.SpendAsync(deadline, new SpendId(RandomNumberGenerator.GetBytes(SpendId.SizeInBytes)), _tag)));
+                    Assert.All(decisions, decision => Assert.True(decision.Verdict is SpendVerdict.Granted or SpendVerdict.PeriodOver));
+                    Assert.Equal(SpendVerdict.Granted, decisions[^1].Verdict);
+                }
+            },
+            Ct))];
+        foreach (DateTimeOffset over in deadlines.SkipLast(1))
+        {
+            await Task.WhenAll(ledgers.Select(ledger => ledger.DropPeriodsAsync(deadline => deadline <= over, Ct)));
+        }
+
+        await stop.CancelAsync();
+        await Task.WhenAll(spenders);
+        Assert.All(ledgers, ledger => Assert.Equal([deadlines[^1]], deadlines.Where(ledger.IsOpen)));
+    }
+
+    private static async Task OpenAsync(SpendLedger ledger)
+    {
+        await ledger.LoadAsync(Ct);
+        await ledger.OpenPeriodsAsync([s_deadline], Ct);
     }
 }

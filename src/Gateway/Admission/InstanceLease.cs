@@ -103,13 +103,15 @@ internal sealed partial class InstanceLease : IAsyncDisposable
 
     private async Task WriteAsync(DateTimeOffset until, CancellationToken cancellationToken)
     {
+        // From before the write: until then the lease reaches, however long it took to get there.
+        long begun = _time.GetTimestamp();
         await _database.WriteAsync(
             session => session.Execute(
                 "INSERT INTO instances (id, address, lease_until) VALUES ($1, $2, $3) "
                 + "ON CONFLICT (id) DO UPDATE SET address = excluded.address, lease_until = excluded.lease_until",
                 _id, _address, until.ToUnixTimeSeconds()),
             cancellationToken);
-        Volatile.Write(ref _lastBeat, _time.GetTimestamp());
+        Volatile.Write(ref _lastBeat, begun);
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The heartbeat of this instance was not written ({Kind}).")]

@@ -33,16 +33,11 @@ internal sealed partial class SpendLedger
     /// <param name="requestTag">Of this call; only a token that is not spent yet takes it.</param>
     /// <param name="link">The successor.</param>
     /// <param name="isLiveHere">Whether this process answers a request with the token. Asked inside the work: a reply is in memory before its row is written.</param>
-    public async Task<RenewalVerdict> BindForRenewalAsync(SpendId id, byte[] requestTag, ChainLink link, Func<SpendId, bool> isLiveHere)
+    public Task<RenewalVerdict> BindForRenewalAsync(SpendId id, byte[] requestTag, ChainLink link, Func<SpendId, bool> isLiveHere)
     {
         DateTimeOffset deadline = link.Key.Deadline;
-        if (!_open.TryGetValue(deadline, out SpendTables.Statements? sql))
-        {
-            return RenewalVerdict.PeriodOver;
-        }
-
         byte[] key = id.ToArray();
-        return await _database.WriteAsync(session =>
+        return OnPeriodAsync(deadline, RenewalVerdict.PeriodOver, sql => _database.WriteAsync(session =>
         {
             if (session.Execute(sql.Insert, key, requestTag, _instance, (int)SpendState.Spent, link.Hash) == 1)
             {
@@ -67,14 +62,13 @@ internal sealed partial class SpendLedger
 
             ChainTotals.Add(session, _instance, link.Key.Plan.Id, deadline, spent: 0, repeated: 1);
             return RenewalVerdict.Granted;
-        });
+        }));
     }
 
     /// <summary>Records that the successor of a request under way is never signed. Before its reply ends, so that no exchange comes between.</summary>
     /// <exception cref="StorageException">It is not recorded.</exception>
-    public Task RefuseRenewalAsync(SpendClaim claim) => _open.TryGetValue(claim.Deadline, out SpendTables.Statements? sql)
-        ? _database.WriteAsync(session => { session.Execute(sql.RefuseRenewal, claim.Id.ToArray(), _instance, claim.Returns, claim.Takeovers); })
-        : Task.CompletedTask;
+    public Task RefuseRenewalAsync(SpendClaim claim) => OnPeriodAsync(claim.Deadline, 0, sql =>
+        _database.WriteAsync(session => session.Execute(sql.RefuseRenewal, claim.Id.ToArray(), _instance, claim.Returns, claim.Takeovers)));
 
     /// <summary>In flight → spent where nobody answers the request any more; false if somebody does.</summary>
     private bool TryEnd(Session session, SpendTables.Statements sql, SpendId id, byte[] key, SpendRow row, Func<SpendId, bool> isLiveHere)

@@ -16,6 +16,8 @@ namespace Tacit.Gateway.Admission;
 /// </summary>
 internal sealed partial class SpendLedger
 {
+    private const int InsertArguments = 5;
+
     private readonly Database _database;
     private readonly byte[] _instance;
     private readonly TimeProvider _time;
@@ -29,95 +31,6 @@ internal sealed partial class SpendLedger
         _database = database;
         _instance = instance;
         _time = time;
-    }
-
-    /// <summary>Reads which periods are open. Once, before anything else.</summary>
-    public async Task LoadAsync(CancellationToken cancellationToken)
-    {
-        IReadOnlyList<(long Deadline, bool Dropped, int Layout)> periods = await _database.ReadAsync(
-            static session => session.Query("SELECT deadline, dropped, layout FROM periods", static row => (row.Int64(0), row.Boolean(1), row.Int32(2))), cancellationToken);
-        foreach ((long seconds, bool dropped, int layout) in periods)
-        {
-            if (dropped)
-            {
-                _droppedUntil = Math.Max(_droppedUntil, seconds);
-            }
-            else
-            {
-                DateTimeOffset deadline = DateTimeOffset.FromUnixTimeSeconds(seconds);
-                var statements = new SpendTables.Statements(SpendTables.TableName(deadline));
-                if (layout < SpendTables.Layout)
-                {
-                    await UpgradeAsync(seconds, statements, cancellationToken);
-                }
-
-                _open[deadline] = statements;
-            }
-        }
-    }
-
-    /// <summary>Adds the columns of chains to a table from before there were any; one of several instances does it.</summary>
-    private Task UpgradeAsync(long deadline, SpendTables.Statements statements, CancellationToken cancellationToken) =>
-        _database.WriteAsync(
-            session =>
-            {
-                if (session.Execute("UPDATE periods SET layout = $2 WHERE deadline = $1 AND layout < $2", deadline, SpendTables.Layout) == 1)
-                {
-                    foreach (string statement in statements.Upgrade)
-                    {
-                        session.Execute(session.Dialect.Render(statement));
-                    }
-                }
-            },
-            cancellationToken);
-
-    /// <summary>Whether tokens of this deadline can be spent: their table stands.</summary>
-    public bool IsOpen(DateTimeOffset deadline) => _open.ContainsKey(deadline);
-
-    /// <summary>
-    /// Creates the tables of these deadlines, ahead of the first spend. A deadline at or before one that was dropped stays closed, whatever the clock says
-    /// now: its spends are forgotten, so its tokens can no longer be told from spent ones.
-    /// </summary>
-    public async Task OpenPeriodsAsync(IEnumerable<DateTimeOffset> deadlines, CancellationToken cancellationToken)
-    {
-        foreach (DateTimeOffset deadline in deadlines)
-        {
-            if (_open.ContainsKey(deadline) || deadline.ToUnixTimeSeconds() <= _droppedUntil)
-            {
-                continue;
-            }
-
-            var statements = new SpendTables.Statements(SpendTables.TableName(deadline));
-            await _database.WriteAsync(
-                session =>
-                {
-                    session.Execute(session.Dialect.Render(statements.Create));
-                    session.Execute("INSERT INTO periods (deadline, dropped, layout) VALUES ($1, 0, $2) ON CONFLICT (deadline) DO NOTHING", deadline.ToUnixTimeSeconds(), SpendTables.Layout);
-                },
-                cancellationToken);
-            _open[deadline] = statements;
-        }
-    }
-
-    /// <summary>Forgets every period for which <paramref name="isOver"/> holds.</summary>
-    public async Task DropPeriodsAsync(Func<DateTimeOffset, bool> isOver, CancellationToken cancellationToken)
-    {
-        foreach (DateTimeOffset deadline in _open.Keys.Where(isOver).Order().ToArray())
-        {
-            if (!_open.TryRemove(deadline, out SpendTables.Statements? statements))
-            {
-                continue;
-            }
-
-            _droppedUntil = Math.Max(_droppedUntil, deadline.ToUnixTimeSeconds());
-            await _database.WriteAsync(
-                session =>
-                {
-                    session.Execute(statements.Drop);
-                    session.Execute("UPDATE periods SET dropped = 1 WHERE deadline = $1", deadline.ToUnixTimeSeconds());
-                },
-                cancellationToken);
-        }
     }
 
     /// <summary>
@@ -151,15 +64,10 @@ internal sealed partial class SpendLedger
     /// Records the spend for an exchange. There is no state in flight: the signature is a function of the request, so the same request is granted again for
     /// ever, and a crash between spend and signature is repaired by asking again.
     /// </summary>
-    public async Task<SpendVerdict> SpendForExchangeAsync(DateTimeOffset deadline, SpendId id, byte[] requestTag, CancellationToken cancellationToken)
+    public Task<SpendVerdict> SpendForExchangeAsync(DateTimeOffset deadline, SpendId id, byte[] requestTag, CancellationToken cancellationToken)
     {
-        if (!_open.TryGetValue(deadline, out SpendTables.Statements? sql))
-        {
-            return SpendVerdict.PeriodOver;
-        }
-
         byte[] key = id.ToArray();
-        return await _database.WriteAsync(
+        return OnPeriodAsync(deadline, SpendVerdict.PeriodOver, sql => _database.WriteAsync(
             session =>
             {
                 if (session.Execute(sql.Insert, key, requestTag, _instance, (int)SpendState.Spent, SqlValue.Null) == 1)
@@ -175,31 +83,37 @@ internal sealed partial class SpendLedger
                     _ => SpendVerdict.OtherRequest,
                 };
             },
-            cancellationToken);
+            cancellationToken));
     }
 
     /// <summary>Whether the token was spent on the exchange with this tag.</summary>
-    public async Task<bool> IsExchangedAsync(DateTimeOffset deadline, SpendId id, byte[] requestTag, CancellationToken cancellationToken) =>
-        _open.TryGetValue(deadline, out SpendTables.Statements? sql)
-        && await _database.ReadAsync(
+    public Task<bool> IsExchangedAsync(DateTimeOffset deadline, SpendId id, byte[] requestTag, CancellationToken cancellationToken) =>
+        OnPeriodAsync(deadline, false, sql => _database.ReadAsync(
             session => ReadRow(session, sql, id.ToArray()) is { State: SpendState.Spent } row
                 && CryptographicOperations.FixedTimeEquals(row.RequestTag, requestTag),
-            cancellationToken);
+            cancellationToken));
 
     /// <summary>In flight → spent, for several rows in one work. Rows that are no longer ours are left alone.</summary>
-    public Task FinishAsync(IReadOnlyList<SpendClaim> claims, CancellationToken cancellationToken) =>
-        _database.WriteAsync(
-            session =>
+    public async Task FinishAsync(IReadOnlyList<SpendClaim> claims, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            try
             {
-                foreach (SpendClaim claim in claims)
+                await _database.WriteAsync(session => Finish(session, claims), cancellationToken);
+                return;
+            }
+            catch (StorageException e) when (e.Kind == StorageErrorKind.NoTable)
+            {
+                int open = _open.Count;
+                await ForgetDroppedAsync();
+                if (_open.Count == open)
                 {
-                    if (_open.TryGetValue(claim.Deadline, out SpendTables.Statements? sql))
-                    {
-                        session.Execute(sql.Finish, claim.Id.ToArray(), _instance, claim.Returns, claim.Takeovers);
-                    }
+                    throw;
                 }
-            },
-            cancellationToken);
+            }
+        }
+    }
 
     /// <summary>
     /// In flight → returned, durably; or spent, if it was returned three times already, or its row was taken over before, when an earlier
@@ -212,15 +126,9 @@ internal sealed partial class SpendLedger
             return ReturnOutcome.LeftInFlight;
         }
 
-        if (!_open.TryGetValue(claim.Deadline, out SpendTables.Statements? sql))
-        {
-            return ReturnOutcome.Spent;
-        }
-
         bool returns = claim is { Returns: < SpendLimits.MaxReturns, Takeovers: 0 };
-        string statement = returns ? sql.Return : sql.Finish;
-        int changed = await _database.WriteAsync(
-            session => session.Execute(statement, claim.Id.ToArray(), _instance, claim.Returns, claim.Takeovers), cancellationToken);
+        int changed = await OnPeriodAsync(claim.Deadline, 0, sql => _database.WriteAsync(
+            session => session.Execute(returns ? sql.Return : sql.Finish, claim.Id.ToArray(), _instance, claim.Returns, claim.Takeovers), cancellationToken));
         return returns && changed == 1 ? ReturnOutcome.Returned : ReturnOutcome.Spent;
     }
 
@@ -229,17 +137,30 @@ internal sealed partial class SpendLedger
         List<PendingSpend>? batch = null;
         try
         {
-            await _database.WriteAsync(session =>
+            bool isWritten = false;
+            while (!isWritten)
             {
-                // Taken when the work runs, not when it was queued: whoever came meanwhile is in it. And if it runs again, so are those of the run before.
-                batch = batch is null ? TakePending() : [.. batch, .. TakePending()];
-                foreach (PendingSpend spend in batch)
+                try
                 {
-                    spend.Decision = Spend(session, spend);
+                    await _database.WriteAsync(session =>
+                    {
+                        // Taken when the work runs, not when it was queued: whoever came meanwhile is in it. And if it runs again, so are those of the run before.
+                        batch = batch is null ? TakePending() : [.. batch, .. TakePending()];
+                        Spend(session, batch);
+                        CountChains(session, batch);
+                    });
+                    isWritten = true;
                 }
-
-                CountChains(session, batch);
-            });
+                catch (StorageException e) when (e.Kind == StorageErrorKind.NoTable)
+                {
+                    int open = _open.Count;
+                    await ForgetDroppedAsync();
+                    if (_open.Count == open)
+                    {
+                        throw;
+                    }
+                }
+            }
         }
 #pragma warning disable CA1031 // Whoever waits gets it, whatever it is.
         catch (Exception e)
@@ -269,20 +190,60 @@ internal sealed partial class SpendLedger
         }
     }
 
-    private SpendDecision Spend(Session session, PendingSpend spend)
+    private void Finish(Session session, IReadOnlyList<SpendClaim> claims)
+    {
+        foreach (IGrouping<DateTimeOffset, SpendClaim> period in claims.GroupBy(claim => claim.Deadline))
+        {
+            if (_open.TryGetValue(period.Key, out SpendTables.Statements? sql))
+            {
+                session.ExecuteMany(sql.Finish, 4, period.SelectMany(claim => (SqlValue[])[claim.Id.ToArray(), _instance, claim.Returns, claim.Takeovers]).ToArray());
+            }
+        }
+    }
+
+    /// <summary>
+    /// Decides all spends of a work: the inserts of each period in one message to the database, which settle nearly all of them, then one by one whoever comes with a
+    /// token that is in the table. In the order of the ids, so that two instances never wait for each other, and the disk does not tell who came first.
+    /// </summary>
+    private void Spend(Session session, List<PendingSpend> batch)
+    {
+        foreach (IGrouping<DateTimeOffset, PendingSpend> period in batch.GroupBy(spend => spend.Deadline))
+        {
+            if (!_open.TryGetValue(period.Key, out SpendTables.Statements? sql))
+            {
+                foreach (PendingSpend spend in period)
+                {
+                    spend.Decision = new SpendDecision(SpendVerdict.PeriodOver, default);
+                }
+
+                continue;
+            }
+
+            (byte[] Key, PendingSpend Spend)[] sorted = [.. period.Select(spend => (spend.Id.ToArray(), spend))];
+            Array.Sort(sorted, static (a, b) => a.Key.AsSpan().SequenceCompareTo(b.Key));
+            var rows = new SqlValue[sorted.Length * InsertArguments];
+            for (int i = 0; i < sorted.Length; i++)
+            {
+                (byte[] key, PendingSpend spend) = sorted[i];
+                Span<SqlValue> row = rows.AsSpan(i * InsertArguments, InsertArguments);
+                (row[0], row[1], row[2], row[3], row[4]) = (key, spend.RequestTag, _instance, (int)SpendState.InFlight, spend.Link?.Hash);
+            }
+
+            int[] inserted = session.ExecuteMany(sql.Insert, InsertArguments, rows);
+            for (int i = 0; i < sorted.Length; i++)
+            {
+                (byte[] key, PendingSpend spend) = sorted[i];
+                spend.Decision = inserted[i] == 1
+                    ? new SpendDecision(SpendVerdict.Granted, new SpendClaim(spend.Deadline, spend.Id, 0, 0))
+                    : SpendAgain(session, sql, key, spend);
+            }
+        }
+    }
+
+    /// <summary>Decides about a token that is in the table already.</summary>
+    private SpendDecision SpendAgain(Session session, SpendTables.Statements sql, byte[] key, PendingSpend spend)
     {
         (DateTimeOffset deadline, SpendId id, byte[] requestTag) = (spend.Deadline, spend.Id, spend.RequestTag);
-        if (!_open.TryGetValue(deadline, out SpendTables.Statements? sql))
-        {
-            return new SpendDecision(SpendVerdict.PeriodOver, default);
-        }
-
-        byte[] key = id.ToArray();
-        if (session.Execute(sql.Insert, key, requestTag, _instance, (int)SpendState.InFlight, spend.Link?.Hash) == 1)
-        {
-            return new SpendDecision(SpendVerdict.Granted, new SpendClaim(deadline, id, 0, 0));
-        }
-
         if (ReadRow(session, sql, key) is not { } row)
         {
             return new SpendDecision(SpendVerdict.OtherRequest, default);

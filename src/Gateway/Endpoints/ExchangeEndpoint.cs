@@ -130,7 +130,8 @@ internal sealed class ExchangeEndpoint(GatewayParts parts)
         }
         catch (Exception e) when (e is StorageException or ObjectDisposedException)
         {
-            await ErrorReply.WriteAsync(context, parts.StorageFailed(e), Routes.TokenUnspent);
+            (ApiError failure, string state) = parts.StorageFailed(e);
+            await ErrorReply.WriteAsync(context, failure, state);
             return;
         }
 
@@ -208,7 +209,8 @@ internal sealed class ExchangeEndpoint(GatewayParts parts)
         }
         catch (Exception e) when (e is StorageException or ObjectDisposedException)
         {
-            await ErrorReply.WriteAsync(context, parts.StorageFailed(e), Routes.TokenUnspent);
+            (ApiError failure, string state) = parts.StorageFailed(e);
+            await ErrorReply.WriteAsync(context, failure, state);
             return;
         }
 

@@ -95,10 +95,14 @@ internal sealed partial class GatewayParts
         _ => SpentElsewhere(),
     };
 
-    public ApiError StorageFailed(Exception exception)
+    /// <summary>What to answer when a spend could not be recorded, and what it says of the token: where not even that is known, the same request finds out.</summary>
+    public (ApiError Error, string TokenState) StorageFailed(Exception exception)
     {
-        LogStorage(Log, (exception as StorageException)?.Kind ?? StorageErrorKind.Unavailable);
-        return ApiError.Create(ErrorCodes.Unavailable, "The gateway cannot record spends right now; nothing was spent. Try again later.");
+        var storage = exception as StorageException;
+        LogStorage(Log, storage?.Kind ?? StorageErrorKind.Unavailable);
+        return storage is { IsOutcomeUnknown: true }
+            ? (ApiError.Create(ErrorCodes.Unavailable, "The gateway lost its database in the middle of a spend. Repeat the same request."), Routes.TokenInFlight)
+            : (ApiError.Create(ErrorCodes.Unavailable, "The gateway cannot record spends right now; nothing was spent. Try again later."), Routes.TokenUnspent);
     }
 
     /// <summary>Starts the producer of a claimed reply; it never throws.</summary>

@@ -212,6 +212,7 @@ internal sealed class RedemptionEndpoint
 
         // 6. The spend: one durable insert. The client may vanish meanwhile; the token is then spent all the same, and the reply is kept for it.
         ApiError? refusal = null;
+        string? state = null;
         SpendDecision decision = default;
         try
         {
@@ -219,21 +220,19 @@ internal sealed class RedemptionEndpoint
             if (decision.Verdict != SpendVerdict.Granted)
             {
                 refusal = GatewayParts.ExplainRefusal(decision.Verdict);
+                state = decision.Verdict == SpendVerdict.OwnedElsewhere ? Routes.TokenInFlight : null;
             }
         }
         catch (Exception e) when (e is StorageException or ObjectDisposedException)
         {
-            refusal = _parts.StorageFailed(e);
+            (refusal, state) = _parts.StorageFailed(e);
         }
 
         if (refusal is not null)
         {
             _parts.Replies.Forget(reply);
             reply.SetClaimed(false);
-            string state = refusal.Status == StatusCodes.Status409Conflict ? Routes.TokenSpent
-                : decision.Verdict == SpendVerdict.OwnedElsewhere ? Routes.TokenInFlight
-                : Routes.TokenUnspent;
-            reply.EndWith(refusal, state);
+            reply.EndWith(refusal, state ?? (refusal.Status == StatusCodes.Status409Conflict ? Routes.TokenSpent : Routes.TokenUnspent));
             reply.Release();
             await SendAsync(context, reply, reader, token);
             return false;
