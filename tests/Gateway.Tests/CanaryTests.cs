@@ -60,6 +60,7 @@ public sealed class CanaryTests
             prepare.ProviderUrl = provider.BaseUrl;
             prepare.Budgets = new ProviderBudgets { FirstByte = TimeSpan.FromMilliseconds(300), FirstByteUnstreamed = TimeSpan.FromMilliseconds(300) };
             prepare.Issuer.AddPlan(TestGateway.ChatPlan with { Id = "next" }, TestGateway.March.Next);
+            prepare.Issuer.AddPlan(TestGateway.MonthlyPlan, TestGateway.March);
         });
         List<TestToken> tokens = [.. Enumerable.Range(0, 12).Select(_ => gateway.Issuer.CreateToken("chat"))];
         for (int i = 0; i < 8; i++)
@@ -88,11 +89,25 @@ public sealed class CanaryTests
             await Assert.ThrowsAnyAsync<Exception>(() => asked);
         }
 
+        var chains = new List<byte[]>();
+        for (int i = 0; i < 4; i++)
+        {
+            var chain = new TestChain(gateway);
+            using HttpResponseMessage asked = i == 3 ? await chain.ExchangeAsync() : await chain.AskAsync(TestGateway.Body(Prompt, stream: i == 1));
+            _ = await asked.TextAsync();
+            chains.AddRange([chain.Token.Token.Nonce.ToArray(), chain.Token.Token.Authenticator[..32].ToArray(), chain.Successor.BlindedMessage[..32].ToArray()]);
+            chains.Add(Encoding.ASCII.GetBytes(ChainHeaders.FormatSuccessor(chain.Successor)[8..60]));
+            if ((TestChain.RenewalOf(asked) ?? (i == 3 ? await TestChain.SignatureAsync(asked) : null)) is { } renewal)
+            {
+                chains.AddRange([renewal[..32], Encoding.ASCII.GetBytes(ChainHeaders.FormatRenewal(renewal)[..40])]);
+            }
+        }
+
         await gateway.RestartFromCrashAsync();
         await SendAsync(gateway, tokens[11], TestGateway.Body(Prompt));
         await gateway.StopAsync();
 
-        List<byte[]> needles = [.. new[] { Prompt, Reply, Header, Member }.SelectMany(Forms)];
+        List<byte[]> needles = [.. new[] { Prompt, Reply, Header, Member }.SelectMany(Forms), .. chains];
         foreach (TestToken token in tokens)
         {
             needles.Add(token.Token.Authenticator.ToArray());

@@ -6,11 +6,12 @@ using Tacit.Gateway.Chains;
 using Tacit.Gateway.Tests.Support;
 using Tacit.Protocol;
 using Tacit.Storage;
+using Tacit.Tests;
 
 namespace Tacit.Gateway.Tests;
 
 /// <summary>What the spend record says of chains, by itself: several instances on one database, one of them dead.</summary>
-public sealed class ChainLedgerTests : IAsyncLifetime
+public class ChainLedgerTests : IAsyncLifetime
 {
     private static readonly DateTimeOffset s_deadline = TestGateway.March.Deadline;
     private static readonly int s_chains = Environment.GetEnvironmentVariable("TACIT_SOAK") == "1" ? 2000 : 300;
@@ -23,8 +24,6 @@ public sealed class ChainLedgerTests : IAsyncLifetime
 
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
-    private string DatabasePath => Path.Combine(_folder, "gateway.db");
-
     public async ValueTask InitializeAsync()
     {
         _issuer.AddPlan(TestGateway.MonthlyPlan, TestGateway.March);
@@ -36,7 +35,7 @@ public sealed class ChainLedgerTests : IAsyncLifetime
             PublicKey = publicKey, SubjectPublicKeyInfo = tokenKey.SubjectPublicKeyInfo, Plan = TestGateway.MonthlyPlan,
             NotBefore = TestGateway.March.IssueFrom, Deadline = s_deadline, ExchangeUntil = TestGateway.March.ExchangeUntil,
         };
-        _database = await Database.OpenSqliteAsync(DatabasePath, SpendTables.Migrations, _time, Ct);
+        await OpenAsync();
     }
 
     public async ValueTask DisposeAsync()
@@ -107,10 +106,11 @@ public sealed class ChainLedgerTests : IAsyncLifetime
     public async Task Table_from_before_there_were_chains_takes_them_and_keeps_its_rows()
     {
         await _database.DisposeAsync();
-        File.Delete(DatabasePath);
         SpendId id = NewId();
         byte[] tag = RandomNumberGenerator.GetBytes(32);
-        await using (Database old = await Database.OpenSqliteAsync(DatabasePath, [SpendTables.Migrations[0]], _time, Ct))
+        RoleDatabase role = await RoleDatabase.CreateAsync(Path.Combine(_folder, "old"));
+        string path = Path.Combine(_folder, "old.db");
+        await using (Database old = await role.OpenAsync(path, [SpendTables.Migrations[0]], _time, serializable: false))
         {
             await old.WriteAsync(
                 session =>
@@ -126,7 +126,7 @@ public sealed class ChainLedgerTests : IAsyncLifetime
                 Ct);
         }
 
-        _database = await Database.OpenSqliteAsync(DatabasePath, SpendTables.Migrations, _time, Ct);
+        _database = await role.OpenAsync(path, SpendTables.Migrations, _time, serializable: false);
         Node here = await NodeAsync(1, lives: true);
         Node there = await NodeAsync(2, lives: true);
         Assert.Equal(SpendVerdict.ReplyGone, (await here.Ledger.SpendAsync(s_deadline, id, tag)).Verdict);
@@ -134,6 +134,12 @@ public sealed class ChainLedgerTests : IAsyncLifetime
         SpendId chain = NewId();
         Assert.Equal(RenewalVerdict.Granted, await there.Ledger.BindForRenewalAsync(chain, tag, link, _ => false));
         Assert.Equal(RenewalVerdict.OtherSuccessor, await here.Ledger.BindForRenewalAsync(chain, tag, NewLink(), _ => false));
+    }
+
+    private async Task OpenAsync()
+    {
+        RoleDatabase role = await RoleDatabase.CreateAsync(Path.Combine(_folder, "database"));
+        _database = await role.OpenAsync(Path.Combine(_folder, "gateway.db"), SpendTables.Migrations, _time, serializable: false);
     }
 
     private static SpendId NewId() => new(RandomNumberGenerator.GetBytes(SpendId.SizeInBytes));

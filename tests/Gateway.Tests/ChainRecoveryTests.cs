@@ -4,7 +4,7 @@ using Tacit.Protocol;
 namespace Tacit.Gateway.Tests;
 
 /// <summary>What a chain survives: the loss of any message, of the process, of time.</summary>
-public sealed class ChainRecoveryTests
+public class ChainRecoveryTests
 {
     [Fact]
     public async Task Unspent_token_is_exchanged_for_its_successor_and_buys_nothing_then()
@@ -126,7 +126,7 @@ public sealed class ChainRecoveryTests
         await gateway.RestartFromCrashAsync();
         gateway.Issuer.Hang = Task.CompletedTask;
         hang.SetResult();
-        await Assert.ThrowsAnyAsync<Exception>(() => lost);
+        await LoseAsync(lost);
         using (HttpResponseMessage refused = await chain.ExchangeAsync(other))
         {
             await refused.IsErrorAsync(409, ErrorCodes.SuccessorMismatch, Routes.TokenSpent);
@@ -239,6 +239,19 @@ public sealed class ChainRecoveryTests
         return await chain.ExchangeAsync(other);
     }
 
+    /// <summary>The one that was killed may still get a word out; nobody hears it.</summary>
+    private static async Task LoseAsync(Task<HttpResponseMessage> lost)
+    {
+        try
+        {
+            (await lost).Dispose();
+        }
+        catch (HttpRequestException)
+        {
+            // Cut off.
+        }
+    }
+
     /// <summary>A request that was in flight when the process died.</summary>
     private static async Task<TestChain> KilledAsync(TestGateway gateway, Action<string>? prepare = null)
     {
@@ -247,7 +260,7 @@ public sealed class ChainRecoveryTests
         Task<HttpResponseMessage> lost = chain.AskAsync();
         await TestGateway.UntilAsync(() => gateway.Provider.Calls == 1);
         await gateway.RestartFromCrashAsync(prepare);
-        await Assert.ThrowsAnyAsync<Exception>(() => lost);
+        await LoseAsync(lost);
         gateway.Provider.Answer = StubProvider.AnswerJsonAsync;
         return chain;
     }

@@ -7,3 +7,7 @@ public sealed class SpendLedgerTestsOnPostgres : SpendLedgerTests;
 public sealed class SpendStateTestsOnPostgres : SpendStateTests;
 
 public sealed class ExchangeTestsOnPostgres : ExchangeTests;
+
+public sealed class ChainLedgerTestsOnPostgres : ChainLedgerTests;
+
+public sealed class ChainRecoveryTestsOnPostgres : ChainRecoveryTests;
