@@ -30,6 +30,9 @@ if [ "$purpose" = test ] && ! compgen -G '/usr/lib/postgresql/*/bin/postgres' >/
   fi
 fi
 
+# The rolling restart of gateways is tested behind a real load balancer.
+[ "$purpose" != test ] || [ -x /usr/sbin/nginx ] || command -v nginx >/dev/null || wished+=(nginx-light)
+
 # Node 20 or later: the machine's own, or one kept in artifacts/node, which build/test.sh puts first in the PATH.
 node_version=20.20.2
 node_is_recent() { command -v "$1" >/dev/null && [ "$("$1" --version 2>/dev/null | tr -dc '0-9.' | cut -d. -f1)" -ge 20 ] 2>/dev/null; }
