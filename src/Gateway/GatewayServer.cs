@@ -56,7 +56,14 @@ public sealed partial class GatewayServer : IAsyncDisposable
     public static Task<GatewayServer> StartAsync(
         GatewayOptions options, DirectoryFetch? directory, InferenceRouter router, ISigner signer, TimeProvider time, ILoggerFactory loggers,
         CancellationToken cancellationToken) =>
-        StartAsync(options, directory, router, signer, check: null, time, loggers, cancellationToken);
+        StartAsync(options, directory, router, signer, CheckBy(router), time, loggers, cancellationToken);
+
+    internal static PromptCheck? CheckBy(InferenceRouter router) => router?.Moderator is not { IsOn: true } moderator
+        ? null
+        : async (prompt, cancellationToken) =>
+            await moderator.JudgeAsync(prompt.PlanId, prompt.Operation, prompt.Body.WrittenMemory, cancellationToken) is { } refusal
+                ? new PromptRefusal(refusal.Error, refusal.Token, refusal.EndsChain)
+                : null;
 
     /// <inheritdoc cref="StartAsync(GatewayOptions, DirectoryFetch, InferenceRouter, ISigner, TimeProvider, ILoggerFactory, CancellationToken)"/>
     /// <param name="check">Judges prompts between spend and provider.</param>

@@ -1,5 +1,6 @@
 using Tacit.Gateway.Replies;
 using Tacit.Gateway.Tests.Support;
+using Tacit.Inference;
 using Tacit.Protocol;
 
 namespace Tacit.Gateway.Tests;
@@ -357,7 +358,7 @@ public sealed class ChainTests
     {
         await using TestGateway gateway = await TestChain.StartAsync(gateway => gateway.Check = (prompt, _) => ValueTask.FromResult(
             prompt.Body.WrittenSpan.IndexOf("forbidden"u8) >= 0
-                ? new PromptRefusal(ApiError.Create(ErrorCodes.InvalidValue, "Not here.", "messages"), EndsChain: prompt.Body.WrittenSpan.IndexOf("utterly"u8) >= 0)
+                ? new PromptRefusal(ApiError.Create(ErrorCodes.InvalidValue, "Not here.", "messages"), RefusedToken.Spent, EndsChain: prompt.Body.WrittenSpan.IndexOf("utterly"u8) >= 0)
                 : null));
         var ended = new TestChain(gateway);
         using HttpResponseMessage refused = await ended.AskAsync(TestGateway.Body("utterly forbidden"));

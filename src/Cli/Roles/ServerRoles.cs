@@ -82,9 +82,9 @@ internal static class ServerRoles
             GatewayOptions options = context.Settings.Load(SettingsJson.Default.GatewayOptions);
             InferenceSettings models = inference.Load(SettingsJson.Default.InferenceSettings);
             models.Load();
-            foreach (SecretReference key in models.Backends.SelectMany(backend => backend.Keys))
+            foreach (SecretReference key in models.Backends.SelectMany(backend => backend.Keys).Concat(models.Moderation.Policies.Select(policy => policy.Service?.Key).OfType<SecretReference>()))
             {
-                context.Try(key, "Inference:Backends:Keys");
+                context.Try(key, "Inference");
             }
             CheckLink(signer, options.DataDirectory, context);
             CheckTls(options.Tls, context);

@@ -15,6 +15,8 @@ internal sealed record InferenceSettings
 
     public ProviderBudgets Budgets { get; init; } = new();
 
+    public ModerationSettings Moderation { get; init; } = new();
+
     public int MaxReplyBytes { get; init; } = 16 << 20;
 
     public int MaxEventBytes { get; init; } = 4 << 20;
@@ -30,6 +32,7 @@ internal sealed record InferenceSettings
             DemoModel = DemoModel,
             DemoEventDelay = DemoEventDelay,
             Budgets = Budgets,
+            Moderation = Moderation.Load(),
             MaxReplyBytes = MaxReplyBytes,
             MaxEventBytes = MaxEventBytes,
             MaxAttempts = MaxAttempts,

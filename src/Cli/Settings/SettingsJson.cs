@@ -5,6 +5,7 @@ using Tacit.App;
 using Tacit.Client;
 using Tacit.Gateway;
 using Tacit.Hosting;
+using Tacit.Inference;
 using Tacit.Issuer;
 using Tacit.Protocol;
 using Tacit.Signer;
@@ -13,7 +14,7 @@ namespace Tacit.Cli.Settings;
 
 /// <summary>The settings of the roles as they are written in files and in the environment.</summary>
 [JsonSourceGenerationOptions(
-    Converters = [typeof(CreditsForm), typeof(PlanKindForm), typeof(PeriodKindForm), typeof(TokenTypeForm), typeof(OutgrownPlanForm)],
+    Converters = [typeof(CreditsForm), typeof(PlanKindForm), typeof(PeriodKindForm), typeof(TokenTypeForm), typeof(ModerationFailureForm), typeof(OutgrownPlanForm)],
     RespectNullableAnnotations = true)]
 [JsonSerializable(typeof(SignerOptions))]
 [JsonSerializable(typeof(IssuerOptions))]
@@ -49,6 +50,9 @@ internal sealed class TokenTypeForm()
 
 internal sealed class OutgrownPlanForm()
     : WordForm<OutgrownPlan>("What happens to a conversation that has outgrown its plan is", ("larger", OutgrownPlan.Larger), ("trim", OutgrownPlan.Trim), ("ask", OutgrownPlan.Ask));
+
+internal sealed class ModerationFailureForm()
+    : WordForm<ModerationFailure>("What cannot be judged is", ("refuse", ModerationFailure.Refuse), ("allow", ModerationFailure.Allow));
 
 /// <summary>An enumeration as the words that the documents use; case does not matter.</summary>
 internal abstract class WordForm<T>(string lead, params (string Word, T Value)[] words) : JsonConverter<T>

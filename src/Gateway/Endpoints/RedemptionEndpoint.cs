@@ -140,6 +140,7 @@ internal sealed class RedemptionEndpoint
             var prompt = new Prompt
             {
                 Operation = _operation,
+                PlanId = plan.Id,
                 Request = request,
                 Body = filtered,
                 Facts = request.Model == InferenceRouter.DemoModelName ? RequestFactsOf.Request(context.Request, token.Key, size) : RequestFacts.None,

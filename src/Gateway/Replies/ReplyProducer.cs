@@ -52,7 +52,7 @@ internal sealed partial class ReplyProducer
             PromptRefusal? refusal = _check is null ? null : await _check(prompt, reply.Stopped);
             error = refusal is null ? await CopyAsync(reply, prompt) : refusal.Error;
             endsChain = refusal is { EndsChain: true };
-            clientProvoked = true;
+            clientProvoked = refusal is null || refusal.KeepsSpent(claim);
         }
         catch (ProviderException e)
         {
@@ -227,15 +227,23 @@ internal sealed partial class ReplyProducer
 /// <summary>Judges a prompt that is paid for, before a provider sees it; null lets it through.</summary>
 internal delegate ValueTask<PromptRefusal?> PromptCheck(Prompt prompt, CancellationToken cancellationToken);
 
-/// <summary>A prompt that no provider will see. Its token stays spent.</summary>
+/// <summary>A prompt that no provider will see.</summary>
 /// <param name="Error">What its sender is told.</param>
+/// <param name="Token">What becomes of a token of a request plan; a chain's stays spent.</param>
 /// <param name="EndsChain">Whether a chain that paid for it is not renewed, for ever.</param>
-internal sealed record PromptRefusal(ApiError Error, bool EndsChain);
+internal sealed record PromptRefusal(ApiError Error, RefusedToken Token, bool EndsChain)
+{
+    /// <summary>A refusal can be provoked, so it gives no token back twice.</summary>
+    public bool KeepsSpent(SpendClaim claim) => Token == RefusedToken.Spent || (Token == RefusedToken.ReturnedOnce && claim.Returns > 0);
+}
 
 /// <summary>An admitted request on its way to the provider. Wiped once no backend can need it any more.</summary>
 internal sealed class Prompt : IDisposable
 {
     public required Operation Operation { get; init; }
+
+    /// <summary>The plan that pays.</summary>
+    public required string PlanId { get; init; }
 
     public required FilteredRequest Request { get; init; }
 

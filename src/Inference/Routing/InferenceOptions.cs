@@ -26,6 +26,9 @@ public sealed record InferenceOptions
     /// <summary>How many provider calls one request may cause, the first included. Default: 3.</summary>
     public int MaxAttempts { get; init; } = 3;
 
+    /// <summary>What is judged before a provider sees it. Default: nothing.</summary>
+    public ModerationOptions Moderation { get; init; } = new();
+
     /// <summary>
     /// Called with each body as it goes to a provider, before it goes. For the demo, which shows its user what is passed on of theirs; no setting leads here.
     /// The memory is only valid during the call.
@@ -40,6 +43,7 @@ public sealed record InferenceOptions
         Require(MaxAttempts is >= 1 and <= 10, "MaxAttempts", "set 1 to 10");
         Require(DemoEventDelay >= TimeSpan.Zero && DemoEventDelay <= TimeSpan.FromSeconds(10), "DemoEventDelay", "set 0 to 10 seconds");
         Budgets.Validate("Budgets");
+        Moderation.Validate();
         var names = new HashSet<string>(StringComparer.Ordinal);
         for (int i = 0; i < Backends.Count; i++)
         {

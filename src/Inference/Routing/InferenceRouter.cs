@@ -54,6 +54,7 @@ public sealed partial class InferenceRouter : IAsyncDisposable
             Add(new DemoModel(options.DemoEventDelay, time), new Dictionary<string, string> { [DemoModelName] = DemoModelName });
         }
 
+        Moderator = new Moderator(options.Moderation, time);
         Models = [.. routes.Keys];
         _routes = routes.ToFrozenDictionary(route => route.Key, route => route.Value.ToArray(), StringComparer.Ordinal);
 
@@ -71,6 +72,9 @@ public sealed partial class InferenceRouter : IAsyncDisposable
             }
         }
     }
+
+    /// <summary>Judges prompts before they are sent; the caller asks it.</summary>
+    public Moderator Moderator { get; }
 
     /// <summary>The public names of all models, in the settings' order.</summary>
     public IReadOnlyList<string> Models { get; }
@@ -141,6 +145,7 @@ public sealed partial class InferenceRouter : IAsyncDisposable
             provider.Dispose();
         }
 
+        Moderator.Dispose();
         return ValueTask.CompletedTask;
     }
 

@@ -84,6 +84,12 @@ public static class ErrorCodes
     /// <summary>403: <c>/v1/exchange</c>: the operator refused to renew this chain, for ever. The chain ends here.</summary>
     public const string RenewalRefused = "renewal_refused";
 
+    /// <summary>400: the operator's moderation refuses the prompt; no provider has seen it.</summary>
+    public const string ContentRefused = "content_refused";
+
+    /// <summary>503: the prompt could not be judged, and goes no further unjudged.</summary>
+    public const string ModerationUnavailable = "moderation_unavailable";
+
     /// <summary>503: a queue is full or memory is reserved up; try again later.</summary>
     public const string GatewayBusy = "gateway_busy";
 
@@ -123,7 +129,7 @@ public static class ErrorCodes
         TokenRequired or TokenMalformed or TokenInvalid or TokenExpired or TokenUnknownKey or WrongChallenge or PlanMismatch => 401,
         TokenSpent or SuccessorMismatch or RequestInFlight => 409,
         LinkedCredentials or UnknownMember or InvalidValue or InvalidJson or OutputCapExceeded or StatefulMemberRefused
-            or SuccessorRequired or SuccessorInvalid or BadRequest => 400,
+            or SuccessorRequired or SuccessorInvalid or ContentRefused or BadRequest => 400,
         RenewalRefused => 403,
         RequestIncomplete => 408,
         RequestTooLarge => 413,
@@ -131,7 +137,7 @@ public static class ErrorCodes
         MethodNotAllowed => 405,
         UnsupportedMediaType => 415,
         RequestCancelled => 499,
-        GatewayBusy or ShuttingDown or Unavailable => 503,
+        GatewayBusy or ModerationUnavailable or ShuttingDown or Unavailable => 503,
         ReplyTooLarge or ProviderUnreachable or ProviderError or ProviderRejected or ReplyInterrupted => 502,
         ProviderTimeout => 504,
         _ => 500,

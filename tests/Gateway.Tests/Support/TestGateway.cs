@@ -60,6 +60,8 @@ public sealed class TestGateway : IAsyncDisposable
     /// <summary>Judges prompts before the provider sees them.</summary>
     internal PromptCheck? Check { get; set; }
 
+    public ModerationOptions Moderation { get; set; } = new();
+
     public static async Task<TestGateway> CreateAsync(Action<TestGateway>? prepare = null)
     {
         TestGateway gateway = await PrepareAsync(prepare);
@@ -86,6 +88,7 @@ public sealed class TestGateway : IAsyncDisposable
             {
                 Backends = [new BackendOptions { Name = "stub", BaseUrl = ProviderUrl ?? Provider.BaseUrl, Models = new Dictionary<string, string> { [Model] = "m" } }],
                 Budgets = Budgets,
+                Moderation = Moderation,
                 MaxAttempts = 1,
             },
             TimeProvider.System,
@@ -104,7 +107,7 @@ public sealed class TestGateway : IAsyncDisposable
             cancellationToken => Fetch(cancellationToken),
             _router,
             Issuer,
-            Check,
+            Check ?? GatewayServer.CheckBy(_router),
             Time,
             Log,
             TestContext.Current.CancellationToken);

@@ -1,0 +1,100 @@
+using System.Buffers;
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.RegularExpressions;
+
+namespace Tacit.Inference;
+
+internal enum RuleVerdict
+{
+    NoMatch,
+    Match,
+
+    /// <summary>A rule ran out of time.</summary>
+    TimedOut,
+}
+
+/// <summary>
+/// The operator's rules over one text. A rule is matched in time linear in the text where its form allows (no look-around, no back-references); where it does
+/// not, it gets a time, for the text is the sender's and may be made to be slow.
+/// </summary>
+internal sealed class RuleList
+{
+    private readonly Regex[] _rules;
+
+    public RuleList(IEnumerable<string> rules, TimeSpan timeout)
+    {
+        _rules = [.. rules.Select(rule => Compile(rule, timeout))];
+    }
+
+    /// <summary>Whether this is a regular expression that does not match everything.</summary>
+    public static bool IsRule(string rule)
+    {
+        try
+        {
+            return rule.Length > 0 && !Compile(rule, TimeSpan.FromSeconds(1)).IsMatch("");
+        }
+        catch (Exception e) when (e is ArgumentException or RegexMatchTimeoutException)
+        {
+            return false;
+        }
+    }
+
+    /// <param name="text">UTF-8; what is no UTF-8 was refused before.</param>
+    public RuleVerdict Judge(ReadOnlySpan<byte> text)
+    {
+        if (_rules.Length == 0)
+        {
+            return RuleVerdict.NoMatch;
+        }
+
+        char[] rented = ArrayPool<char>.Shared.Rent(Encoding.UTF8.GetMaxCharCount(text.Length));
+        int length = 0;
+        try
+        {
+            length = Encoding.UTF8.GetChars(text, rented);
+            return Judge(rented.AsSpan(0, length));
+        }
+        finally
+        {
+            CryptographicOperations.ZeroMemory(MemoryMarshal.AsBytes(rented.AsSpan(0, length)));
+            ArrayPool<char>.Shared.Return(rented);
+        }
+    }
+
+    private RuleVerdict Judge(ReadOnlySpan<char> text)
+    {
+        bool timedOut = false;
+        foreach (Regex rule in _rules)
+        {
+            try
+            {
+                if (rule.IsMatch(text))
+                {
+                    return RuleVerdict.Match;
+                }
+            }
+            catch (RegexMatchTimeoutException)
+            {
+                // Another rule may still match, and a match is the better answer.
+                timedOut = true;
+            }
+        }
+
+        return timedOut ? RuleVerdict.TimedOut : RuleVerdict.NoMatch;
+    }
+
+    private static Regex Compile(string rule, TimeSpan timeout)
+    {
+        const RegexOptions Common = RegexOptions.CultureInvariant;
+        try
+        {
+            return new Regex(rule, Common | RegexOptions.NonBacktracking, timeout);
+        }
+        catch (NotSupportedException)
+        {
+            return new Regex(rule, Common, timeout);
+        }
+    }
+}
