@@ -214,6 +214,26 @@ public class SubscriptionTests
     }
 
     [Fact]
+    public async Task Plan_that_changes_its_kind_is_not_published_while_tokens_of_it_are_out()
+    {
+        Plan sold = TestPlans.Chat;
+        await using TestIssuer issuer = await TestIssuer.StartAsync([TestPlans.Chat], change: options => options with { Plans = [sold] });
+        string account = await issuer.CreateAccountAsync(credits: 10);
+        List<BlindedToken> tokens = await issuer.BlindAsync(2);
+        IssuanceTests.AssertTokens(tokens[..1], await issuer.RequestAsync(account, tokens[..1]));
+
+        sold = TestPlans.Chat with { Kind = PlanKind.Subscription };
+        await issuer.RestartAsync();
+        IssuerDirectory directory = await issuer.DirectoryAsync();
+        Assert.Equal((1L, PlanKind.Request), (directory.Sequence, directory.Plans[0].Plan.Kind));
+        TestIssuer.AssertProblem(ProblemTypes.SignerUnavailable, await issuer.RequestAsync(account, tokens[1..]));
+
+        sold = TestPlans.Chat;
+        await issuer.RestartAsync();
+        IssuanceTests.AssertTokens(tokens, await issuer.RequestAsync(account, tokens));
+    }
+
+    [Fact]
     public async Task Rows_are_dropped_with_their_key_and_not_for_a_clock_that_jumped()
     {
         await using TestIssuer issuer = await TestIssuer.StartAsync([TestPlans.Monthly]);

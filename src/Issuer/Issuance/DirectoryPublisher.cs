@@ -211,6 +211,7 @@ internal sealed partial class DirectoryPublisher : IAsyncDisposable
                 throw new InvalidOperationException($"the last directory in the database can't be read: {error}");
             }
 
+            RefuseChangedKinds(previous, content);
             numbered = content with { Sequence = previous.Sequence + 1, Previous = previous.Hash() };
         }
 
@@ -223,6 +224,22 @@ internal sealed partial class DirectoryPublisher : IAsyncDisposable
         _isLastKnown = true;
         LogPublished(_log, stored.Sequence);
         return stored;
+    }
+
+    /// <summary>
+    /// A token says its plan, not what that plan was when it was bought: under a kind that changed, each token of single requests would be a chain, and each
+    /// chain's a single request.
+    /// </summary>
+    /// <exception cref="InvalidOperationException">A plan has another kind than before, and keys from then.</exception>
+    private static void RefuseChangedKinds(IssuerDirectory previous, IssuerDirectory next)
+    {
+        foreach (DirectoryPlan plan in next.Plans)
+        {
+            if (previous.FindPlan(plan.Plan.Id) is { } before && before.Plan.Kind != plan.Plan.Kind && before.Keys.Any(plan.Keys.Contains))
+            {
+                throw new InvalidOperationException($"plan {plan.Plan.Id} changed its kind while tokens of it are out: give what is sold now a plan id of its own");
+            }
+        }
     }
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Published directory {Sequence}.")]
