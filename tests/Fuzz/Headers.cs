@@ -20,6 +20,32 @@ internal static class Headers
             "Basic realm=\"x, PrivateToken challenge=AAAA\", PrivateToken challenge=AAIAAWEAAAA,max-age=10, Negotiate YWJj==, Digest a=b",
         }.Concat(Samples.TextFromVectors("rfc9577_www_authenticate.json", "WWW-Authenticate")).Select(Samples.Utf8)];
 
+    public static IReadOnlyList<byte[]> Successors { get; } =
+        [.. Enum.GetValues<TokenType>().Select(type => Samples.Utf8(ChainHeaders.FormatSuccessor(Samples.Request(type, 9)))), Samples.Utf8(ChainHeaders.FormatRenewal(Samples.Filled(256, 3)))];
+
+    /// <summary>The header and the trailer of a chain.</summary>
+    public static bool RunSuccessor(byte[] input)
+    {
+        string text = Encoding.Latin1.GetString(input);
+        if (ChainHeaders.TryParseRenewal(text, out byte[]? renewal))
+        {
+            FuzzTarget.Require(
+                ChainHeaders.TryParseRenewal(ChainHeaders.FormatRenewal(renewal), out byte[]? same) && same.AsSpan().SequenceEqual(renewal),
+                "a renewal changes when it is written and read again");
+            return true;
+        }
+
+        if (!ChainHeaders.TryParseSuccessor(text, out TokenRequest? successor))
+        {
+            return false;
+        }
+
+        FuzzTarget.Require(
+            ChainHeaders.TryParseSuccessor(ChainHeaders.FormatSuccessor(successor), out TokenRequest? again) && again.Encode().AsSpan().SequenceEqual(successor.Encode()),
+            "a successor changes when it is written and read again");
+        return true;
+    }
+
     public static bool RunAuthorization(byte[] input)
     {
         string text = Encoding.Latin1.GetString(input);

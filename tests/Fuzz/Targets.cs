@@ -51,6 +51,7 @@ public static class Targets
                 .. Samples.FromVectors("batched_draft07_generic.json", "token_response")],
             input => Exact(input, GenericBatchResponse.TryParse(input, out GenericBatchResponse? batch), () => batch!.Encode())),
         new("authorization", Headers.Authorizations, Headers.RunAuthorization),
+        new("tacit-successor", Headers.Successors, Headers.RunSuccessor),
         new("www-authenticate", Headers.Challenges, Headers.RunChallenges),
         new("directory", [Samples.DirectoryDocument, .. Documents.Directories], Documents.RunDirectory),
         new("canonical-json", [Samples.DirectoryDocument, .. Documents.Json], Documents.RunJson),
