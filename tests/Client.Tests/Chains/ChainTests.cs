@@ -187,6 +187,10 @@ public sealed class ChainTests : IAsyncLifetime
         SubscriptionHoldings chains = await client.SettledChainsAsync();
 
         Assert.Equal((0, 1), (chains.Ready, chains.Refused));
+        for (int i = 0; client.Notices.Latest.Count == 0 && i < 500; i++)
+        {
+            await Task.Delay(10, Token);
+        }
         Assert.Contains(client.Notices.Latest, notice => notice.Kind == NoticeKind.RenewalRefused);
         ClientException error = await Assert.ThrowsAsync<ClientException>(() => client.Redemption.SendAsync(Prompts.Ask("One more."), Token));
         Assert.Equal(ClientError.WalletEmpty, error.Error);
