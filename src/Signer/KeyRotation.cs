@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using Microsoft.Extensions.Logging;
 using Tacit.Crypto;
 using Tacit.Protocol;
+using Tacit.Storage;
 
 namespace Tacit.Signer;
 
@@ -33,7 +34,9 @@ internal sealed partial class KeyRotation : IAsyncDisposable
     private volatile KeyRing _ring = KeyRing.Empty;
     private volatile string? _fault;
     private volatile StrongBox<KeyGenerationProgress>? _generating;
+    private readonly List<SigningKey> _gone = [];
     private bool _isLoaded;
+    private long _lastPass;
     private Task _generation = Task.CompletedTask;
     private Task _loop = Task.CompletedTask;
 
@@ -82,21 +85,24 @@ internal sealed partial class KeyRotation : IAsyncDisposable
         try
         {
             // From here on a pass goes to its end: giving up between the disk and the picture in memory would leave the two apart.
+            _isLoaded &= !_store.IsShared;
             await LoadAsync();
             _isLoaded = false;
             DateTimeOffset now = _time.GetUtcNow();
             await MakeBlindRsaKeysAsync(now);
             bool complete = await UsePartiallyBlindRsaKeysAsync(now);
-            List<SigningKey> removed = await RemoveRetiredAsync(now);
+            await RemoveRetiredAsync(now);
             _isLoaded = true;
             _ring = BuildRing();
-            foreach (SigningKey key in removed)
+            foreach (SigningKey key in _gone)
             {
                 key.Dispose();
             }
 
+            _gone.Clear();
             DropUnusedDerivations();
             _fault = null;
+            Volatile.Write(ref _lastPass, _time.GetTimestamp());
             if (complete)
             {
                 _complete.TrySetResult();
@@ -108,6 +114,27 @@ internal sealed partial class KeyRotation : IAsyncDisposable
         }
     }
 
+    /// <summary>
+    /// Another signer on the same database may have made keys since the last pass. For a caller who names a key that is not here; at most one pass a second.
+    /// </summary>
+    public async Task CatchUpAsync(CancellationToken cancellationToken)
+    {
+        if (!_store.IsShared || _time.GetElapsedTime(Volatile.Read(ref _lastPass)) < TimeSpan.FromSeconds(1))
+        {
+            return;
+        }
+
+        try
+        {
+            await RunAsync(cancellationToken);
+        }
+        catch (Exception e) when (e is StorageException or InvalidOperationException)
+        {
+            _fault = e.Message;
+            LogPassFailed(_log, e.Message);
+        }
+    }
+
     public async ValueTask DisposeAsync()
     {
         await _stop.CancelAsync();
@@ -115,12 +142,13 @@ internal sealed partial class KeyRotation : IAsyncDisposable
         await _generation;
         _complete.TrySetCanceled();
         _ring = KeyRing.Empty;
-        foreach (SigningKey key in _keys.Values)
+        foreach (SigningKey key in _keys.Values.Concat(_gone))
         {
             key.Dispose();
         }
 
         _keys.Clear();
+        _gone.Clear();
         _stop.Dispose();
         _gate.Dispose();
     }
@@ -147,7 +175,9 @@ internal sealed partial class KeyRotation : IAsyncDisposable
         }
     }
 
-    /// <summary>Reads the keys from the disk at the start, and again after a pass that failed: what of it got there is not known.</summary>
+    /// <summary>
+    /// Reads the keys from the disk at the start, again after a pass that failed (what of it got there is not known), and with each pass where other signers write there, too.
+    /// </summary>
     private async Task LoadAsync()
     {
         if (_isLoaded)
@@ -155,7 +185,8 @@ internal sealed partial class KeyRotation : IAsyncDisposable
             return;
         }
 
-        foreach (StoredKey stored in await _store.LoadKeysAsync(CancellationToken.None))
+        (IReadOnlyList<StoredKey> keys, IReadOnlyList<KeyUse> uses) = await _store.LoadAsync(CancellationToken.None);
+        foreach (StoredKey stored in keys)
         {
             if (!_keys.ContainsKey(stored.KeyId))
             {
@@ -163,8 +194,16 @@ internal sealed partial class KeyRotation : IAsyncDisposable
             }
         }
 
+        // Those that another signer removed stay usable until the ring is replaced.
+        HashSet<byte[]> kept = keys.Select(key => key.KeyId).ToHashSet(BytesComparer.Instance);
+        foreach (byte[] keyId in _keys.Keys.Where(keyId => !kept.Contains(keyId)).ToList())
+        {
+            _keys.Remove(keyId, out SigningKey? key);
+            _gone.Add(key!);
+        }
+
         _uses.Clear();
-        _uses.AddRange(await _store.LoadUsesAsync(CancellationToken.None));
+        _uses.AddRange(uses);
         _isLoaded = true;
     }
 
@@ -174,19 +213,41 @@ internal sealed partial class KeyRotation : IAsyncDisposable
         {
             foreach (Period period in KeySchedule.NeededPeriods(plan, now))
             {
-                if (HasUse(plan, period))
+                while (!HasUse(plan, period))
                 {
-                    continue;
+                    await MakeBlindRsaKeyAsync(plan, period);
                 }
-
-                SigningKey key = await Task.Run(() => MakeBlindRsaKey(period));
-                var use = new KeyUse(plan.Id, plan.TokenType, period, key.Stored.KeyId);
-                await _store.AddKeyAsync(key.Stored, use);
-                _keys.Add(key.Stored.KeyId, key);
-                _uses.Add(use);
-                LogNewUse(_log, plan.Id, period.Start, period.Deadline);
             }
         }
+    }
+
+    private async Task MakeBlindRsaKeyAsync(Plan plan, Period period)
+    {
+        SigningKey key = await Task.Run(() => MakeBlindRsaKey(period));
+        var use = new KeyUse(plan.Id, plan.TokenType, period, key.Stored.KeyId);
+        KeyAddition addition;
+        try
+        {
+            addition = await _store.AddKeyAsync(key.Stored, use);
+        }
+        catch
+        {
+            key.Dispose();
+            throw;
+        }
+
+        if (addition != KeyAddition.Added)
+        {
+            // Another signer made keys meanwhile: see which.
+            key.Dispose();
+            _isLoaded = false;
+            await LoadAsync();
+            return;
+        }
+
+        _keys.Add(key.Stored.KeyId, key);
+        _uses.Add(use);
+        LogNewUse(_log, plan.Id, period.Start, period.Deadline);
     }
 
     /// <summary>False if a key is missing; its search is under way then.</summary>
@@ -269,7 +330,14 @@ internal sealed partial class KeyRotation : IAsyncDisposable
                 return false;
             }
 
-            await _store.AddKeyAsync(key.Stored, use: null);
+            KeyAddition addition = await _store.AddKeyAsync(key.Stored, use: null);
+            if (addition != KeyAddition.Added)
+            {
+                key.Dispose();
+                _isLoaded = false;
+                return addition == KeyAddition.NotNeeded;
+            }
+
             _keys.Add(key.Stored.KeyId, key);
             return true;
         }
@@ -307,12 +375,18 @@ internal sealed partial class KeyRotation : IAsyncDisposable
     private async Task AddUseAsync(Plan plan, Period period, SigningKey key)
     {
         var use = new KeyUse(plan.Id, plan.TokenType, period, key.Stored.KeyId);
-        await _store.AddUseAsync(use);
+        if (!await _store.AddUseAsync(use))
+        {
+            _isLoaded = false;
+            await LoadAsync();
+            return;
+        }
+
         _uses.Add(use);
         LogNewUse(_log, plan.Id, period.Start, period.Deadline);
     }
 
-    private async Task<List<SigningKey>> RemoveRetiredAsync(DateTimeOffset now)
+    private async Task RemoveRetiredAsync(DateTimeOffset now)
     {
         foreach (KeyUse use in _uses.ToList())
         {
@@ -330,7 +404,6 @@ internal sealed partial class KeyRotation : IAsyncDisposable
             }
         }
 
-        var removed = new List<SigningKey>();
         foreach (SigningKey key in _keys.Values.ToList())
         {
             bool isUsed = _uses.Exists(use => use.KeyId.AsSpan().SequenceEqual(key.Stored.KeyId));
@@ -338,11 +411,9 @@ internal sealed partial class KeyRotation : IAsyncDisposable
             {
                 await _store.RemoveKeyAsync(key.Stored.KeyId);
                 _keys.Remove(key.Stored.KeyId);
-                removed.Add(key);
+                _gone.Add(key);
             }
         }
-
-        return removed;
     }
 
     private KeyRing BuildRing() => KeyRing.Create(

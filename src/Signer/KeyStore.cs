@@ -18,7 +18,22 @@ internal sealed record StoredKey(
 /// <param name="OverSince">When the use was first found to be past its grace, while it still is.</param>
 internal sealed record KeyUse(string PlanId, TokenType TokenType, Period Period, byte[] KeyId, DateTimeOffset? OverSince = null);
 
-/// <summary>The signer's keys in its database, each encrypted with its id as associated data.</summary>
+/// <summary>What became of a new key.</summary>
+internal enum KeyAddition
+{
+    Added,
+
+    /// <summary>Another key that is kept has the same truncated id: make another.</summary>
+    TruncatedIdTaken,
+
+    /// <summary>Another signer on the same database has made a key for this purpose meanwhile: use that.</summary>
+    NotNeeded,
+}
+
+/// <summary>
+/// The signer's keys in its database, each encrypted with its id as associated data. Several signers may share a database: what one decides, each row settles by itself,
+/// and whoever comes second finds out and takes over what is there.
+/// </summary>
 internal sealed class KeyStore : IAsyncDisposable
 {
     private static readonly byte[] s_sealLabel = Encoding.ASCII.GetBytes("tacit signing key");
@@ -74,26 +89,12 @@ internal sealed class KeyStore : IAsyncDisposable
         }
     }
 
-    public Task<IReadOnlyList<StoredKey>> LoadKeysAsync(CancellationToken cancellationToken) =>
-        _database.ReadAsync(
-            static session => session.Query(
-                "SELECT token_type, key_id, spki, sealed_key, serves_from, serves_until FROM signing_key",
-                static row => new StoredKey(
-                    (TokenType)row.Int64(0), row.Blob(1), row.Blob(2), row.Blob(3),
-                    DateTimeOffset.FromUnixTimeSeconds(row.Int64(4)), DateTimeOffset.FromUnixTimeSeconds(row.Int64(5)))),
-            cancellationToken);
+    /// <summary>Whether other signers may have it open, too.</summary>
+    public bool IsShared => _database.IsShared;
 
-    public Task<IReadOnlyList<KeyUse>> LoadUsesAsync(CancellationToken cancellationToken) =>
-        _database.ReadAsync(
-            static session => session.Query(
-                "SELECT plan, token_type, period_kind, period_start, key_id, over_since FROM key_use",
-                static row => PeriodKinds.TryParse(row.Text(2), out PeriodKind kind)
-                    && Period.TryStartingAt(kind, DateTimeOffset.FromUnixTimeSeconds(row.Int64(3)), out Period period)
-                        ? new KeyUse(
-                            row.Text(0), (TokenType)row.Int64(1), period, row.Blob(4),
-                            row.NullableInt64(5) is long seconds ? DateTimeOffset.FromUnixTimeSeconds(seconds) : null)
-                        : throw new InvalidDataException("The signer's database names a period that there is not. Restore it from a backup.")),
-            cancellationToken);
+    /// <summary>All keys and what they are used for, at one moment.</summary>
+    public Task<(IReadOnlyList<StoredKey> Keys, IReadOnlyList<KeyUse> Uses)> LoadAsync(CancellationToken cancellationToken) =>
+        _database.ReadAsync(static session => (Keys(session), Uses(session)), cancellationToken);
 
     /// <summary>Encrypts a new private key for its row.</summary>
     public byte[] Seal(ReadOnlySpan<byte> pkcs8, ReadOnlySpan<byte> keyId) => _protector.Seal(pkcs8, [.. s_sealLabel, .. keyId]);
@@ -102,11 +103,24 @@ internal sealed class KeyStore : IAsyncDisposable
     /// <exception cref="KeyProtectionException">The row is damaged.</exception>
     public byte[] Unseal(StoredKey key) => _protector.Unseal(key.SealedKey, [.. s_sealLabel, .. key.KeyId]);
 
-    /// <summary>Keeps a new key, and what it is used for if that is settled, in one transaction; nothing of the key goes out before this completed.</summary>
-    public Task AddKeyAsync(StoredKey key, KeyUse? use) =>
+    /// <summary>
+    /// Keeps a new key, and what it is used for if that is settled, in one transaction, unless another signer was faster; nothing of the key goes out before this
+    /// completed.
+    /// </summary>
+    public Task<KeyAddition> AddKeyAsync(StoredKey key, KeyUse? use) =>
         _database.WriteAsync(
             session =>
             {
+                if (use is not null ? IsInUse(session, use) : IsServed(session, key))
+                {
+                    return KeyAddition.NotNeeded;
+                }
+
+                if (session.Query("SELECT key_id FROM signing_key", static row => row.BlobSpan(0)[^1]).Contains(key.KeyId[^1]))
+                {
+                    return KeyAddition.TruncatedIdTaken;
+                }
+
                 session.Execute(
                     "INSERT INTO signing_key (key_id, token_type, spki, sealed_key, serves_from, serves_until) VALUES ($1, $2, $3, $4, $5, $6)",
                     key.KeyId, (int)key.TokenType, key.SubjectPublicKeyInfo, key.SealedKey,
@@ -115,9 +129,12 @@ internal sealed class KeyStore : IAsyncDisposable
                 {
                     Insert(session, use);
                 }
+
+                return KeyAddition.Added;
             });
 
-    public Task AddUseAsync(KeyUse use) => _database.WriteAsync(session => Insert(session, use));
+    /// <summary>False if another signer has settled that use meanwhile.</summary>
+    public Task<bool> AddUseAsync(KeyUse use) => _database.WriteAsync(session => Insert(session, use) == 1);
 
     public Task SetOverSinceAsync(KeyUse use) =>
         _database.WriteAsync(
@@ -137,9 +154,13 @@ internal sealed class KeyStore : IAsyncDisposable
                     use.PlanId, (int)use.TokenType, use.Period.Kind.ToName(), use.Period.Start.ToUnixTimeSeconds());
             });
 
+    /// <summary>Removes a key that nothing uses.</summary>
     public Task RemoveKeyAsync(byte[] keyId) =>
         _database.WriteAsync(
-            session => { session.Execute("DELETE FROM signing_key WHERE key_id = $1", keyId); });
+            session =>
+            {
+                session.Execute("DELETE FROM signing_key WHERE key_id = $1 AND NOT EXISTS (SELECT 1 FROM key_use WHERE key_use.key_id = $1)", keyId);
+            });
 
     public Task<IReadOnlyList<SigningTotal>> LoadTotalsAsync(CancellationToken cancellationToken) =>
         _database.ReadAsync(
@@ -171,8 +192,31 @@ internal sealed class KeyStore : IAsyncDisposable
         _protector.Dispose();
     }
 
-    private static void Insert(Session session, KeyUse use) =>
+    private static IReadOnlyList<StoredKey> Keys(Session session) => session.Query(
+        "SELECT token_type, key_id, spki, sealed_key, serves_from, serves_until FROM signing_key",
+        static row => new StoredKey(
+            (TokenType)row.Int64(0), row.Blob(1), row.Blob(2), row.Blob(3),
+            DateTimeOffset.FromUnixTimeSeconds(row.Int64(4)), DateTimeOffset.FromUnixTimeSeconds(row.Int64(5))));
+
+    private static IReadOnlyList<KeyUse> Uses(Session session) => session.Query(
+        "SELECT plan, token_type, period_kind, period_start, key_id, over_since FROM key_use",
+        static row => PeriodKinds.TryParse(row.Text(2), out PeriodKind kind)
+            && Period.TryStartingAt(kind, DateTimeOffset.FromUnixTimeSeconds(row.Int64(3)), out Period period)
+                ? new KeyUse(
+                    row.Text(0), (TokenType)row.Int64(1), period, row.Blob(4),
+                    row.NullableInt64(5) is long seconds ? DateTimeOffset.FromUnixTimeSeconds(seconds) : null)
+                : throw new InvalidDataException("The signer's database names a period that there is not. Restore it from a backup."));
+
+    private static bool IsInUse(Session session, KeyUse use) => session.QueryInt64(
+        "SELECT COUNT(*) FROM key_use WHERE plan = $1 AND token_type = $2 AND period_kind = $3 AND period_start = $4",
+        use.PlanId, (int)use.TokenType, use.Period.Kind.ToName(), use.Period.Start.ToUnixTimeSeconds()) > 0;
+
+    private static bool IsServed(Session session, StoredKey key) => session.QueryInt64(
+        "SELECT COUNT(*) FROM signing_key WHERE token_type = $1 AND serves_from <= $2 AND serves_until > $2",
+        (int)key.TokenType, key.ServesFrom.ToUnixTimeSeconds()) > 0;
+
+    private static int Insert(Session session, KeyUse use) =>
         session.Execute(
-            "INSERT INTO key_use (plan, token_type, period_kind, period_start, key_id) VALUES ($1, $2, $3, $4, $5)",
+            "INSERT INTO key_use (plan, token_type, period_kind, period_start, key_id) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
             use.PlanId, (int)use.TokenType, use.Period.Kind.ToName(), use.Period.Start.ToUnixTimeSeconds(), use.KeyId);
 }

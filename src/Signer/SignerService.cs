@@ -105,6 +105,12 @@ public sealed class SignerService : ISigner, IAsyncDisposable
         KeyRingEntry? entry = _rotation.Ring.Find(request.TokenKeyId, request.Extensions, out bool keyIsKnown);
         if (entry is null)
         {
+            await _rotation.CatchUpAsync(cancellationToken);
+            entry = _rotation.Ring.Find(request.TokenKeyId, request.Extensions, out keyIsKnown);
+        }
+
+        if (entry is null)
+        {
             return SignResponse.Refused(keyIsKnown ? SignStatus.PlanNotLive : SignStatus.UnknownKey);
         }
 

@@ -16,6 +16,9 @@ public abstract class Database : IAsyncDisposable
 
     public abstract Dialect Dialect { get; }
 
+    /// <summary>Whether other processes may have it open and write to it, too.</summary>
+    public abstract bool IsShared { get; }
+
     /// <summary>
     /// Opens (or creates, readable by this user only) the SQLite file at <paramref name="path"/> and brings its schema up to date. One process at a time
     /// owns a file; a second one gets <see cref="StorageErrorKind.Locked"/>. WAL, full sync, foreign keys on.

@@ -54,7 +54,7 @@ public sealed class KeyProtectionTests
         using (SecretBytes secret = signer.Folder.KeyFile.Load("KeyFile"))
         {
             await using KeyStore store = await signer.OpenStoreAsync(secret.Memory);
-            prime = PrivateKeyParts.FirstPrime(store.Unseal(Assert.Single(await store.LoadKeysAsync(TestSigner.Token))));
+            prime = PrivateKeyParts.FirstPrime(store.Unseal(Assert.Single((await store.LoadAsync(TestSigner.Token)).Keys)));
         }
 
         byte[] disk = [.. Directory.GetFiles(signer.Folder.Data).SelectMany(File.ReadAllBytes)];

@@ -181,7 +181,7 @@ public sealed class SigningTests
         using (SecretBytes secret = signer.Folder.KeyFile.Load("KeyFile"))
         {
             await using KeyStore store = await signer.OpenStoreAsync(secret.Memory);
-            pkcs8 = store.Unseal((await store.LoadKeysAsync(TestSigner.Token)).Single(stored => stored.KeyId.AsSpan().SequenceEqual(key.TokenKeyId)));
+            pkcs8 = store.Unseal((await store.LoadAsync(TestSigner.Token)).Keys.Single(stored => stored.KeyId.AsSpan().SequenceEqual(key.TokenKeyId)));
         }
 
         await signer.OpenAsync();

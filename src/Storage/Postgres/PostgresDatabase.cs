@@ -24,6 +24,8 @@ internal sealed class PostgresDatabase : Database
 
     public override Dialect Dialect => Dialect.Postgres;
 
+    public override bool IsShared => true;
+
     internal static Task<Database> OpenAsync(
         PostgresOptions options, IReadOnlyList<Migration> migrations, TimeProvider time, CancellationToken cancellationToken)
     {

@@ -23,6 +23,8 @@ internal sealed class SqliteDatabase : Database
 
     public override Dialect Dialect => Dialect.Sqlite;
 
+    public override bool IsShared => false;
+
     internal static Task<Database> OpenAsync(
         string path, IReadOnlyList<Migration> migrations, TimeProvider time, SqliteLimits limits, CancellationToken cancellationToken)
     {
