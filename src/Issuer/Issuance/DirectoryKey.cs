@@ -61,14 +61,18 @@ internal sealed class DirectoryKey : IDisposable
         byte[] sealedSeed = protector.Seal(seed, [.. s_sealLabel, .. key.PublicKey]);
         CryptographicOperations.ZeroMemory(seed);
         byte[] header = protector.ExportHeader();
-        await database.WriteAsync(
-            session =>
-            {
-                session.Execute("INSERT INTO key_protection (id, header) VALUES (1, $1)", header);
-                session.Execute("INSERT INTO directory_key (public_key, sealed_seed) VALUES ($1, $2)", key.PublicKey, sealedSeed);
-            },
+        bool isFirst = await database.WriteAsync(
+            session => session.Execute("INSERT INTO key_protection (id, header) VALUES (1, $1) ON CONFLICT (id) DO NOTHING", header) == 1
+                && session.Execute("INSERT INTO directory_key (public_key, sealed_seed) VALUES ($1, $2)", key.PublicKey, sealedSeed) == 1,
             cancellationToken);
-        return key;
+        if (isFirst)
+        {
+            return key;
+        }
+
+        // Another issuer started on the same database for the first time, and its key is the one that clients pin.
+        key.Dispose();
+        return await OpenAsync(database, kind, secret, cancellationToken);
     }
 
     private static DirectoryKey Load(byte[] header, byte[] publicKey, byte[] sealedSeed, KeyProtectionKind kind, ReadOnlySpan<byte> secret)

@@ -25,7 +25,8 @@ internal sealed record PublishedDirectory(StoredDirectory Stored, IssuanceCatalo
 
 /// <summary>
 /// Asks the signer for its keys and publishes them with the plans. A directory gets a new number, and names the hash of the one before, whenever its content
-/// changes; it is kept before it is served. What it says changes to the second when a key goes live or a grace ends.
+/// changes; it is kept before it is served. What it says changes to the second when a key goes live or a grace ends. Of several issuers on one database each may publish:
+/// a number is taken by one insert, and whoever comes second serves what is there.
 /// </summary>
 internal sealed partial class DirectoryPublisher : IAsyncDisposable
 {
@@ -42,6 +43,9 @@ internal sealed partial class DirectoryPublisher : IAsyncDisposable
     private volatile PublishedDirectory? _current;
     private volatile string? _fault;
     private StoredDirectory? _last;
+
+    /// <summary>Hash of the content that this issuer published, or would have, when its own content last changed.</summary>
+    private byte[]? _decided;
     private bool _isLastKnown;
     private IReadOnlyList<SignerKey>? _signerKeys;
     private Task _loop = Task.CompletedTask;
@@ -78,7 +82,7 @@ internal sealed partial class DirectoryPublisher : IAsyncDisposable
     public async ValueTask<PublishedDirectory?> GetAsync(CancellationToken cancellationToken)
     {
         PublishedDirectory? current = _current;
-        if (current is not null && current.IsCurrentAt(_time.GetUtcNow()))
+        if (current is not null && !_store.IsShared && current.IsCurrentAt(_time.GetUtcNow()))
         {
             return current;
         }
@@ -87,9 +91,12 @@ internal sealed partial class DirectoryPublisher : IAsyncDisposable
         {
             try
             {
-                await RebuildAsync(isNews: false, cancellationToken);
+                if (current is null || !await IsFreshAsync(current, cancellationToken))
+                {
+                    await RebuildAsync(isNews: false, cancellationToken);
+                }
             }
-            catch (StorageException e)
+            catch (Exception e) when (e is StorageException or SignerUnavailableException)
             {
                 // What was published last is still true of its keys, and says until when each is good.
                 _fault = e.Message;
@@ -155,9 +162,15 @@ internal sealed partial class DirectoryPublisher : IAsyncDisposable
         DateTimeOffset now = _time.GetUtcNow();
         try
         {
-            if (!isNews && _current is PublishedDirectory fresh && fresh.IsCurrentAt(now))
+            if (!isNews && _current is PublishedDirectory fresh && await IsFreshAsync(fresh, cancellationToken))
             {
                 return;
+            }
+
+            if (!isNews && _store.IsShared)
+            {
+                // What other issuers know already must not vanish from what this one publishes.
+                _signerKeys = await _signer.GetKeysAsync(cancellationToken);
             }
 
             IReadOnlyList<SignerKey> keys = _signerKeys!;
@@ -187,19 +200,49 @@ internal sealed partial class DirectoryPublisher : IAsyncDisposable
         }
     }
 
-    /// <summary>Runs to its end whoever asked for it: the number that a directory takes must be the one that is remembered.</summary>
+    /// <summary>Whether it still holds and no other issuer on the database has published since: clients refuse a number that goes back.</summary>
+    private async ValueTask<bool> IsFreshAsync(PublishedDirectory directory, CancellationToken cancellationToken) =>
+        directory.IsCurrentAt(_time.GetUtcNow()) && (!_store.IsShared || await _store.LoadLastSequenceAsync(cancellationToken) == directory.Sequence);
+
     private async Task<StoredDirectory> PublishAsync(IssuerDirectory content)
     {
-        if (!_isLastKnown)
+        // Number and chain aside, two directories say the same if their canonical forms are the same.
+        byte[] contentHash = SHA256.HashData(content.SignAndEncode(static _ => new byte[IssuerDirectory.SignatureSizeInBytes]));
+        while (true)
+        {
+            if (await TryPublishAsync(content, contentHash) is StoredDirectory stored)
+            {
+                _decided = contentHash;
+                return stored;
+            }
+        }
+    }
+
+    /// <summary>
+    /// Runs to its end whoever asked for it: the number that a directory takes must be the one that is remembered. Null if another issuer took the number meanwhile.
+    /// </summary>
+    private async Task<StoredDirectory?> TryPublishAsync(IssuerDirectory content, byte[] contentHash)
+    {
+        if (!_isLastKnown || _store.IsShared)
         {
             _last = await _store.LoadLastAsync(CancellationToken.None);
             _isLastKnown = true;
         }
 
-        // Number and chain aside, two directories say the same if their canonical forms are the same.
-        byte[] contentHash = SHA256.HashData(content.SignAndEncode(static _ => new byte[IssuerDirectory.SignatureSizeInBytes]));
         if (_last is not null && _last.ContentHash.AsSpan().SequenceEqual(contentHash))
         {
+            return _last;
+        }
+
+        if (_store.IsShared && _last is not null && _decided is not null && _decided.AsSpan().SequenceEqual(contentHash))
+        {
+            // Nothing has changed here: an issuer with other settings, or with news from the signer, has published since. The later decision stands; to insist
+            // would let the two take turns for ever.
+            if (_current?.Sequence != _last.Sequence)
+            {
+                LogOtherContent(_log, _last.Sequence);
+            }
+
             return _last;
         }
 
@@ -219,7 +262,11 @@ internal sealed partial class DirectoryPublisher : IAsyncDisposable
 
         // If this fails nobody knows whether the number is taken, until it is read again.
         _isLastKnown = false;
-        await _store.AddAsync(stored);
+        if (!await _store.TryAddAsync(stored))
+        {
+            return null;
+        }
+
         _last = stored;
         _isLastKnown = true;
         LogPublished(_log, stored.Sequence);
@@ -241,6 +288,9 @@ internal sealed partial class DirectoryPublisher : IAsyncDisposable
             }
         }
     }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Directory {Sequence} of another issuer on this database says something else than this one would; it is served.")]
+    private static partial void LogOtherContent(ILogger logger, long sequence);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Published directory {Sequence}.")]
     private static partial void LogPublished(ILogger logger, long sequence);

@@ -15,6 +15,13 @@ internal sealed class DirectoryStore
         _database = database;
     }
 
+    /// <summary>Whether other issuers may publish there, too.</summary>
+    public bool IsShared => _database.IsShared;
+
+    /// <summary>The number of the last directory; 0 before the first.</summary>
+    public Task<long> LoadLastSequenceAsync(CancellationToken cancellationToken) =>
+        _database.ReadAsync(static session => session.QueryInt64("SELECT MAX(sequence) FROM directory") ?? 0, cancellationToken);
+
     public Task<StoredDirectory?> LoadLastAsync(CancellationToken cancellationToken) =>
         _database.ReadAsync(
             static session => session.QuerySingle(
@@ -26,12 +33,9 @@ internal sealed class DirectoryStore
         _database.ReadAsync(
             session => session.QuerySingle("SELECT body FROM directory WHERE sequence = $1", static row => row.Blob(0), sequence), cancellationToken);
 
-    /// <summary>Keeps a directory before anyone sees it; fails if its number was used.</summary>
-    public Task AddAsync(StoredDirectory directory) =>
-        _database.WriteAsync(
-            session =>
-            {
-                session.Execute(
-                    "INSERT INTO directory (sequence, content_hash, body) VALUES ($1, $2, $3)", directory.Sequence, directory.ContentHash, directory.Body);
-            });
+    /// <summary>Keeps a directory before anyone sees it; false if its number is taken, by another issuer.</summary>
+    public Task<bool> TryAddAsync(StoredDirectory directory) =>
+        _database.WriteAsync(session => session.Execute(
+            "INSERT INTO directory (sequence, content_hash, body) VALUES ($1, $2, $3) ON CONFLICT (sequence) DO NOTHING",
+            directory.Sequence, directory.ContentHash, directory.Body) == 1);
 }

@@ -42,7 +42,7 @@ internal sealed class TestIssuer : IAsyncDisposable
 
     public RoleDatabase Database { get; private set; } = null!;
 
-    public FakeTime Time { get; } = new(Start);
+    public FakeTime Time { get; private init; } = new(Start);
 
     public TestFolder Folder { get; } = new();
 
@@ -57,6 +57,19 @@ internal sealed class TestIssuer : IAsyncDisposable
     {
         var issuer = new TestIssuer(plans ?? [TestPlans.Chat], wrap, change, loggers);
         await issuer.StartAsync();
+        return issuer;
+    }
+
+    /// <summary>Issuer and signer like others, not started, in a folder of their own but on the others' databases.</summary>
+    public static TestIssuer Beside(TestIssuer other, Func<IssuerOptions, IssuerOptions>? change = null) =>
+        new(other.Plans, null, change, null) { Time = other.Time, Database = other.Database, _signerDatabase = other._signerDatabase };
+
+    /// <summary>Not started, but with its databases.</summary>
+    public static async Task<TestIssuer> PrepareAsync()
+    {
+        var issuer = new TestIssuer([TestPlans.Chat], null, null, null);
+        issuer._signerDatabase = await RoleDatabase.CreateAsync(issuer.Folder.Beside("signer-database"));
+        issuer.Database = await RoleDatabase.CreateAsync(issuer.Folder.Beside("issuer-database"));
         return issuer;
     }
 
