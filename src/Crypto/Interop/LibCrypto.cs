@@ -197,6 +197,31 @@ internal static partial class LibCrypto
     [SuppressGCTransition]
     internal static unsafe partial int SHA384_Final(byte* hash, void* state);
 
+    // ---- AES-GCM -------------------------------------------------------------------------------------------------------------------
+
+    internal const int AeadGetTag = 0x10;
+
+    [LibraryImport(Name, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial nint EVP_CIPHER_fetch(nint library, string name, nint properties);
+
+    [LibraryImport(Name)]
+    internal static partial nint EVP_CIPHER_CTX_new();
+
+    [LibraryImport(Name)]
+    internal static partial void EVP_CIPHER_CTX_free(nint context);
+
+    [LibraryImport(Name)]
+    internal static unsafe partial int EVP_EncryptInit_ex(SafeCipherContext context, nint cipher, nint engine, byte* key, byte* nonce);
+
+    [LibraryImport(Name)]
+    internal static unsafe partial int EVP_EncryptUpdate(SafeCipherContext context, byte* output, int* written, byte* input, int length);
+
+    [LibraryImport(Name)]
+    internal static unsafe partial int EVP_EncryptFinal_ex(SafeCipherContext context, byte* output, int* written);
+
+    [LibraryImport(Name)]
+    internal static unsafe partial int EVP_CIPHER_CTX_ctrl(SafeCipherContext context, int type, int argument, byte* pointer);
+
     // ---- EVP keys ------------------------------------------------------------------------------------------------------------------
 
     [LibraryImport(Name, StringMarshalling = StringMarshalling.Utf8)]

@@ -122,3 +122,18 @@ internal sealed class SafeEvpKeyHandle : SafeHandle
         return true;
     }
 }
+
+/// <summary>A libcrypto <c>EVP_CIPHER_CTX</c>, of one thread.</summary>
+internal sealed class SafeCipherContext : SafeHandle
+{
+    internal SafeCipherContext(nint context)
+        : base(0, ownsHandle: true) => SetHandle(context);
+
+    public override bool IsInvalid => handle == 0;
+
+    protected override bool ReleaseHandle()
+    {
+        LibCrypto.EVP_CIPHER_CTX_free(handle); // clears
+        return true;
+    }
+}

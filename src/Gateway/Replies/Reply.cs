@@ -57,7 +57,7 @@ internal sealed class Reply
         requestTag.CopyTo(_marks.AsSpan(TagAt));
         s_saltOfProcess.CopyTo(_marks, SaltAt);
         BinaryPrimitives.WriteInt64BigEndian(_marks.AsSpan(SaltAt + 8), Interlocked.Increment(ref s_salts));
-        _log = new SealedLog(SealedLog.CreateCipher(pseudorandomKey, Salt));
+        _log = new SealedLog(pseudorandomKey, Salt);
     }
 
     public SpendId Id { get; }

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Buffers.Binary;
 using System.Security.Cryptography;
+using Tacit.Crypto;
 using Tacit.Gateway.Admission;
 
 namespace Tacit.Gateway.Replies;
@@ -22,12 +23,17 @@ internal struct SealedLog
 
     private SealedBlock _first;
     private List<SealedBlock>? _more;
-    private AesGcm? _cipher;
+    private byte[]? _key;
     private byte[]? _open;
     private int _openLength;
 
-    /// <param name="cipher">Of this reply; disposed when the log is sealed.</param>
-    public SealedLog(AesGcm cipher) => _cipher = cipher;
+    /// <param name="pseudorandomKey">Of the token.</param>
+    /// <param name="salt">Of this reply.</param>
+    public SealedLog(ReadOnlySpan<byte> pseudorandomKey, ReadOnlySpan<byte> salt)
+    {
+        _key = new byte[TokenKeys.KeySizeInBytes];
+        TokenKeys.ReplyKey(pseudorandomKey, salt, _key);
+    }
 
     public long Length { get; private set; }
 
@@ -72,8 +78,8 @@ internal struct SealedLog
             _openLength = 0;
         }
 
-        _cipher?.Dispose();
-        _cipher = null;
+        CryptographicOperations.ZeroMemory(_key);
+        _key = null;
     }
 
     /// <summary>Gives the sealed blocks back.</summary>
@@ -140,7 +146,7 @@ internal struct SealedLog
         }
     }
 
-    /// <summary>The cipher of a reply.</summary>
+    /// <summary>Opens the blocks of one reply.</summary>
     public static AesGcm CreateCipher(ReadOnlySpan<byte> pseudorandomKey, ReadOnlySpan<byte> salt)
     {
         Span<byte> key = stackalloc byte[TokenKeys.KeySizeInBytes];
@@ -161,7 +167,7 @@ internal struct SealedLog
         Span<byte> nonce = stackalloc byte[NonceSize];
         WriteNonce(SealedCount, nonce);
         Span<byte> bytes = block.Span;
-        _cipher!.Encrypt(nonce, _open.AsSpan(0, _openLength), bytes[.._openLength], bytes[_openLength..]);
+        Aes256Gcm.Encrypt(_key, nonce, _open.AsSpan(0, _openLength), bytes[.._openLength], bytes[_openLength..]);
         if (_first.IsNone)
         {
             _first = block;

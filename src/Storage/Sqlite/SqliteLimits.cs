@@ -14,6 +14,15 @@ internal sealed record SqliteLimits
     /// <summary>Reading connections at most; more readers wait.</summary>
     internal int MaxReaders { get; init; } = 4;
 
+    /// <summary>
+    /// The page of a new file, in bytes; one that exists keeps its own. Keys are hashes, so each row that is written dirties a page of its own, which goes to the log and
+    /// to the disk whole: half of SQLite's usual page is half of that. A quarter would make the tree deeper for as little.
+    /// </summary>
+    internal int PageSize { get; init; } = 2048;
+
+    /// <summary>How long the write-ahead log grows before it is folded into the file, in KiB.</summary>
+    internal int LogKibibytes { get; init; } = 4096;
+
     /// <summary>The writer's page cache, in KiB.</summary>
     internal int WriterCacheKibibytes { get; init; } = 16_384;
 

@@ -169,6 +169,8 @@ internal sealed class SqliteSession : TransactionSession
 
     private void ConfigureWriter(SqliteLimits limits)
     {
+        // Before anything is written: a file that has pages ignores it.
+        ExecuteScript($"PRAGMA page_size = {limits.PageSize};");
         string? mode = QuerySingle("PRAGMA journal_mode = WAL", static row => row.Text(0));
         if (mode != "wal")
         {
@@ -179,9 +181,11 @@ internal sealed class SqliteSession : TransactionSession
 
         // FULL: a commit that was reported survives a power cut, not only a crash. FAST secure delete: freed bytes within a written page are zeroed, which
         // costs no extra I/O; whole pages are not unless asked for, or dropping a period would rewrite it.
+        long pageSize = QueryInt64("PRAGMA page_size") ?? limits.PageSize;
         ExecuteScript(
             $"""
             PRAGMA synchronous = FULL;
+            PRAGMA wal_autocheckpoint = {limits.LogKibibytes * 1024L / pageSize};
             PRAGMA secure_delete = {(limits.ErasesFreedPages ? "ON" : "FAST")};
             PRAGMA cache_size = -{limits.WriterCacheKibibytes};
             """);
