@@ -58,6 +58,54 @@ public sealed class RunningRoleTests
         Assert.Equal(ExitCode.Fine, await demo.StopAsync());
     }
 
+    [Fact]
+    public async Task Subscription_is_bought_asked_with_backed_up_and_restored()
+    {
+        using TemporaryFolder folder = new();
+        await KeyedFolder.CopyToAsync(folder["data"]);
+        await using RunningDemo demo = await RunningDemo.StartAsync(folder["data"]);
+        string[] data = ["--data", folder["data"]];
+        JsonElement voucher = await JsonAsync(["voucher", "create", "--credits", "100", "--json", .. data]);
+        await JsonAsync(["account", "deposit", voucher.GetProperty("codes")[0].GetString()!, "--json", .. data]);
+
+        Assert.Equal(ExitCode.Failed, (await Cli.RunAsync(["wallet", "fill", "--plan", "monthly", .. data])).Code);
+        Assert.Equal(ExitCode.Failed, (await Cli.RunAsync(["ask", "Too early.", "--plan", "monthly", .. data])).Code);
+        JsonElement bought = await JsonAsync(["wallet", "subscribe", "monthly", "--json", .. data]);
+        Assert.Equal((1, 0, true), (bought.GetProperty("chains").GetInt32(), bought.GetProperty("pending").GetInt32(), bought.GetProperty("renews").GetBoolean()));
+        Assert.Equal("monthly", (await JsonAsync(["ask", "Hello", "--json", .. data])).GetProperty("plan").GetString());
+        Assert.Equal("chat", (await JsonAsync(["ask", "Hello", "--plan", "chat", "--json", .. data])).GetProperty("plan").GetString());
+        Assert.Contains("monthly until", (await Cli.RunAsync(["status", .. data])).Out, StringComparison.Ordinal);
+        Assert.Contains("bought by itself", (await Cli.RunAsync(["wallet", "show", .. data])).Out, StringComparison.Ordinal);
+        Assert.Equal(ExitCode.Fine, (await Cli.RunAsync(["wallet", "unsubscribe", "monthly", .. data])).Code);
+        Assert.Equal(ExitCode.Failed, (await Cli.RunAsync(["wallet", "unsubscribe", "chat", .. data])).Code);
+        Assert.Equal(ExitCode.Failed, (await Cli.RunAsync(["wallet", "subscribe", "monthly", "--restart", .. data])).Code);
+        string plans = (await Cli.RunAsync(["plans", .. data])).Out;
+        Assert.Contains("100 a month", plans, StringComparison.Ordinal);
+        Assert.Contains("1 at once until", plans, StringComparison.Ordinal);
+
+        await File.WriteAllTextAsync(folder["passphrase"], "correct horse battery\n", TestContext.Current.CancellationToken);
+        string[] backup = ["wallet", "backup", folder["wallet.backup"], "--passphrase", "file:" + folder["passphrase"], .. data];
+        Assert.Equal(ExitCode.Usage, (await Cli.RunAsync(["wallet", "backup", folder["other"], .. data])).Code);
+        Assert.Equal(ExitCode.Fine, (await Cli.RunAsync(backup)).Code);
+        Assert.Equal(ExitCode.Failed, (await Cli.RunAsync(backup)).Code);
+
+        string issuer = $"http://127.0.0.1:{demo.PortBase + 1}";
+        string[] there = ["--data", folder["elsewhere"]];
+        string[] restore = ["wallet", "restore", "--backup", folder["wallet.backup"], "--issuer", issuer, .. there, "--passphrase"];
+        Assert.Equal(ExitCode.Failed, (await Cli.RunAsync([.. restore, "file:" + folder["wallet.backup"]])).Code);
+        Outcome restored = await Cli.RunAsync([.. restore, "file:" + folder["passphrase"]]);
+        Assert.Equal((ExitCode.Fine, ""), (restored.Code, restored.Error.Contains("tacit:", StringComparison.Ordinal) ? restored.Error : ""));
+        Assert.Equal(ExitCode.Failed, (await Cli.RunAsync([.. restore, "file:" + folder["passphrase"]])).Code);
+        Assert.Equal("monthly", (await JsonAsync(["ask", "Hello", "--json", .. there])).GetProperty("plan").GetString());
+        // The demo's wallet did not go on: the chain is the restored one's now.
+        Outcome lost = await Cli.RunAsync(["ask", "Hello", "--plan", "monthly", .. data]);
+        Assert.Equal(ExitCode.Failed, lost.Code);
+        Assert.Contains("somebody else went on with a chain", (await Cli.RunAsync(["wallet", "show", .. data])).Out, StringComparison.Ordinal);
+        Assert.Equal(ExitCode.Fine, (await Cli.RunAsync(["wallet", "subscribe", "monthly", "--restart", .. data])).Code);
+        Assert.Equal("monthly", (await JsonAsync(["ask", "Hello", "--json", .. data])).GetProperty("plan").GetString());
+        Assert.Equal(ExitCode.Fine, await demo.StopAsync());
+    }
+
     [Theory]
     [InlineData("wallet show")]
     [InlineData("account show")]
