@@ -5,7 +5,9 @@ using Tacit.Cli.Doctor;
 using Tacit.Cli.Roles;
 using Tacit.Client;
 using Tacit.Gateway.Chains;
+using Tacit.Inference;
 using Tacit.Issuer;
+using Tacit.Issuer.Ledger;
 using Tacit.Signer;
 
 namespace Tacit.Cli;
@@ -31,6 +33,8 @@ namespace Tacit.Cli;
 [JsonSerializable(typeof(DemoResult))]
 [JsonSerializable(typeof(StatusReport))]
 [JsonSerializable(typeof(GatewayTotals))]
+[JsonSerializable(typeof(IReadOnlyList<ProviderKeyUsage>))]
+[JsonSerializable(typeof(SalesReport))]
 [JsonSerializable(typeof(SignerTotals))]
 [JsonSerializable(typeof(Reconciliation))]
 internal sealed partial class CliJson : JsonSerializerContext;

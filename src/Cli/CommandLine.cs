@@ -59,6 +59,7 @@ internal static class CommandLine
         root.Add(signer);
         Command gateway = ServerRoles.Gateway(terminal, flags);
         gateway.Add(TotalsCommands.Gateway(terminal, flags));
+        gateway.Add(ProviderCommands.Create(terminal, flags));
         root.Add(gateway);
         root.Add(VoucherCommand.Create(terminal, flags));
         root.Add(BackupCommands.Backup(terminal, flags));

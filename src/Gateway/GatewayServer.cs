@@ -172,6 +172,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
             Signer = signer,
             Renewer = renewer,
             Drain = _drain,
+            Totals = totals,
             Time = _time,
             Log = _log,
         };
@@ -201,7 +202,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
         _owned.Push(lease);
         health.AddCheck("instance lease", () => lease.IsHeld);
         _owned.Push(await ManagementSocket.StartAsync(
-            _options.DataDirectory, Role, new GatewayManagement(totals).Map, health, _time, loggers, cancellationToken));
+            _options.DataDirectory, Role, new GatewayManagement(totals, router).Map, health, _time, loggers, cancellationToken));
         LogStarted(_log, _options.Name, _web.Address);
     }
 

@@ -56,6 +56,10 @@ internal sealed class IssuerManagement
             await _directory.RefreshAsync(context.RequestAborted);
             await ShowStatusAsync(context);
         }));
+        routes.MapGet("/sales", (RequestDelegate)(async context =>
+            await AccountEndpoints.WriteAsync(
+                context, StatusCodes.Status200OK,
+                await _database.ReadAsync(session => SalesReport.Read(session, _options.Plans), context.RequestAborted), IssuerJson.Default.SalesReport)));
         routes.MapGet("/payments", (RequestDelegate)(async context =>
             await AccountEndpoints.WriteAsync(
                 context, StatusCodes.Status200OK, await PaymentsAsync(context.RequestAborted), IssuerJson.Default.PaymentReport)));

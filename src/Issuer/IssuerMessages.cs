@@ -64,4 +64,5 @@ public sealed record IssuerStatus
 [JsonSerializable(typeof(IReadOnlyList<IssuerKeyStatus>))]
 [JsonSerializable(typeof(LedgerReport))]
 [JsonSerializable(typeof(PaymentReport))]
+[JsonSerializable(typeof(SalesReport))]
 public sealed partial class IssuerJson : JsonSerializerContext;

@@ -88,6 +88,12 @@ public sealed class RoleTests
         Assert.Equal(ExitCode.Fine, (await Cli.RunAsync(["ask", "Through the app", .. user])).Code);
         Assert.Equal(ExitCode.Failed, (await Cli.RunAsync(["app", "--listen", "127.0.0.1:0", .. user])).Code);
 
+        JsonElement sales = (await RunningRoleTests.JsonAsync(["issuer", "report", "--json", "--data", folder["issuer"]])).GetProperty("sales");
+        Assert.Contains(sales.EnumerateArray(), sale => sale.GetProperty("plan").GetString() == "chat-large" && sale.GetProperty("quantity").GetInt32() == 2 && sale.GetProperty("credits").GetInt32() == 8);
+        JsonElement spent = (await RunningRoleTests.JsonAsync(["gateway", "totals", "--json", "--data", folder["gateway"]])).GetProperty("plans");
+        Assert.Contains(spent.EnumerateArray(), plan => plan.GetProperty("plan").GetString() == "chat" && plan.GetProperty("spent").GetInt32() > 0);
+        Assert.Contains("No key has a budget", (await Cli.RunAsync("gateway", "providers", "--data", folder["gateway"])).Out, StringComparison.Ordinal);
+
         string[] roles = ["signer", "issuer", "gateway"];
         foreach (string role in roles)
         {

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using Tacit.Hosting;
 using Tacit.Issuer;
+using Tacit.Issuer.Ledger;
 using Tacit.Issuer.Payments;
 
 namespace Tacit.Cli.Commands;
@@ -13,6 +14,7 @@ internal static class IssuerCommands
     public static Command AddTo(Command issuer, Terminal terminal, Flags flags)
     {
         issuer.Add(Payments(terminal, flags));
+        issuer.Add(Report(terminal, flags));
         return issuer;
     }
 
@@ -41,6 +43,29 @@ internal static class IssuerCommands
             return ExitCode.Fine;
         });
         return command.WithExamples("tacit issuer payments", "tacit issuer payments --json | jq .owed");
+    }
+
+    private static Command Report(Terminal terminal, Flags flags)
+    {
+        Option<bool> json = Flags.Json();
+        Command command = new("report", "Sum up what was sold, by plan and period.") { json };
+        command.SetAction(async (parsed, cancellationToken) =>
+        {
+            using ManagementClient issuer = new(flags.DataFolderOf(parsed), IssuerServer.Role);
+            SalesReport report = await issuer.GetAsync("/sales", IssuerJson.Default.SalesReport, cancellationToken);
+            if (parsed.GetValue(json))
+            {
+                terminal.Json(report, CliJson.Default.SalesReport);
+                return ExitCode.Fine;
+            }
+            terminal.Table(
+                ["from", "plan", "what", "quantity", "credits"],
+                [.. report.Sales.Select(sales => (string[])
+                    [sales.Start.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture), sales.Plan, sales.Kind, Number(sales.Quantity), Number(sales.Credits)])]);
+            terminal.Line($"{Number(report.Credits)} credits in all");
+            return ExitCode.Fine;
+        });
+        return command.WithExamples("tacit issuer report", "tacit issuer report --json > sales.json");
     }
 
     private static string Number(long number) => number.ToString("N0", CultureInfo.InvariantCulture);

@@ -42,7 +42,7 @@ internal static class TotalsCommands
     public static Command Gateway(Terminal terminal, Flags flags)
     {
         Option<bool> json = Flags.Json();
-        Command command = new("totals", "Show how many chain tokens were spent and renewed, by plan and period (on the gateway's machine).") { json };
+        Command command = new("totals", "Show how many tokens were spent and renewed, by plan and period (on the gateway's machine).") { json };
         command.SetAction(async (parsed, cancellationToken) =>
         {
             GatewayTotals totals = await AskGatewayAsync(flags.DataFolderOf(parsed), cancellationToken);

@@ -95,7 +95,9 @@ internal static class ServerRoles
             SettingsLoader link = context.Settings.TakeSection("Signer");
             SettingsLoader inference = context.Settings.TakeSection("Inference");
             GatewayOptions options = context.Settings.Load(SettingsJson.Default.GatewayOptions);
-            InferenceRouter router = new(inference.Load(SettingsJson.Default.InferenceSettings).Load(), context.Time, context.Loggers);
+            InferenceOptions models = inference.Load(SettingsJson.Default.InferenceSettings).Load() with { UsagePath = Path.Combine(options.DataDirectory, "provider-usage.json") };
+            DataFolder.Create(options.DataDirectory);
+            InferenceRouter router = new(models, context.Time, context.Loggers);
             InternalChannelClient channel = Connect(link, options.DataDirectory, context);
             GatewayServer server = await GatewayServer.StartAsync(options, null, router, new RemoteSigner(channel.SendAsync), context.Time, context.Loggers, stop);
             return new RunningRole("gateway", Authority(server.Address), new Dictionary<string, string> { ["models"] = string.Join(", ", router.Models) }, async () =>

@@ -69,6 +69,12 @@ internal sealed record BackendSettings
 
     public ProviderBudgets? Budgets { get; init; }
 
+    /// <summary>What each key may use up in a day and a month.</summary>
+    public KeyBudget? KeyBudget { get; init; }
+
+    /// <summary>What a million tokens cost, by the backend's own name of a model.</summary>
+    public IReadOnlyDictionary<string, TokenPrice> Prices { get; init; } = new Dictionary<string, TokenPrice>();
+
     public BackendOptions Load(int index) => new()
     {
         Name = Name,
@@ -77,6 +83,8 @@ internal sealed record BackendSettings
         Models = Models,
         OutputCapMember = OutputCapMember,
         Budgets = Budgets,
+        KeyBudget = KeyBudget,
+        Prices = Prices,
     };
 
     public static ProviderKey LoadKey(SecretReference reference, string setting)

@@ -22,6 +22,8 @@ namespace Tacit.Cli.Settings;
 [JsonSerializable(typeof(AppOptions))]
 [JsonSerializable(typeof(SignerLink))]
 [JsonSerializable(typeof(TlsOptions))]
+[JsonSerializable(typeof(KeyBudget))]
+[JsonSerializable(typeof(TokenPrice))]
 [JsonSerializable(typeof(DatabaseOptions))]
 [JsonSerializable(typeof(InferenceSettings))]
 internal sealed partial class SettingsJson : JsonSerializerContext;

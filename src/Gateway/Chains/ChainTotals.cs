@@ -4,20 +4,20 @@ using Tacit.Storage;
 
 namespace Tacit.Gateway.Chains;
 
-/// <summary>What happened to the chains of one plan in one period, over all instances on the database.</summary>
+/// <summary>What was spent of one plan in one period, over all instances on the database.</summary>
 /// <param name="Plan">The plan's id.</param>
 /// <param name="Deadline">First moment after the period.</param>
-/// <param name="Spent">Chain tokens spent, each once.</param>
+/// <param name="Spent">Tokens spent, each once; those of request plans as far as it is written yet, and returned ones among them.</param>
 /// <param name="Repeated">Renewals asked for again: exchanges of ended requests, and requests taken over from an instance that died.</param>
 /// <param name="Renewed">Renewals that the signer gave, as far as it is written yet.</param>
 public sealed record GatewayPlanTotals(string Plan, DateTimeOffset Deadline, long Spent, long Repeated, long Renewed);
 
-/// <summary>Counters of chains, and nothing of any one of them.</summary>
+/// <summary>Counters of tokens, and nothing of any one of them.</summary>
 /// <param name="Plans">By deadline, then by plan.</param>
 public sealed record GatewayTotals(IReadOnlyList<GatewayPlanTotals> Plans);
 
 /// <summary>
-/// Counts chains by plan and period. What a renewal may be asked for is counted in the transaction that allows it, so spent + repeated is never less than what
+/// Counts tokens by plan and period. What a renewal may be asked for is counted in the transaction that allows it, so spent + repeated is never less than what
 /// the signer was asked, whatever crashes; what came of it is written a few seconds later.
 /// </summary>
 internal sealed partial class ChainTotals : IAsyncDisposable
@@ -29,7 +29,7 @@ internal sealed partial class ChainTotals : IAsyncDisposable
     private readonly ILogger _log;
     private readonly ITimer _timer;
     private readonly SemaphoreSlim _writing = new(1);
-    private readonly ConcurrentDictionary<(string Plan, DateTimeOffset Deadline), long> _renewed = new();
+    private readonly ConcurrentDictionary<(string Plan, DateTimeOffset Deadline), (long Spent, long Renewed)> _counts = new();
     private long _notRenewed;
 
     public ChainTotals(Database database, byte[] instance, TimeProvider time, ILogger log)
@@ -49,7 +49,10 @@ internal sealed partial class ChainTotals : IAsyncDisposable
         """,
         plan, deadline.ToUnixTimeSeconds(), instance, spent, repeated, renewed);
 
-    public void CountRenewed(ChainLink link) => _renewed.AddOrUpdate((link.Key.Plan.Id, link.Key.Deadline), 1, static (_, count) => count + 1);
+    public void CountRenewed(ChainLink link) => Count(link.Key.Plan.Id, link.Key.Deadline, (0, 1));
+
+    /// <summary>A token of a request plan, spent for the first time. In memory first: a report is not worth a statement for each prompt.</summary>
+    public void CountSpent(string plan, DateTimeOffset deadline) => Count(plan, deadline, (1, 0));
 
     public void CountNotRenewed() => Interlocked.Increment(ref _notRenewed);
 
@@ -82,10 +85,10 @@ internal sealed partial class ChainTotals : IAsyncDisposable
                 LogNotRenewed(_log, missed);
             }
 
-            var batch = new List<((string Plan, DateTimeOffset Deadline) Key, long Count)>();
-            foreach ((string, DateTimeOffset) key in _renewed.Keys)
+            var batch = new List<((string Plan, DateTimeOffset Deadline) Key, (long Spent, long Renewed) Count)>();
+            foreach ((string, DateTimeOffset) key in _counts.Keys)
             {
-                if (_renewed.TryRemove(key, out long count))
+                if (_counts.TryRemove(key, out (long, long) count))
                 {
                     batch.Add((key, count));
                 }
@@ -93,9 +96,9 @@ internal sealed partial class ChainTotals : IAsyncDisposable
 
             if (batch.Count > 0 && !await TryWriteAsync(batch))
             {
-                foreach (((string, DateTimeOffset) key, long count) in batch)
+                foreach (((string plan, DateTimeOffset deadline), (long, long) count) in batch)
                 {
-                    _renewed.AddOrUpdate(key, count, (_, newer) => newer + count);
+                    Count(plan, deadline, count);
                 }
             }
         }
@@ -105,15 +108,18 @@ internal sealed partial class ChainTotals : IAsyncDisposable
         }
     }
 
-    private async Task<bool> TryWriteAsync(List<((string Plan, DateTimeOffset Deadline) Key, long Count)> batch)
+    private void Count(string plan, DateTimeOffset deadline, (long Spent, long Renewed) count) => _counts.AddOrUpdate(
+        (plan, deadline), static (_, more) => more, static (_, sum, more) => (sum.Spent + more.Spent, sum.Renewed + more.Renewed), count);
+
+    private async Task<bool> TryWriteAsync(List<((string Plan, DateTimeOffset Deadline) Key, (long Spent, long Renewed) Count)> batch)
     {
         try
         {
             await _database.WriteAsync(session =>
             {
-                foreach (((string plan, DateTimeOffset deadline), long count) in batch)
+                foreach (((string plan, DateTimeOffset deadline), (long spent, long renewed)) in batch)
                 {
-                    Add(session, _instance, plan, deadline, spent: 0, repeated: 0, count);
+                    Add(session, _instance, plan, deadline, spent, repeated: 0, renewed);
                 }
             });
             return true;
@@ -128,6 +134,6 @@ internal sealed partial class ChainTotals : IAsyncDisposable
     [LoggerMessage(Level = LogLevel.Warning, Message = "The signer did not renew {Count} chains in the last moments; their holders will ask again.")]
     private static partial void LogNotRenewed(ILogger log, long count);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The totals of renewals could not be written ({Kind}); they are kept in memory meanwhile.")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The totals of plans could not be written ({Kind}); they are kept in memory meanwhile.")]
     private static partial void LogNotWritten(ILogger log, StorageErrorKind kind);
 }

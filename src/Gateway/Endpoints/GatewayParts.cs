@@ -38,6 +38,8 @@ internal sealed partial class GatewayParts
 
     public required DrainSignal Drain { get; init; }
 
+    public required ChainTotals Totals { get; init; }
+
     public required TimeProvider Time { get; init; }
 
     public required ILogger Log { get; init; }

@@ -240,6 +240,10 @@ internal sealed class RedemptionEndpoint
         }
 
         reply.SetClaimed(true);
+        if (prompt.Link is null && decision.Claim is { Returns: 0, Takeovers: 0 })
+        {
+            _parts.Totals.CountSpent(token.Key.Plan.Id, token.Key.Deadline);
+        }
 
         // 7. The provider, apart from this request, and its reply into the store; this request is merely the first to read it.
         _parts.Produce(reply, decision.Claim, prompt);

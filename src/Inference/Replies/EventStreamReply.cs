@@ -11,8 +11,8 @@ internal sealed class EventStreamReply : HttpReply
     private readonly bool _isFramed;
     private bool _isEnd;
 
-    public EventStreamReply(ProviderCall call, HttpResponseMessage response, Stream body, int maxEventBytes)
-        : base(call, response, body, 4096)
+    public EventStreamReply(ProviderCall call, HttpResponseMessage response, Stream body, int maxEventBytes, ReplyMeter? meter)
+        : base(call, response, body, 4096, meter)
     {
         _parser = new EventParser(ReplyShapes.OfEvent(call.Operation));
         _maxEventBytes = maxEventBytes;
@@ -31,6 +31,7 @@ internal sealed class EventStreamReply : HttpReply
             if (into.WrittenCount > before)
             {
                 IsBegun = true;
+                Meter?.SeeEvents(into.WrittenSpan[before..]);
                 return true;
             }
 

@@ -12,14 +12,18 @@ internal abstract class HttpReply : ReplySource
     private readonly int _limit;
     private int _received;
 
-    protected HttpReply(ProviderCall call, HttpResponseMessage response, Stream body, int firstCapacity)
+    protected HttpReply(ProviderCall call, HttpResponseMessage response, Stream body, int firstCapacity, ReplyMeter? meter)
     {
+        Meter = meter;
         _response = response;
         _body = body;
         _clock = call.Clock;
         _limit = call.MaxReplyBytes;
         Pending = new SensitiveBuffer(firstCapacity);
     }
+
+    /// <summary>Null where nobody wants to know what the reply cost.</summary>
+    protected ReplyMeter? Meter { get; }
 
     /// <summary>What was received and not yet handed on.</summary>
     protected SensitiveBuffer Pending { get; }
@@ -29,6 +33,7 @@ internal abstract class HttpReply : ReplySource
 
     public override ValueTask DisposeAsync()
     {
+        Meter?.Finish();
         // The response before the clock: its connection's reads are registered with the clock's token.
         _response.Dispose();
         _clock.Dispose();
@@ -94,8 +99,8 @@ internal sealed class JsonReply : HttpReply
     private readonly long? _length;
     private bool _done;
 
-    public JsonReply(ProviderCall call, HttpResponseMessage response, Stream body, long? length)
-        : base(call, response, body, (int)Math.Clamp(length ?? 4096, 1024, 64 << 10))
+    public JsonReply(ProviderCall call, HttpResponseMessage response, Stream body, long? length, ReplyMeter? meter)
+        : base(call, response, body, (int)Math.Clamp(length ?? 4096, 1024, 64 << 10), meter)
     {
         _shape = ReplyShapes.OfReply(call.Operation);
         _length = length;
@@ -120,6 +125,7 @@ internal sealed class JsonReply : HttpReply
         }
 
         _done = true;
+        Meter?.SeeJson(Pending.WrittenSpan);
         if (!ReplyFilter.TryFilter(Pending.WrittenSpan, _shape, into))
         {
             throw Failures.Broken(begun: false);

@@ -21,6 +21,7 @@ internal sealed class HttpBackend : IProvider
     private readonly HttpMessageInvoker _http;
     private readonly Uri[] _addresses;
     private readonly Version _version;
+    private readonly Dictionary<string, (long Input, long Output)> _prices;
     private readonly string? _outputCapMember;
     private readonly ProviderBudgets _budgets;
     private readonly int _maxEventBytes;
@@ -29,7 +30,8 @@ internal sealed class HttpBackend : IProvider
     public HttpBackend(BackendOptions settings, InferenceOptions options, TimeProvider time)
     {
         Name = settings.Name;
-        Keys = new KeyRing(settings.Keys, time);
+        Keys = new KeyRing(settings.Keys, time, settings.KeyBudget);
+        _prices = settings.Prices.ToDictionary(price => price.Key, price => price.Value.PerToken, StringComparer.Ordinal);
         _outputCapMember = settings.OutputCapMember;
         _budgets = settings.Budgets ?? options.Budgets;
         _maxEventBytes = options.MaxEventBytes;
@@ -102,7 +104,7 @@ internal sealed class HttpBackend : IProvider
             }
 
             Attempt attempt = response.StatusCode == HttpStatusCode.OK
-                ? await BeginAsync(call, response)
+                ? await BeginAsync(call, model, key, response)
                 : await RefusedAsync(call, response, key);
             handedOn = attempt.Reply is not null;
             return attempt;
@@ -140,7 +142,7 @@ internal sealed class HttpBackend : IProvider
     public void Dispose() => _http.Dispose();
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private async ValueTask<Attempt> BeginAsync(ProviderCall call, HttpResponseMessage response)
+    private async ValueTask<Attempt> BeginAsync(ProviderCall call, string model, KeySlot key, HttpResponseMessage response)
     {
         HttpContentHeaders headers = response.Content.Headers;
         bool events = IsMediaType(headers, "text/event-stream");
@@ -154,10 +156,11 @@ internal sealed class HttpBackend : IProvider
         }
 
         Stream body = await response.Content.ReadAsStreamAsync(call.Clock.Token);
+        ReplyMeter? meter = key.Usage.Budget is null ? null : new ReplyMeter(key.Usage, _prices.GetValueOrDefault(model), call.Body.Length);
         return new Attempt(
             events
-                ? new EventStreamReply(call, response, body, _maxEventBytes)
-                : new JsonReply(call, response, body, headers.ContentLength),
+                ? new EventStreamReply(call, response, body, _maxEventBytes, meter)
+                : new JsonReply(call, response, body, headers.ContentLength, meter),
             AttemptFailure.None);
     }
 

@@ -29,6 +29,9 @@ public sealed record InferenceOptions
     /// <summary>What is judged before a provider sees it. Default: nothing.</summary>
     public ModerationOptions Moderation { get; init; } = new();
 
+    /// <summary>Where to keep what the keys have used over restarts, if any has a budget. Null: nowhere.</summary>
+    public string? UsagePath { get; init; }
+
     /// <summary>
     /// Called with each body as it goes to a provider, before it goes. For the demo, which shows its user what is passed on of theirs; no setting leads here.
     /// The memory is only valid during the call.
@@ -86,6 +89,12 @@ public sealed record BackendOptions
     /// <summary>The only root this backend's certificate may lead to. Null: those of the system.</summary>
     public X509Certificate2? TrustedRoot { get; init; }
 
+    /// <summary>What each key may use up. Null: as much as the provider lets it.</summary>
+    public KeyBudget? KeyBudget { get; init; }
+
+    /// <summary>What a million tokens cost, by the backend's own name of a model; needed for a budget of money.</summary>
+    public IReadOnlyDictionary<string, TokenPrice> Prices { get; init; } = new Dictionary<string, TokenPrice>();
+
     /// <summary>This backend's budgets, or null for the common ones.</summary>
     public ProviderBudgets? Budgets { get; init; }
 
@@ -106,6 +115,16 @@ public sealed record BackendOptions
 
         InferenceOptions.Require(OutputCapMember is null or "max_tokens" or "max_completion_tokens", $"{at}:OutputCapMember", "set max_tokens or max_completion_tokens, or leave it out");
         Budgets?.Validate($"{at}:Budgets");
+        KeyBudget?.Validate($"{at}:KeyBudget");
+        foreach ((string name, TokenPrice price) in Prices)
+        {
+            price.Validate($"{at}:Prices:{name}");
+        }
+
+        foreach (string name in Models.Values)
+        {
+            InferenceOptions.Require(KeyBudget?.HasMoney != true || Prices.ContainsKey(name), $"{at}:Prices", $"a budget of money needs the price of {name}");
+        }
     }
 
     private static bool IsModelName(string name) =>

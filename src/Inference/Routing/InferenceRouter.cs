@@ -26,6 +26,7 @@ public sealed partial class InferenceRouter : IAsyncDisposable
     private readonly ILogger _log;
     private readonly List<IProvider> _providers = [];
     private readonly FrozenDictionary<string, Route[]> _routes;
+    private readonly UsageFile? _usage;
 
     /// <exception cref="ArgumentException">A setting is wrong; the message names it and the fix.</exception>
     public InferenceRouter(InferenceOptions options, TimeProvider time, ILoggerFactory loggers)
@@ -55,6 +56,16 @@ public sealed partial class InferenceRouter : IAsyncDisposable
         }
 
         Moderator = new Moderator(options.Moderation, time);
+
+        if (options.UsagePath is string path && options.Backends.Any(backend => backend.KeyBudget is not null))
+        {
+            _usage = new UsageFile(
+                path,
+                (from provider in _providers from slot in provider.Keys.Slots where slot.Usage.Budget is not null select (provider, slot))
+                    .ToDictionary(key => $"{key.provider.Name}/{key.slot.Number}", key => key.slot.Usage),
+                time, _log);
+        }
+
         Models = [.. routes.Keys];
         _routes = routes.ToFrozenDictionary(route => route.Key, route => route.Value.ToArray(), StringComparer.Ordinal);
 
@@ -78,6 +89,12 @@ public sealed partial class InferenceRouter : IAsyncDisposable
 
     /// <summary>The public names of all models, in the settings' order.</summary>
     public IReadOnlyList<string> Models { get; }
+
+    /// <summary>What the keys that have a budget have used.</summary>
+    public IReadOnlyList<ProviderKeyUsage> Usage =>
+    [
+        .. from provider in _providers from slot in provider.Keys.Slots where slot.Usage.Budget is not null select UsageOf(provider.Name, slot),
+    ];
 
     public bool TryGetModel(string name, [NotNullWhen(true)] out ModelInfo? model)
     {
@@ -140,6 +157,7 @@ public sealed partial class InferenceRouter : IAsyncDisposable
 
     public ValueTask DisposeAsync()
     {
+        _usage?.Dispose();
         foreach (IProvider provider in _providers)
         {
             provider.Dispose();
@@ -198,6 +216,12 @@ public sealed partial class InferenceRouter : IAsyncDisposable
         }
 
         throw Failures.NoReply(last);
+    }
+
+    private static ProviderKeyUsage UsageOf(string backend, KeySlot slot)
+    {
+        (UsageSums day, UsageSums month) = slot.Usage.Read();
+        return new ProviderKeyUsage(backend, slot.Number, day.ToTotals(), month.ToTotals(), slot.Usage.Budget, slot.Usage.IsUsedUp);
     }
 
     private readonly record struct Route(IProvider Provider, string Model);

@@ -1,7 +1,7 @@
 namespace Tacit.Inference;
 
 /// <summary>One key of a pool and until when it is not to be used.</summary>
-internal sealed class KeySlot(int number, ProviderKey? key)
+internal sealed class KeySlot(int number, ProviderKey? key, KeyUsage usage)
 {
     private long _benchedUntil = long.MinValue;
     private volatile AttemptFailure _reason;
@@ -11,6 +11,9 @@ internal sealed class KeySlot(int number, ProviderKey? key)
 
     /// <summary>Null for the one slot of a backend that wants no key.</summary>
     public ProviderKey? Key => key;
+
+    /// <summary>What it has used, and its budget.</summary>
+    public KeyUsage Usage => usage;
 
     /// <summary>Why it was benched last.</summary>
     public AttemptFailure Reason => _reason;
@@ -35,14 +38,16 @@ internal sealed class KeyRing
     private readonly TimeProvider _time;
     private uint _next = uint.MaxValue;
 
-    public KeyRing(IReadOnlyList<ProviderKey> keys, TimeProvider time)
+    public KeyRing(IReadOnlyList<ProviderKey> keys, TimeProvider time, KeyBudget? budget = null)
     {
         _time = time;
-        _slots = keys.Count == 0 ? [new KeySlot(0, null)] : [.. keys.Select((key, i) => new KeySlot(i + 1, key))];
+        _slots = keys.Count == 0 ? [new KeySlot(0, null, new KeyUsage(budget, time))] : [.. keys.Select((key, i) => new KeySlot(i + 1, key, new KeyUsage(budget, time)))];
     }
 
     /// <summary>Why no key is usable, when none is: that one is busy is the better news, for it passes soonest.</summary>
-    public AttemptFailure Reason => Array.Exists(_slots, slot => slot.Reason == AttemptFailure.KeyBusy) ? AttemptFailure.KeyBusy : AttemptFailure.KeyRefused;
+    public AttemptFailure Reason => Array.Exists(_slots, slot => slot.Reason == AttemptFailure.KeyBusy || slot.Usage.IsUsedUp) ? AttemptFailure.KeyBusy : AttemptFailure.KeyRefused;
+
+    public IReadOnlyList<KeySlot> Slots => _slots;
 
     /// <summary>Where a request starts.</summary>
     public int Start() => (int)(Interlocked.Increment(ref _next) % (uint)_slots.Length);
@@ -54,7 +59,7 @@ internal sealed class KeyRing
         while (tried < _slots.Length)
         {
             KeySlot slot = _slots[(start + tried++) % _slots.Length];
-            if (slot.IsUsableAt(now))
+            if (slot.IsUsableAt(now) && !slot.Usage.IsUsedUp)
             {
                 return slot;
             }

@@ -1,0 +1,127 @@
+using System.Text.Json;
+
+namespace Tacit.Inference;
+
+/// <summary>
+/// Finds in a reply what it says it cost (<c>usage</c>), for a key that has a budget; nothing looks where none has. A provider that says nothing is estimated:
+/// four bytes a token, one token an event.
+/// </summary>
+internal sealed class ReplyMeter
+{
+    private readonly KeyUsage _usage;
+    private readonly (long Input, long Output) _price;
+    private readonly int _requestBytes;
+    private long _input = -1;
+    private long _output;
+    private long _events;
+    private long _bytes;
+    private bool _finished;
+
+    public ReplyMeter(KeyUsage usage, (long Input, long Output) price, int requestBytes)
+    {
+        _usage = usage;
+        _price = price;
+        _requestBytes = requestBytes;
+        usage.Add(1, 0, 0);
+    }
+
+    /// <summary>A whole reply.</summary>
+    public void SeeJson(ReadOnlySpan<byte> json)
+    {
+        _bytes += json.Length;
+        Read(json);
+    }
+
+    /// <summary>Whole events.</summary>
+    public void SeeEvents(ReadOnlySpan<byte> events)
+    {
+        foreach (Range line in events.Split((byte)'\n'))
+        {
+            ReadOnlySpan<byte> text = events[line];
+            if (!text.StartsWith("data:"u8))
+            {
+                continue;
+            }
+
+            _events++;
+            if (text.IndexOf("\"usage\""u8) >= 0)
+            {
+                Read(text[5..].Trim((byte)' '));
+            }
+        }
+    }
+
+    /// <summary>Counts; once.</summary>
+    public void Finish()
+    {
+        if (_finished)
+        {
+            return;
+        }
+
+        _finished = true;
+        if (_input < 0)
+        {
+            _input = (_requestBytes + 3) / 4;
+            _output = _events + ((_bytes + 3) / 4);
+        }
+
+        _usage.Add(0, checked(_input + _output), checked((_input * _price.Input) + (_output * _price.Output)));
+    }
+
+    /// <summary>From the object itself, or from the <c>response</c> in it (an event of the Responses API). The last word counts.</summary>
+    private void Read(ReadOnlySpan<byte> json)
+    {
+        try
+        {
+            var reader = new Utf8JsonReader(json);
+            while (reader.Read())
+            {
+                if (reader.TokenType != JsonTokenType.PropertyName || reader.CurrentDepth > 2)
+                {
+                    continue;
+                }
+
+                if (reader.CurrentDepth == 1 && reader.ValueTextEquals("response"u8))
+                {
+                    continue;
+                }
+
+                bool isUsage = reader.ValueTextEquals("usage"u8);
+                reader.Read();
+                if (isUsage && reader.TokenType == JsonTokenType.StartObject)
+                {
+                    ReadUsage(ref reader);
+                }
+                else
+                {
+                    reader.Skip();
+                }
+            }
+        }
+        catch (JsonException)
+        {
+            // Then it is estimated.
+        }
+    }
+
+    private void ReadUsage(ref Utf8JsonReader reader)
+    {
+        long input = 0, output = 0;
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            bool isInput = reader.ValueTextEquals("prompt_tokens"u8) || reader.ValueTextEquals("input_tokens"u8);
+            bool isOutput = reader.ValueTextEquals("completion_tokens"u8) || reader.ValueTextEquals("output_tokens"u8);
+            reader.Read();
+            // A number that no reply can have is a provider's mistake, and must not block the key for ever.
+            if ((isInput || isOutput) && reader.TokenType == JsonTokenType.Number && reader.TryGetInt64(out long count) && count is >= 0 and <= 100_000_000)
+            {
+                (input, output) = isInput ? (count, output) : (input, count);
+            }
+
+            reader.Skip();
+        }
+
+        (_input, _output) = (input, output);
+    }
+}
