@@ -68,8 +68,9 @@ public sealed class RoleTests
         }
         Outcome gatewayTotals = await Cli.RunAsync("gateway", "totals", "--json", "--data", folder["gateway"]);
         await File.WriteAllTextAsync(folder["gateway-totals.json"], gatewayTotals.Out, Ct);
-        JsonElement spent = Assert.Single(JsonDocument.Parse(gatewayTotals.Out).RootElement.GetProperty("plans").EnumerateArray());
-        Assert.Equal(("monthly", 2, 2), (spent.GetProperty("plan").GetString(), spent.GetProperty("spent").GetInt32(), spent.GetProperty("renewed").GetInt32()));
+        JsonElement spent = Assert.Single(
+            JsonDocument.Parse(gatewayTotals.Out).RootElement.GetProperty("plans").EnumerateArray(), plan => plan.GetProperty("plan").GetString() == "monthly");
+        Assert.Equal((2, 2), (spent.GetProperty("spent").GetInt32(), spent.GetProperty("renewed").GetInt32()));
         Outcome signerTotals = await Cli.RunAsync("signer", "totals", "--json", "--data", folder["signer"]);
         await File.WriteAllTextAsync(folder["signer-totals.json"], signerTotals.Out, Ct);
         string[] totals = ["signer", "totals", "--from", folder["signer-totals.json"], "--gateways", folder["gateway-totals.json"]];
@@ -90,8 +91,8 @@ public sealed class RoleTests
 
         JsonElement sales = (await RunningRoleTests.JsonAsync(["issuer", "report", "--json", "--data", folder["issuer"]])).GetProperty("sales");
         Assert.Contains(sales.EnumerateArray(), sale => sale.GetProperty("plan").GetString() == "chat-large" && sale.GetProperty("quantity").GetInt32() == 2 && sale.GetProperty("credits").GetInt32() == 8);
-        JsonElement spent = (await RunningRoleTests.JsonAsync(["gateway", "totals", "--json", "--data", folder["gateway"]])).GetProperty("plans");
-        Assert.Contains(spent.EnumerateArray(), plan => plan.GetProperty("plan").GetString() == "chat" && plan.GetProperty("spent").GetInt32() > 0);
+        JsonElement counted = (await RunningRoleTests.JsonAsync(["gateway", "totals", "--json", "--data", folder["gateway"]])).GetProperty("plans");
+        Assert.Contains(counted.EnumerateArray(), plan => plan.GetProperty("plan").GetString() == "chat" && plan.GetProperty("spent").GetInt32() > 0);
         Assert.Contains("No key has a budget", (await Cli.RunAsync("gateway", "providers", "--data", folder["gateway"])).Out, StringComparison.Ordinal);
 
         string[] roles = ["signer", "issuer", "gateway"];
