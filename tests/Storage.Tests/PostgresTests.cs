@@ -262,6 +262,38 @@ public sealed class PostgresTests
     }
 
     [Fact]
+    public async Task Check_tells_what_login_and_server_are()
+    {
+        TestPostgres.SkipUnlessInstalled();
+        await using PostgresProcess server = await PostgresProcess.StartAsync();
+        string connection = await server.CreateDatabaseAsync();
+        PostgresCheck owner = await PostgresCheck.RunAsync(connection, Token);
+        Assert.True(owner.Version >= PostgresCheck.LeastVersion);
+
+        // The test server is one for tests: on this machine, by its superuser, and without syncs.
+        Assert.Equal(("tacit", true, true, true, false), (owner.Login, owner.IsPrivate, owner.MayCreateTables, owner.IsSuperuser, owner.IsDurable));
+        await server.ExecuteAsync("postgres", "CREATE ROLE visitor LOGIN");
+        PostgresCheck visitor = await PostgresCheck.RunAsync(new NpgsqlConnectionStringBuilder(connection) { Username = "visitor" }.ConnectionString, Token);
+        Assert.Equal(("visitor", false, false), (visitor.Login, visitor.MayCreateTables, visitor.IsSuperuser));
+        await Assert.ThrowsAsync<StorageException>(() => PostgresCheck.RunAsync(new NpgsqlConnectionStringBuilder(connection) { Port = 1 }.ConnectionString, Token));
+    }
+
+    [Fact]
+    public async Task Role_that_is_owner_of_its_database_and_nothing_else_can_do_all_it_needs()
+    {
+        TestPostgres.SkipUnlessInstalled();
+        await using PostgresProcess server = await PostgresProcess.StartAsync();
+        await server.ExecuteAsync("postgres", "CREATE ROLE tacit_gateway LOGIN");
+        await server.ExecuteAsync("postgres", "CREATE DATABASE tacit_gateway OWNER tacit_gateway TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C'");
+        await server.ExecuteAsync("postgres", "REVOKE ALL ON DATABASE tacit_gateway FROM PUBLIC");
+        string connection = new NpgsqlConnectionStringBuilder(server.ConnectionString("tacit_gateway")) { Username = "tacit_gateway" }.ConnectionString;
+        await using Database database = await OpenAsync(connection);
+        await database.WriteAsync(session => session.Execute(session.Dialect.Render("CREATE TABLE period (id {blob} PRIMARY KEY) {without_rowid}")), Token);
+        await database.WriteAsync(session => session.Execute("DROP TABLE period"), Token);
+        await database.WriteAsync(session => session.Execute("UPDATE counter SET value = value + 1 WHERE id = 1"), Token);
+    }
+
+    [Fact]
     public async Task Marks_of_commits_do_not_pile_up()
     {
         string connection = await TestPostgres.CreateDatabaseAsync();

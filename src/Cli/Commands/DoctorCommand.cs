@@ -37,6 +37,7 @@ internal static class DoctorCommand
                 }
             }
             findings.AddRange(SettingsChecks.Environment(Environment.GetEnvironmentVariables()));
+            findings.AddRange(await DatabaseChecks.RunAsync(Environment.GetEnvironmentVariables(), cancellationToken));
             (Finding? settings, AppOptions? options) = SettingsChecks.App(data);
             if (settings is not null)
             {
