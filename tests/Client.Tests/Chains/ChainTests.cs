@@ -176,6 +176,92 @@ public sealed class ChainTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Chain_is_free_again_where_no_connection_was_made()
+    {
+        string folder = _folder["unreached"];
+        await using (TacitClient client = await SubscribedAsync("pro", folder))
+        {
+        }
+        ClientOptions options = _operator.OptionsFor(folder);
+        await using (TacitClient unreached = await TacitClient.OpenAsync(
+            options with { Redemption = options.Redemption with { GatewayAddress = new Uri("http://127.0.0.1:1"), MaxReconnects = 0 } },
+            TimeProvider.System, NullLoggerFactory.Instance, Token))
+        {
+            ClientException error = await Assert.ThrowsAsync<ClientException>(() => unreached.Redemption.SendAsync(Prompts.Ask("Nobody there."), Token));
+            Assert.Equal(ClientError.GatewayUnreachable, error.Error);
+            Assert.Equal((1, 0), (await unreached.ChainsAsync()) is var chains ? (chains.Ready, chains.Busy) : default);
+            Assert.Equal((1, 0), await unreached.RowsAsync());
+        }
+
+        await using TacitClient reopened = await OpenAsync("unreached");
+        Assert.Equal(200, (await reopened.Redemption.AnswerAsync(Prompts.Ask("Now."), Token)).Status);
+        Assert.Empty(_operator.GatewayFront.SeenAt("/v1/exchange"));
+    }
+
+    [Fact]
+    public async Task Links_step_of_the_journal_happens_once_and_only_from_the_state_it_leads_from()
+    {
+        await using TacitClient client = await SubscribedAsync("pro");
+        WalletJournal journal = client.Wallet.Journal;
+        (TokenSeries series, long index) = await journal.Database.ReadAsync(
+            session => session.Query($"SELECT {TokenSeries.Columns}, t.idx FROM token t JOIN series s ON s.id = t.series WHERE s.namespace = 1", row => (TokenSeries.Read(row), row.Int64(12)))[0], Token);
+        var head = new TokenPlace(series.Id, index);
+        var next = new NextLink(TokenBlinder.FreshRandomness(), new byte[32], [1, 2, 3]);
+        Task<OpenRequest?> PresentAsync(byte id) => journal.PresentLinkAsync(
+            [.. Enumerable.Repeat(id, 16)], head, next, new Conversations.ConversationId(new byte[32]), PromptOperation.ChatCompletions, new byte[32], new byte[10], Token);
+
+        OpenRequest open = (await PresentAsync(1))!;
+        Assert.Equal([1, 2, 3], open.Successor!);
+        Assert.Null(await PresentAsync(2));
+        Assert.Null(await journal.PresentForRenewalAsync(head, next, Token));
+        Assert.Null(await journal.FindDueLinkAsync(head, Token));
+        await journal.TakeBackLinkAsync(open, Token);
+        await Assert.ThrowsAsync<ClientException>(() => journal.TakeBackLinkAsync(open, Token));
+        Assert.Equal((1, 0), await client.RowsAsync());
+
+        open = (await PresentAsync(3))!;
+        TokenExchange link = (await journal.FindLinkAsync(head, Token))!;
+        await journal.CloseLinkAsync(open, spent: true, Token);
+        await Assert.ThrowsAsync<ClientException>(() => journal.CloseLinkAsync(open, spent: true, Token));
+        Assert.NotNull(await journal.FindDueLinkAsync(head, Token));
+        Assert.True(await journal.RenewLinkAsync(link, new byte[354], Token));
+        Assert.False(await journal.RenewLinkAsync(link, new byte[354], Token));
+        Assert.False(await journal.EndChainAsync(link, TokenState.Lost, Token));
+        Assert.Equal((1, 0), await client.RowsAsync());
+
+        TokenExchange again = (await journal.PresentForRenewalAsync(new TokenPlace(series.Id, link.Successor.Index), next, Token))!;
+        Assert.True(await journal.EndChainAsync(again, TokenState.Lost, Token));
+        Assert.False(await journal.RenewLinkAsync(again, new byte[354], Token));
+        Assert.Equal((0, 1), (await client.ChainsAsync()) is var chains ? (chains.Ready, chains.Lost) : default);
+        Assert.Equal((1, 0), await client.RowsAsync());
+    }
+
+    [Fact]
+    public async Task Line_for_a_chain_keeps_its_order_and_its_bound()
+    {
+        var queue = new ChainQueue(maxWaiting: 2);
+        ChainTurn first = queue.TryEnter("pro")!;
+        ChainTurn second = queue.TryEnter("pro")!;
+        ChainTurn third = queue.TryEnter("pro")!;
+        Assert.Null(queue.TryEnter("pro"));
+        using ChainTurn elsewhere = queue.TryEnter("team")!;
+        Assert.Equal((true, false, false, true), (first.Come.IsCompleted, second.Come.IsCompleted, third.Come.IsCompleted, elsewhere.Come.IsCompleted));
+
+        // Who leaves the line lets the next one on, from the middle too.
+        second.Dispose();
+        Assert.False(third.Come.IsCompleted);
+        first.Dispose();
+        first.Dispose();
+        await third.Come.WaitAsync(TimeSpan.FromSeconds(10), Token);
+        Task changed = queue.Changed;
+        queue.Pulse();
+        await changed.WaitAsync(TimeSpan.FromSeconds(10), Token);
+        Assert.False(queue.Changed.IsCompleted);
+        third.Dispose();
+        Assert.True(queue.TryEnter("pro")!.Come.IsCompleted);
+    }
+
+    [Fact]
     public async Task Refused_renewal_ends_the_chain_plainly_and_causes_no_account_call()
     {
         await using TacitClient client = await SubscribedAsync("pro");
