@@ -35,14 +35,20 @@ public sealed record AppOptions : IValidatedSettings
     /// <summary>Whether an empty wallet may be filled because a prompt needs a token, which links the two by time. Default true; the reply says so.</summary>
     public bool FillAtPrompt { get; init; } = true;
 
-    /// <summary>A plan with fewer tokens than this is filled at the next look. Default 20.</summary>
+    /// <summary>A plan with fewer tokens than this, or than for a quarter of <see cref="FillReserve"/>, is filled; 0 fills none by itself. Default 20.</summary>
     public int LowWater { get; init; } = 20;
 
-    /// <summary>How many tokens one fill buys: 1, 2, 5, 10, 50, 100, 250 or 1000. Default 50.</summary>
-    public int BatchSize { get; init; } = 50;
+    /// <summary>How many tokens one fill buys at least: 1, 2, 5, 10, 50, 100, 250 or 1000. Default 100.</summary>
+    public int BatchSize { get; init; } = 100;
 
     /// <summary>The mean time between the wallet's looks at itself. Default 1 h.</summary>
     public TimeSpan FillInterval { get; init; } = TimeSpan.FromHours(1);
+
+    /// <summary>How long, in the mean, a plan stays low before it is filled. Default 24 h: sooner, the purchase is timed with the requests that made it necessary.</summary>
+    public TimeSpan FillDelay { get; init; } = TimeSpan.FromHours(24);
+
+    /// <summary>How long one fill should last, by what was used in the last weeks; 0 always buys <see cref="BatchSize"/>. Default a year.</summary>
+    public TimeSpan FillReserve { get; init; } = TimeSpan.FromDays(365);
 
     /// <summary>The plans to keep filled; null keeps the cheapest plan of every model.</summary>
     public IReadOnlyList<string>? FillPlans { get; init; }
@@ -83,6 +89,8 @@ public sealed record AppOptions : IValidatedSettings
             .Require(FillOptions.StandardSizes.Contains(BatchSize), "BatchSize", $"{BatchSize} is no standard size", $"Use one of {string.Join(", ", FillOptions.StandardSizes)}.")
             .RequireRange(LowWater, 0, 1000, "LowWater")
             .RequireRange(FillInterval, TimeSpan.FromMinutes(1), TimeSpan.FromDays(7), "FillInterval")
+            .RequireRange(FillDelay, TimeSpan.Zero, TimeSpan.FromDays(30), "FillDelay")
+            .RequireRange(FillReserve, TimeSpan.Zero, TimeSpan.FromDays(366), "FillReserve")
             .RequireRange(MaxRequestBytes, 1024, 1 << 30, "MaxRequestBytes")
             .RequireRange(CancelGrace, TimeSpan.Zero, TimeSpan.FromMinutes(10), "CancelGrace")
             .RequireRange(DrainTimeout, TimeSpan.Zero, TimeSpan.FromHours(1), "DrainTimeout");
@@ -106,7 +114,16 @@ public sealed record AppOptions : IValidatedSettings
             WaitForChain = WaitForSubscription,
             OutgrownPlan = OutgrownPlan,
         },
-        Fill = new FillOptions { Automatic = AutoFill, LowWater = LowWater, BatchSize = BatchSize, Interval = FillInterval, Plans = FillPlans },
+        Fill = new FillOptions
+        {
+            Automatic = AutoFill,
+            LowWater = LowWater,
+            BatchSize = BatchSize,
+            Interval = FillInterval,
+            RefillDelay = FillDelay,
+            Reserve = FillReserve,
+            Plans = FillPlans,
+        },
     };
 
     private static bool IsHttp(Uri uri) => uri.IsAbsoluteUri && (uri.Scheme == Uri.UriSchemeHttp || uri.Scheme == Uri.UriSchemeHttps);

@@ -86,7 +86,7 @@ internal static class WalletCommands
     {
         ClientFlags client = new(flags);
         Option<string?> plan = new("--plan") { Description = "The plan to buy tokens of. Default: the cheapest.", HelpName = "ID" };
-        Option<int?> size = new("--size") { Description = $"How many: {string.Join(", ", FillOptions.StandardSizes)}. Other sizes would single you out. Default: 50, or what the account can pay.", HelpName = "N" };
+        Option<int?> size = new("--size") { Description = $"How many: {string.Join(", ", FillOptions.StandardSizes)}. Other sizes would single you out. Default: 100, or what the account can pay.", HelpName = "N" };
         size.Validators.Add(result =>
         {
             if (result.Tokens.Count == 1 && !(int.TryParse(result.Tokens[0].Value, NumberStyles.None, CultureInfo.InvariantCulture, out int n) && FillOptions.StandardSizes.Contains(n)))

@@ -10,8 +10,25 @@ namespace Tacit.Client.Policy;
 /// </summary>
 internal sealed class WalletPolicy
 {
-    /// <summary>An overdue look waits at least this long, and up to four times as long, after a start.</summary>
-    private static readonly TimeSpan OverdueWait = TimeSpan.FromMinutes(2);
+    /// <summary>A wait is at most this many times its mean, so that none lasts for ever; one in three thousand would.</summary>
+    private const double LongestWait = 8;
+
+    /// <summary>What is kept of a plan that was not used lately: a first request must not have to cause a purchase.</summary>
+    private const int UnusedPlan = 50;
+
+    /// <summary>How many whole days of use tell how much the wallet needs.</summary>
+    public const int DaysOfUse = 56;
+
+    /// <summary>
+    /// How long, in the mean and while the program runs, a token near its deadline waits for its exchange: long enough to be one by one, short enough for a
+    /// machine that runs an hour a day. Past the deadline a prompt may be waiting for it.
+    /// </summary>
+    private static readonly TimeSpan SpreadBefore = TimeSpan.FromHours(3);
+
+    private static readonly TimeSpan SpreadAfter = TimeSpan.FromMinutes(20);
+
+    private static readonly TokenSource[] WithPurchase = [TokenSource.Wallet, TokenSource.Exchange, TokenSource.Purchase, TokenSource.Restored];
+    private static readonly TokenSource[] WithoutPurchase = [TokenSource.Wallet, TokenSource.Exchange, TokenSource.Restored];
 
     private readonly FillOptions _options;
     private readonly bool _fillAtPrompt;
@@ -30,17 +47,47 @@ internal sealed class WalletPolicy
 
     /// <summary>When the wallet first looks after itself once the program has started.</summary>
     /// <param name="stored">The time that was drawn before the program ended, if any.</param>
+    /// <remarks>One that is overdue is drawn anew: soon after the start it would tell when this machine is used.</remarks>
     public DateTimeOffset FirstLook(DateTimeOffset now, DateTimeOffset? stored) =>
-        stored is DateTimeOffset at && at > now && at - now <= _options.Interval * 2 ? at : now + OverdueWait + (OverdueWait * 3 * _fraction());
+        stored is DateTimeOffset at && at > now && at - now <= _options.Interval * LongestWait ? at : NextLook(now);
 
     /// <summary>When the wallet looks after itself again, drawn as a look begins.</summary>
     public DateTimeOffset NextLook(DateTimeOffset now) => now + Jittered(_options.Interval);
 
     /// <summary>How many tokens of a plan to buy at a look: one of <see cref="FillOptions.StandardSizes"/>, or 0.</summary>
-    public int PurchaseAtLook(in PlanStock stock) => stock.Held < _options.LowWater ? _options.BatchSize : 0;
+    /// <remarks>
+    /// Not as soon as the plan is low, but at one of the following looks, left to chance: the wait has no memory, so that a purchase is not timed with the
+    /// requests that made it necessary.
+    /// </remarks>
+    public int PurchaseAtLook(in PlanStock stock)
+    {
+        if (stock.UsedPerDay == 0)
+        {
+            // Nothing was used, so there is nothing that the purchase could be timed with.
+            int starter = Math.Min(UnusedPlan, _options.BatchSize);
+            return stock.Held < Math.Min(_options.LowWater, starter) ? starter : 0;
+        }
+        if (_options.RefillDelay > _options.Interval && _fraction() >= _options.Interval / _options.RefillDelay)
+        {
+            return 0;
+        }
+        int size = PurchaseAtPrompt(stock);
+        return _options.LowWater > 0 && stock.Held < Math.Max(_options.LowWater, Math.Min(stock.UsedPerDay * _options.Reserve.TotalDays, size) / 4) ? size : 0;
+    }
 
-    /// <summary>How many tokens to buy where a prompt waits for one.</summary>
-    public int PurchaseAtPrompt(in PlanStock stock) => _options.BatchSize;
+    /// <summary>How many tokens to buy where a prompt waits for one: as many as at a look, so that the size does not tell which it was.</summary>
+    public int PurchaseAtPrompt(in PlanStock stock)
+    {
+        double wanted = Math.Max(_options.BatchSize, stock.UsedPerDay * _options.Reserve.TotalDays);
+        foreach (int size in FillOptions.StandardSizes)
+        {
+            if (size >= wanted)
+            {
+                return size;
+            }
+        }
+        return FillOptions.StandardSizes[^1];
+    }
 
     /// <summary>
     /// The largest standard size that <paramref name="credits"/> pay for; 0 if they pay for none.
@@ -74,10 +121,7 @@ internal sealed class WalletPolicy
     /// worst, where a purchase would link the account. Several restored tokens come last: they may turn out spent.
     /// </summary>
     /// <param name="mayBuy">False if this prompt has already caused a purchase.</param>
-    public IReadOnlyList<TokenSource> SourcesAtPrompt(bool mayBuy) =>
-        mayBuy && _fillAtPrompt
-            ? [TokenSource.Wallet, TokenSource.Exchange, TokenSource.Purchase, TokenSource.Restored]
-            : [TokenSource.Wallet, TokenSource.Exchange, TokenSource.Restored];
+    public IReadOnlyList<TokenSource> SourcesAtPrompt(bool mayBuy) => mayBuy && _fillAtPrompt ? WithPurchase : WithoutPurchase;
 
     /// <summary>
     /// Which of the tokens that would do: one at random within the oldest key, so that their order tells nothing of when they were bought.
@@ -102,7 +146,7 @@ internal sealed class WalletPolicy
 
     /// <summary>
     /// Whether a look should exchange a token: one that was shown to a conversation that is over, or whose deadline is near or past. The latter go one by one,
-    /// evenly over the time that is left: all at once, their number would tell how many the account bought and did not use.
+    /// spread over hours: all at once, their number would tell how many the account bought and did not use.
     /// </summary>
     /// <param name="isShown">Whether it left this machine in a conversation.</param>
     /// <param name="isLive">Whether that conversation still goes on, and keeps it.</param>
@@ -117,12 +161,29 @@ internal sealed class WalletPolicy
         {
             return false;
         }
-        TimeSpan left = (now < key.Deadline ? key.Deadline : key.Deadline + key.Ahead) - now;
-        return forPrompt || left <= _options.ExchangeInterval || _fraction() < _options.ExchangeInterval / left;
+        return forPrompt || _fraction() < ShareDue(key, now);
     }
 
-    /// <summary>Whether a key will do for a successor: a token that is merely near its deadline gains nothing from a key that ends with it.</summary>
-    public static bool IsWorthExchanging(in KeyDeadline key, DateTimeOffset successorDeadline, DateTimeOffset now) => successorDeadline > key.Deadline || !key.IsNear(now);
+    /// <summary>How many of so many tokens alike, none of which was shown, a look should exchange: <see cref="IsExchangeDue"/> for all of them at once.</summary>
+    public int CountExchangesDue(int tokens, in KeyDeadline key, DateTimeOffset now)
+    {
+        double share = key.IsNear(now) ? ShareDue(key, now) : 0;
+        if (share is <= 0 or >= 1)
+        {
+            return share <= 0 ? 0 : tokens;
+        }
+        // From one that is due to the next.
+        int due = 0;
+        double rest = Math.Log(1 - share);
+        for (double at = Math.Log(1 - _fraction()) / rest; at < tokens; at += 1 + Math.Floor(Math.Log(1 - _fraction()) / rest))
+        {
+            due++;
+        }
+        return due;
+    }
+
+    /// <summary>Whether a key will do for a successor: a token that was not shown and is merely near its deadline gains nothing from a key that ends with it.</summary>
+    public static bool IsWorthExchanging(in KeyDeadline key, bool isShown, DateTimeOffset successorDeadline) => isShown || successorDeadline > key.Deadline;
 
     /// <summary>In random order: the journal's is that of the batches, which the issuer knows.</summary>
     public T[] Shuffled<T>(IReadOnlyList<T> items)
@@ -138,5 +199,13 @@ internal sealed class WalletPolicy
 
     private int Below(int count) => Math.Min((int)(_fraction() * count), count - 1);
 
-    private TimeSpan Jittered(TimeSpan mean) => mean * (1 + (_options.Jitter * ((2 * _fraction()) - 1)));
+    private double ShareDue(in KeyDeadline key, DateTimeOffset now)
+    {
+        TimeSpan within = now < key.Deadline ? Min(key.Deadline - now, SpreadBefore) : SpreadAfter;
+        return within <= _options.ExchangeInterval ? 1 : _options.ExchangeInterval / within;
+
+        static TimeSpan Min(TimeSpan one, TimeSpan other) => one < other ? one : other;
+    }
+
+    private TimeSpan Jittered(TimeSpan mean) => mean * (1 - _options.Jitter + (_options.Jitter * Math.Min(-Math.Log(1 - _fraction()), LongestWait)));
 }

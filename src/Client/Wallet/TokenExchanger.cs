@@ -55,9 +55,9 @@ internal sealed partial class TokenExchanger : IDisposable
             }
         }
         IssuerDirectory directory = await _directory.CurrentAsync(known => SeriesCatalog.Sells(known, null, _time.GetUtcNow()), cancellationToken);
-        foreach ((TokenSeries series, long index) in _policy.Shuffled(await DueAsync(isLive, plans is not null, cancellationToken)))
+        foreach ((TokenSeries series, long index, bool isShown) in _policy.Shuffled(await DueAsync(isLive, plans is not null, cancellationToken)))
         {
-            if (exchanged < wanted && IsWanted(series) && FindSuccessor(directory, series) is TokenSeries successor)
+            if (exchanged < wanted && IsWanted(series) && FindSuccessor(directory, series, isShown) is TokenSeries successor)
             {
                 await PauseAsync(plans is null, cancellationToken);
                 TokenExchange? exchange = await _journal.ReserveSuccessorAsync(
@@ -71,14 +71,13 @@ internal sealed partial class TokenExchanger : IDisposable
     }
 
     /// <summary>The newest key of the same plan at the same gateway; null while there is none that outlives the token's.</summary>
-    private TokenSeries? FindSuccessor(IssuerDirectory directory, TokenSeries series)
+    private TokenSeries? FindSuccessor(IssuerDirectory directory, TokenSeries series, bool isShown)
     {
-        DateTimeOffset now = _time.GetUtcNow();
         try
         {
             TokenSeries newest = SeriesCatalog.Newest(
-                directory, SeriesCatalog.Gateway(directory, series.Gateway), series.Plan, TokenNamespace.Exchange, now);
-            return WalletPolicy.IsWorthExchanging(series.Ends, newest.Deadline, now) ? newest : null;
+                directory, SeriesCatalog.Gateway(directory, series.Gateway), series.Plan, TokenNamespace.Exchange, _time.GetUtcNow());
+            return WalletPolicy.IsWorthExchanging(series.Ends, isShown, newest.Deadline) ? newest : null;
         }
         catch (ClientException)
         {
@@ -87,7 +86,7 @@ internal sealed partial class TokenExchanger : IDisposable
         }
     }
 
-    private async Task<IReadOnlyList<(TokenSeries Series, long Index)>> DueAsync(Func<byte[], bool> isLive, bool forPrompt, CancellationToken cancellationToken)
+    private async Task<IReadOnlyList<(TokenSeries Series, long Index, bool IsShown)>> DueAsync(Func<byte[], bool> isLive, bool forPrompt, CancellationToken cancellationToken)
     {
         DateTimeOffset now = _time.GetUtcNow();
         return
@@ -95,7 +94,7 @@ internal sealed partial class TokenExchanger : IDisposable
             .. (await _journal.ExchangeableAsync(cancellationToken))
                 .Where(token => _policy.IsExchangeDue(
                     token.Series.Ends, token.ShownIn is not null, token.ShownIn is byte[] shownIn && isLive(shownIn), forPrompt, now))
-                .Select(token => (token.Series, token.Index)),
+                .Select(token => (token.Series, token.Index, token.ShownIn is not null)),
         ];
     }
 

@@ -31,11 +31,13 @@ public sealed class Wallet : IAsyncDisposable
 
     private readonly Database _database;
     private readonly WalletKeys _keys;
+    private readonly TimeProvider _time;
 
     private Wallet(Database database, WalletKeys keys, bool recoverable, TimeProvider time)
     {
         _database = database;
         _keys = keys;
+        _time = time;
         IsRecoverable = recoverable;
         Journal = new WalletJournal(database, keys, time);
     }
@@ -179,8 +181,16 @@ public sealed class Wallet : IAsyncDisposable
     }
 
     /// <summary>What the policy decides a purchase by.</summary>
-    internal async Task<PlanStock> GetStockAsync(string plan, CancellationToken cancellationToken) =>
-        new((await GetStatusAsync(cancellationToken)).Plans.FirstOrDefault(entry => entry.Plan == plan)?.Held ?? 0);
+    internal async Task<PlanStock> GetStockAsync(string plan, CancellationToken cancellationToken)
+    {
+        WalletStatus status = await GetStatusAsync(cancellationToken);
+        HistoryEntry[] history = [.. (await GetHistoryAsync(cancellationToken)).Where(entry => entry.Plan == plan && entry.Kind is HistoryKind.Bought or HistoryKind.Spent)];
+        int today = DateOnly.FromDateTime(_time.GetUtcNow().UtcDateTime).DayNumber;
+        return PlanStock.Of(
+            status.Plans.FirstOrDefault(entry => entry.Plan == plan)?.Held ?? 0,
+            history.Where(entry => entry.Kind == HistoryKind.Spent && entry.Day.DayNumber < today && entry.Day.DayNumber >= today - WalletPolicy.DaysOfUse).Sum(entry => entry.Amount),
+            history.Length == 0 ? 0 : today - history.Min(entry => entry.Day.DayNumber));
+    }
 
     /// <summary>What happened, counted by the day.</summary>
     public Task<IReadOnlyList<HistoryEntry>> GetHistoryAsync(CancellationToken cancellationToken = default) => Journal.HistoryAsync(cancellationToken);

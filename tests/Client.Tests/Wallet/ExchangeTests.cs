@@ -157,7 +157,11 @@ public sealed class ExchangeTests : IAsyncLifetime
         _operator.IssuerFront.Seen.Clear();
         Assert.Equal(200, (await _client.Redemption.AnswerAsync(Prompts.Ask("April?"), Token)).Status);
         Assert.Empty(_operator.IssuerFront.SeenAt("/token-request"));
-        await _client.Refills.RunOnceAsync(Token);
+        // One by one, as chance has it.
+        for (int look = 0; look < 200 && (await _client.HoldingsAsync()).Spent < 6; look++)
+        {
+            await _client.Refills.RunOnceAsync(Token);
+        }
 
         PlanHoldings holdings = await _client.HoldingsAsync();
         Assert.Equal((4, 6), (holdings.Held, holdings.Spent));
