@@ -43,6 +43,9 @@ public sealed record AccountKeyShown(string AccountKey);
 
 public sealed record AccountKeyGiven(string AccountKey);
 
+/// <param name="Resume">Whether to lift a contradiction that was found earlier, if everything agrees now.</param>
+public sealed record AuditCommand(bool Resume);
+
 public sealed record DepositCommand(string Code);
 
 /// <param name="Offer">The id of a price.</param>
@@ -53,7 +56,7 @@ public sealed record CheckoutCommand(string Offer, string? Provider = null);
 /// The app's management socket, for the commands that need the wallet while the app has it: <c>GET /status</c>, <c>GET /history</c>, <c>GET /plans</c>,
 /// <c>POST /wallet/fill</c>, <c>/wallet/subscribe</c>, <c>/wallet/unsubscribe</c>, <c>/wallet/restart-chain</c>, <c>/wallet/backup</c>, <c>/wallet/restore</c>,
 /// <c>/wallet/upkeep</c>, <c>GET /account</c>, <c>POST /account/create</c>, <c>/account/import</c>,
-/// <c>/account/reveal</c>, <c>/account/deposit</c>, <c>GET /account/prices</c>, <c>POST /account/checkout</c>.
+/// <c>/account/reveal</c>, <c>/account/deposit</c>, <c>/keys/audit</c>, <c>GET /account/prices</c>, <c>POST /account/checkout</c>.
 /// </summary>
 internal sealed class AppManagement(TacitClient client, Uri address, TimeProvider time)
 {
@@ -62,6 +65,7 @@ internal sealed class AppManagement(TacitClient client, Uri address, TimeProvide
         Get("/status", AppJson.Default.AppStatus, StatusAsync);
         Get("/history", AppJson.Default.IReadOnlyListHistoryEntry, client.Wallet.GetHistoryAsync);
         Get("/plans", AppJson.Default.DirectorySummary, client.Directory.GetAsync);
+        PostWith("/keys/audit", AppJson.Default.AuditCommand, AppJson.Default.DirectoryAudit, (command, token) => client.Directory.AuditAsync(command.Resume, token));
         Post("/plans/refresh", AppJson.Default.DirectorySummary, client.Directory.RefreshAsync);
         Get("/account", AppJson.Default.AccountSummary, client.Account.GetAsync);
         Post("/account/create", AppJson.Default.AccountKeyShown, async token => new AccountKeyShown(await client.Account.CreateAsync(token)));
@@ -151,6 +155,8 @@ internal sealed class AppManagement(TacitClient client, Uri address, TimeProvide
 [JsonSerializable(typeof(BackupCommand))]
 [JsonSerializable(typeof(BackupResult))]
 [JsonSerializable(typeof(DepositCommand))]
+[JsonSerializable(typeof(AuditCommand))]
+[JsonSerializable(typeof(DirectoryAudit))]
 [JsonSerializable(typeof(DepositResult))]
 [JsonSerializable(typeof(CreditPrices))]
 [JsonSerializable(typeof(CheckoutCommand))]

@@ -20,6 +20,12 @@ public sealed record AppOptions : IValidatedSettings
     /// <summary>The issuer's Ed25519 directory key, 32 bytes in base64url or hexadecimal. Needed at the first use; pinned in the wallet from then on.</summary>
     public string? DirectoryKey { get; init; }
 
+    /// <summary>Where else copies of the issuer's directory are compared, beside the gateways that it lists. Default none.</summary>
+    public IReadOnlyList<Uri> Mirrors { get; init; } = [];
+
+    /// <summary>The wallet warns of a plan that the issuer says fewer accounts share. Default 64.</summary>
+    public long MinCrowd { get; init; } = 64;
+
     /// <summary>The gateway's name in the directory; null takes the directory's first.</summary>
     public string? Gateway { get; init; }
 
@@ -87,6 +93,8 @@ public sealed record AppOptions : IValidatedSettings
                 DirectoryKey is null || DirectoryOptions.TryParseKey(DirectoryKey, out _), "DirectoryKey", "this is not a 32-byte key",
                 "Copy the directory key that the issuer's operator gives (base64url or hexadecimal).")
             .Require(FillOptions.StandardSizes.Contains(BatchSize), "BatchSize", $"{BatchSize} is no standard size", $"Use one of {string.Join(", ", FillOptions.StandardSizes)}.")
+            .Require(Mirrors.All(IsHttp), "Mirrors", "one of them is no http or https URL", "Use base URLs, such as https://mirror.example.")
+            .RequireRange(MinCrowd, 0, 1L << 40, "MinCrowd")
             .RequireRange(LowWater, 0, 1000, "LowWater")
             .RequireRange(FillInterval, TimeSpan.FromMinutes(1), TimeSpan.FromDays(7), "FillInterval")
             .RequireRange(FillDelay, TimeSpan.Zero, TimeSpan.FromDays(30), "FillDelay")
@@ -104,6 +112,8 @@ public sealed record AppOptions : IValidatedSettings
         {
             Issuer = IssuerUrl,
             DirectoryKey = DirectoryOptions.TryParseKey(DirectoryKey, out ReadOnlyMemory<byte> key) ? key : (ReadOnlyMemory<byte>?)null,
+            Mirrors = Mirrors,
+            MinCrowd = MinCrowd,
         },
         Redemption = new RedemptionOptions
         {

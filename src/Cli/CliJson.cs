@@ -21,6 +21,7 @@ namespace Tacit.Cli;
 [JsonSerializable(typeof(AccountSummary))]
 [JsonSerializable(typeof(DepositResult))]
 [JsonSerializable(typeof(CreditPrices))]
+[JsonSerializable(typeof(DirectoryAudit))]
 [JsonSerializable(typeof(CheckoutPage))]
 [JsonSerializable(typeof(WalletStatus))]
 [JsonSerializable(typeof(WalletRestored))]

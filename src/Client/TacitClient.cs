@@ -29,7 +29,7 @@ public sealed class TacitClient : IAsyncDisposable
         var policy = new WalletPolicy(options.Fill, options.Redemption.FillAtPrompt);
         Notices = new NoticeBoard(time);
         _transports = new TransportPool(options.Transport, time);
-        Directory = new DirectoryClient(wallet, _transports, options.Directory, time);
+        Directory = new DirectoryClient(wallet, _transports, WithGateway(options), time);
         Account = new AccountClient(wallet, Directory, _transports, time);
         Filler = new WalletFiller(wallet, Directory, Account, policy, options.Redemption.Gateway, time);
         Redemption = new RedemptionClient(wallet, Directory, Filler, policy, _transports, Notices, options.Redemption, time, loggers);
@@ -87,6 +87,11 @@ public sealed class TacitClient : IAsyncDisposable
         _transports.Dispose();
         await Wallet.DisposeAsync();
     }
+
+    /// <summary>A gateway that is reached elsewhere than the directory says has a copy to compare there.</summary>
+    private static DirectoryOptions WithGateway(ClientOptions options) => options.Redemption.GatewayAddress is Uri gateway
+        ? options.Directory with { Mirrors = [.. options.Directory.Mirrors, gateway] }
+        : options.Directory;
 
     private static async Task<TacitClient> AroundAsync(Wallet wallet, ClientOptions options, TimeProvider time, ILoggerFactory loggers)
     {

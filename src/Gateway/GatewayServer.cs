@@ -247,6 +247,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
         MapPost(routes, Routes.Cancel, new CancelEndpoint(parts).HandleAsync);
         MapPost(routes, Routes.Exchange, new ExchangeEndpoint(parts).HandleAsync);
         var models = new ModelsEndpoint(parts);
+        routes.MapGet(Routes.IssuerDirectory, (RequestDelegate)new DirectoryEndpoint(parts).HandleAsync);
         routes.MapGet(Routes.Models, (RequestDelegate)models.ListAsync);
         routes.MapGet(Routes.Models + "/{**id}", (RequestDelegate)models.GetAsync);
         health.Map(routes);

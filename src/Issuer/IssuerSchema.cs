@@ -131,5 +131,13 @@ internal static class IssuerSchema
               PRIMARY KEY (provider, payment, id)
             ) {without_rowid};
             """),
+        new(4, "crowds", """
+            -- How many accounts were given tokens under a key, counted once a day (days since 1970-01-01, UTC), so that every issuer on the database says the same.
+            CREATE TABLE crowd (
+              key_ref {int} NOT NULL PRIMARY KEY,
+              day {int} NOT NULL,
+              accounts {int} NOT NULL
+            ) {without_rowid};
+            """),
     ];
 }

@@ -203,4 +203,14 @@ public sealed class StartTests
             schema.Split('\n').Select(line => line.Trim().Split(' ')[0]).Where(word => word.Length > 0 && char.IsAsciiLetterLower(word[0])));
         await gateway.StartAsync();
     }
+
+    [Fact]
+    public async Task Directory_in_use_is_shown_as_the_issuer_signed_it()
+    {
+        await using TestGateway gateway = await TestGateway.CreateAsync();
+        ReadOnlyMemory<byte> published = await gateway.Fetch(TestContext.Current.CancellationToken);
+        using HttpResponseMessage shown = await gateway.SendAsync(HttpMethod.Get, Routes.IssuerDirectory);
+        Assert.Equal(MediaTypes.IssuerDirectory, shown.Content.Headers.ContentType?.MediaType);
+        Assert.Equal(published.ToArray(), await shown.Content.ReadAsByteArrayAsync(TestContext.Current.CancellationToken));
+    }
 }

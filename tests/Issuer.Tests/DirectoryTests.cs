@@ -31,6 +31,37 @@ public class DirectoryTests
     }
 
     [Fact]
+    public async Task Crowd_of_a_key_is_told_once_a_day_and_rounded_down_to_a_power_of_two()
+    {
+        await using TestIssuer issuer = await TestIssuer.StartAsync();
+        async Task<long?> CrowdAsync()
+        {
+            await issuer.Server.RefreshKeysAsync(TestIssuer.Token);
+            return (await issuer.DirectoryAsync()).FindPlan("chat")!.Keys[0].Accounts;
+        }
+
+        Assert.Null(await CrowdAsync());
+        string first = await issuer.CreateAccountAsync(credits: 100);
+        foreach (int customers in new[] { 1, 2, 3, 7 })
+        {
+            long? before = await CrowdAsync();
+            while ((await issuer.Server.AuditAsync(TestIssuer.Token)).Accounts < customers)
+            {
+                string account = await issuer.CreateAccountAsync(credits: 10);
+                await issuer.RequestAsync(account, await issuer.BlindAsync(2));
+            }
+
+            // However much one of them buys, it is one account; and within the day nothing changes.
+            await issuer.RequestAsync(first, await issuer.BlindAsync(5));
+            Assert.Equal(before, await CrowdAsync());
+            await issuer.RestartAsync();
+            Assert.Equal(before, await CrowdAsync());
+            issuer.Time.Advance(TimeSpan.FromDays(1));
+            Assert.Equal(customers switch { 1 => 1, 2 or 3 => 2, _ => 4 }, await CrowdAsync());
+        }
+    }
+
+    [Fact]
     public async Task Content_changes_to_the_second_and_every_change_is_numbered_chained_and_kept()
     {
         await using TestIssuer issuer = await TestIssuer.StartAsync();

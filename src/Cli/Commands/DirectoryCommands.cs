@@ -20,15 +20,83 @@ internal static class DirectoryCommands
                 Left(wallet, plan.Id),
             ])])).WithExamples("tacit plans", "tacit plans --json | jq -r '.plans[].id'");
 
-    public static Command Keys(Terminal terminal, Flags flags) => Create(
+    public static Command Keys(Terminal terminal, Flags flags)
+    {
+        Command keys = ShowKeys(terminal, flags);
+        keys.Add(Audit(terminal, flags));
+        return keys;
+    }
+
+    private static Command ShowKeys(Terminal terminal, Flags flags) => Create(
         terminal, flags, "keys", "Show the issuer's live keys: everyone must see the same ones.",
         (terminal, directory, _) =>
         {
             terminal.Line(string.Create(CultureInfo.InvariantCulture, $"{directory.IssuerName}, directory {directory.Sequence}"));
             terminal.Table(
-                ["plan", "token type", "key id", "from", "until"],
-                [.. directory.Plans.SelectMany(plan => plan.LiveKeys.Select(key => (string[])[plan.Id, plan.TokenType, key.KeyId, Day(key.Start), Day(key.Deadline)]))]);
+                ["plan", "token type", "key id", "from", "until", "accounts"],
+                [.. directory.Plans.SelectMany(plan => plan.LiveKeys.Select(key => (string[])
+                    [plan.Id, plan.TokenType, key.KeyId, Day(key.Start), Day(key.Deadline), key.Accounts is long accounts ? "≥ " + Number(accounts) : "–"]))]);
+            terminal.Line();
+            terminal.Line("Accounts: how many share a key, as the issuer says; nobody can check it. To compare the keys over every source: tacit keys audit");
         }).WithExamples("tacit keys", "tacit keys --json | sha256sum");
+
+    private static Command Audit(Terminal terminal, Flags flags)
+    {
+        ClientFlags client = new(flags);
+        Option<bool> resume = new("--resume") { Description = "Go on after a contradiction, if everything agrees now." };
+        Option<bool> json = Flags.Json();
+        Command command = new("audit", "Compare the issuer's keys over every source, and follow the chain of its directories.") { resume, json };
+        client.AddTo(command);
+        command.SetAction(async (parsed, cancellationToken) =>
+        {
+            await using IWalletAccess wallet = await WalletAccess.OpenAsync(client.Load(parsed), cancellationToken);
+            DirectoryAudit audit = await wallet.AuditKeysAsync(parsed.GetValue(resume), cancellationToken);
+            if (parsed.GetValue(json))
+            {
+                terminal.Json(audit, CliJson.Default.DirectoryAudit);
+            }
+            else
+            {
+                Show(terminal, audit);
+            }
+            return audit.Agrees && (audit.Held is null || audit.Resumed) ? ExitCode.Fine : ExitCode.Failed;
+        });
+        return command.WithExamples("tacit keys audit", "tacit keys audit --resume", "tacit keys audit --json | jq .copies");
+    }
+
+    private static void Show(Terminal terminal, DirectoryAudit audit)
+    {
+        terminal.Table(
+            ["source", "directory", "hash", "verdict"],
+            [.. audit.Copies.Select(copy => (string[])
+            [
+                copy.Source, copy.Sequence is long sequence ? Number(sequence) : "–", copy.Hash?[..16] ?? "–",
+                copy.Problem is null ? "agrees" : (copy.IsContradiction ? "CONTRADICTS: " : "") + copy.Problem,
+            ])]);
+        terminal.Line();
+        if (audit.Copies[0].Sequence is long last)
+        {
+            terminal.Line(audit.ChainProblem is null
+                ? string.Create(CultureInfo.InvariantCulture, $"The chain holds from directory {audit.ChainFrom} to {last}.")
+                : "The chain breaks: " + audit.ChainProblem + ".");
+        }
+        if (!audit.Agrees)
+        {
+            terminal.Fail("The copies do not agree, or the issuer's could not be had. Nothing is bought or spent while two contradict each other.");
+        }
+        else if (audit.Resumed)
+        {
+            terminal.Done("Everything agrees now; the wallet goes on.");
+        }
+        else if (audit.Held is not null)
+        {
+            terminal.Fail($"Everything agrees now, but earlier: {audit.Held}. Ask the operator; to go on: tacit keys audit --resume");
+        }
+        else
+        {
+            terminal.Done($"Everything that could be had agrees ({audit.Copies.Count(copy => copy.Sequence is not null)} of {audit.Copies.Count} sources).");
+        }
+    }
 
     private static Command Create(Terminal terminal, Flags flags, string name, string description, Action<Terminal, DirectorySummary, WalletStatus> show)
     {

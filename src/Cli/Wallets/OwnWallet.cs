@@ -22,6 +22,8 @@ internal sealed class OwnWallet(TacitClient client) : IWalletAccess
 
     public Task<DepositResult> DepositAsync(string code, CancellationToken cancellationToken) => client.Account.DepositAsync(code, cancellationToken);
 
+    public Task<DirectoryAudit> AuditKeysAsync(bool resume, CancellationToken cancellationToken) => client.Directory.AuditAsync(resume, cancellationToken);
+
     public Task<CreditPrices> GetPricesAsync(CancellationToken cancellationToken) => client.Account.GetPricesAsync(cancellationToken);
 
     public Task<CheckoutPage> CheckOutAsync(string offer, string? provider, CancellationToken cancellationToken) =>

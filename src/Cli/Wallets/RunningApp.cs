@@ -50,6 +50,9 @@ internal sealed class RunningApp(string dataFolder) : IWalletAccess
     public Task<DepositResult> DepositAsync(string code, CancellationToken cancellationToken) =>
         _app.PostAsync("/account/deposit", new DepositCommand(code), AppJson.Default.DepositCommand, AppJson.Default.DepositResult, cancellationToken);
 
+    public Task<DirectoryAudit> AuditKeysAsync(bool resume, CancellationToken cancellationToken) =>
+        _app.PostAsync("/keys/audit", new AuditCommand(resume), AppJson.Default.AuditCommand, AppJson.Default.DirectoryAudit, cancellationToken);
+
     public Task<CreditPrices> GetPricesAsync(CancellationToken cancellationToken) =>
         _app.GetAsync("/account/prices", AppJson.Default.CreditPrices, cancellationToken);
 

@@ -32,6 +32,9 @@ internal interface IWalletAccess : IAsyncDisposable
 
     Task<DepositResult> DepositAsync(string code, CancellationToken cancellationToken);
 
+    /// <summary>Compares the issuer's directory over every source.</summary>
+    Task<DirectoryAudit> AuditKeysAsync(bool resume, CancellationToken cancellationToken);
+
     Task<CreditPrices> GetPricesAsync(CancellationToken cancellationToken);
 
     /// <param name="provider">Who is to take the money; null takes the issuer's first.</param>

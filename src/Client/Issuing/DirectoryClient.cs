@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using Tacit.Client.Transports;
 using Tacit.Crypto;
 using Tacit.Protocol;
@@ -7,10 +8,11 @@ namespace Tacit.Client;
 
 /// <summary>
 /// The issuer's directory, the only place keys, plans and gateways are taken from. Believed if the pinned key signed it, its number never goes back, one
-/// number never stands for two documents, and consecutive numbers are chained by hash. The last one believed is stored and serves without a network.
-/// Thread safe.
+/// number never stands for two documents, and consecutive numbers are chained by hash; and only if the copies that gateways and mirrors show, fetched each on a
+/// connection of its own and without an account, do not contradict it. A contradiction is kept, and nothing is bought or spent until the user has looked at
+/// it. The last directory believed is stored and serves without a network. Thread safe.
 /// </summary>
-public sealed class DirectoryClient : IDisposable
+public sealed partial class DirectoryClient : IDisposable
 {
     /// <summary>A prompt for a model that does not exist must not make this wallet ask the issuer each time.</summary>
     private static readonly TimeSpan LookForNewerEvery = TimeSpan.FromMinutes(5);
@@ -37,6 +39,8 @@ public sealed class DirectoryClient : IDisposable
     /// <summary>The issuer's base address, which names the directory in the wallet.</summary>
     public Uri Issuer => _options.Issuer;
 
+    internal long MinCrowd => _options.MinCrowd;
+
     private string Name => _options.Issuer.GetLeftPart(UriPartial.Path).TrimEnd('/');
 
     /// <summary>The directory as it was last believed; fetched if there is none yet.</summary>
@@ -50,7 +54,7 @@ public sealed class DirectoryClient : IDisposable
         await _gate.WaitAsync(cancellationToken);
         try
         {
-            return Summarise(await FetchAsync(await LoadAsync(cancellationToken), cancellationToken));
+            return Summarise(await FetchAsync(await LoadUnchallengedAsync(cancellationToken), cancellationToken));
         }
         finally
         {
@@ -74,7 +78,7 @@ public sealed class DirectoryClient : IDisposable
             {
                 return _current;
             }
-            Stored stored = await LoadAsync(cancellationToken);
+            Stored stored = await LoadUnchallengedAsync(cancellationToken);
             return _current = stored.Directory ?? await FetchAsync(stored, cancellationToken);
         }
         finally
@@ -97,7 +101,7 @@ public sealed class DirectoryClient : IDisposable
         await _gate.WaitAsync(cancellationToken);
         try
         {
-            return await FetchAsync(await LoadAsync(cancellationToken), cancellationToken);
+            return await FetchAsync(await LoadUnchallengedAsync(cancellationToken), cancellationToken);
         }
         catch (ClientException e) when (e.Error == ClientError.DirectoryUnavailable)
         {
@@ -134,6 +138,7 @@ public sealed class DirectoryClient : IDisposable
             throw new ClientException(ClientError.DirectoryUnavailable, $"The issuer's directory could not be fetched: {_options.Issuer} answered {reply.Status}.");
         }
         IssuerDirectory fetched = Believe(reply.Body, stored);
+        await RefuseContradictionsAsync(fetched, stored, cancellationToken);
         await _database.WriteAsync(
             session => session.Execute(
                 """
@@ -152,35 +157,34 @@ public sealed class DirectoryClient : IDisposable
         {
             return fetched;
         }
-        if (fetched.IssuerName != before.IssuerName)
-        {
-            throw Refused("it names another issuer than before");
-        }
         if (fetched.Sequence < before.Sequence)
         {
             throw Refused($"its number went back from {before.Sequence} to {fetched.Sequence}");
         }
-        if (fetched.Sequence == before.Sequence && !fetched.Hash().AsSpan().SequenceEqual(before.Hash()))
+        if (fetched.FindConflict(before) is string conflict)
         {
-            throw Refused($"number {fetched.Sequence} stands for two different documents");
-        }
-        if (fetched.Sequence == before.Sequence + 1 && !fetched.Follows(before))
-        {
-            throw Refused($"number {fetched.Sequence} does not follow the document stored as number {before.Sequence}");
+            throw Refused(conflict);
         }
         return fetched;
     }
 
-    private static IssuerDirectory Check(byte[] document, byte[] pinnedKey)
+    private static IssuerDirectory Check(byte[] document, byte[] pinnedKey) =>
+        TryCheck(document, pinnedKey, out IssuerDirectory? directory, out string? problem) ? directory : throw Refused(problem);
+
+    private static bool TryCheck(
+        byte[] document, byte[] pinnedKey, [NotNullWhen(true)] out IssuerDirectory? directory, [NotNullWhen(false)] out string? problem)
     {
-        if (!IssuerDirectory.TryParse(document, out IssuerDirectory? directory, out string? error))
+        if (!IssuerDirectory.TryParse(document, out directory, out problem))
         {
-            throw Refused(error);
+            return false;
         }
         using Ed25519PublicKey key = Ed25519PublicKey.Import(pinnedKey);
-        return directory.Verify((message, signature) => key.Verify(message.Span, signature.Span))
-            ? directory
-            : throw Refused("the pinned directory key did not sign it");
+        if (directory.Verify((message, signature) => key.Verify(message.Span, signature.Span)))
+        {
+            return true;
+        }
+        (directory, problem) = (null, "the pinned directory key did not sign it");
+        return false;
     }
 
     private static ClientException Refused(string why) => new(
@@ -189,16 +193,17 @@ public sealed class DirectoryClient : IDisposable
 
     private async Task<Stored> LoadAsync(CancellationToken cancellationToken)
     {
-        (byte[] Key, byte[]? Document)? row = await _database.ReadAsync<(byte[], byte[]?)?>(
+        (byte[] Key, byte[]? Document, string? Contradiction)? row = await _database.ReadAsync<(byte[], byte[]?, string?)?>(
             session => session.TryQuerySingle(
-                "SELECT pinned_key, document FROM directory WHERE issuer = $1", r => (r.Blob(0), r.NullableBlob(1)), out (byte[], byte[]?) found, Name)
+                "SELECT pinned_key, document, contradiction FROM directory WHERE issuer = $1",
+                r => (r.Blob(0), r.NullableBlob(1), r.NullableText(2)), out (byte[], byte[]?, string?) found, Name)
                 ? found
                 : null,
             cancellationToken);
         if (row is not { } stored)
         {
             return _options.DirectoryKey is ReadOnlyMemory<byte> first
-                ? new Stored(first.ToArray(), null)
+                ? new Stored(first.ToArray(), null, null)
                 : throw new ClientException(
                     ClientError.DirectoryNotPinned,
                     $"The directory key of {Name} is not known yet. Get it from the operator and set DirectoryKey: without it anybody could show you keys of your own.");
@@ -210,7 +215,7 @@ public sealed class DirectoryClient : IDisposable
                 $"The setting DirectoryKey is not the key that this wallet pinned for {Name}. Take the setting out, or start a new wallet for the other issuer.");
         }
         // Checked again on every start: the file may have been changed.
-        return new Stored(stored.Key, stored.Document is null ? null : Check(stored.Document, stored.Key));
+        return new Stored(stored.Key, stored.Document is null ? null : Check(stored.Document, stored.Key), stored.Contradiction);
     }
 
     private DirectorySummary Summarise(IssuerDirectory directory)
@@ -233,12 +238,12 @@ public sealed class DirectoryClient : IDisposable
                     Concurrency = entry.Plan.Concurrency,
                     Period = entry.Plan.Period.ToName(),
                     TokenType = $"0x{(ushort)entry.Plan.TokenType:X4}",
-                    LiveKeys = [.. entry.LiveKeysAt(now).Select(key => new PlanKeySummary(Convert.ToHexStringLower(key.TokenKeyId), key.Start, key.Deadline))],
+                    LiveKeys = [.. entry.LiveKeysAt(now).Select(key => new PlanKeySummary(Convert.ToHexStringLower(key.TokenKeyId), key.Start, key.Deadline, key.Accounts))],
                 }),
             ],
             Gateways = [.. directory.Gateways.Select(gateway => new GatewaySummary(gateway.Name, gateway.Urls))],
         };
     }
 
-    private sealed record Stored(byte[] Key, IssuerDirectory? Directory);
+    private sealed record Stored(byte[] Key, IssuerDirectory? Directory, string? Contradiction);
 }

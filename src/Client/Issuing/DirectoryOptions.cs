@@ -16,6 +16,12 @@ public sealed record DirectoryOptions
     /// </summary>
     public ReadOnlyMemory<byte>? DirectoryKey { get; init; }
 
+    /// <summary>Where else copies of the directory are compared, beside the gateways that it lists: base addresses. Default none.</summary>
+    public IReadOnlyList<Uri> Mirrors { get; init; } = [];
+
+    /// <summary>The wallet warns of a plan that the issuer says fewer accounts share. Default 64.</summary>
+    public long MinCrowd { get; init; } = 64;
+
     /// <summary>Reads a directory key as people pass it on: 64 hexadecimal digits or base64url.</summary>
     public static bool TryParseKey(string? text, out ReadOnlyMemory<byte> key)
     {
@@ -38,6 +44,10 @@ public sealed record DirectoryOptions
         if (!Issuer.IsAbsoluteUri || (Issuer.Scheme != Uri.UriSchemeHttp && Issuer.Scheme != Uri.UriSchemeHttps))
         {
             throw new ClientException(ClientError.InvalidSetting, "The setting Issuer must be an http:// or https:// address.");
+        }
+        if (!Mirrors.All(mirror => mirror.IsAbsoluteUri && (mirror.Scheme == Uri.UriSchemeHttp || mirror.Scheme == Uri.UriSchemeHttps)))
+        {
+            throw new ClientException(ClientError.InvalidSetting, "Each of the setting Mirrors must be an http:// or https:// address.");
         }
         if (DirectoryKey is { Length: not KeySizeInBytes })
         {

@@ -45,6 +45,7 @@ public sealed record PlanSummary
 
 /// <param name="KeyId">The token key id, hexadecimal.</param>
 /// <param name="Deadline">Until when its tokens pay for requests.</param>
-public sealed record PlanKeySummary(string KeyId, DateTimeOffset Start, DateTimeOffset Deadline);
+/// <param name="Accounts">How many accounts share it, as the issuer says, rounded down to a power of two; null for none yet.</param>
+public sealed record PlanKeySummary(string KeyId, DateTimeOffset Start, DateTimeOffset Deadline, long? Accounts = null);
 
 public sealed record GatewaySummary(string Name, IReadOnlyList<string> Urls);

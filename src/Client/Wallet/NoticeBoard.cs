@@ -11,6 +11,9 @@ public enum NoticeKind
     /// <summary>The issuer showed a directory that is not believed.</summary>
     DirectoryRefused,
 
+    /// <summary>Few accounts share a plan's key: a token hides among few.</summary>
+    SmallCrowd,
+
     /// <summary>Something of the wallet's upkeep did not work; it is tried again by itself.</summary>
     RefillFailed,
 

@@ -24,6 +24,7 @@ public sealed partial class RefillService : IAsyncDisposable
     private readonly TimeProvider _time;
     private readonly ILogger _log;
     private readonly CancellationTokenSource _stop = new();
+    private readonly HashSet<(string Plan, DateTimeOffset Period)> _warnedOf = [];
     private Task _loop = Task.CompletedTask;
 
     internal RefillService(
@@ -67,7 +68,7 @@ public sealed partial class RefillService : IAsyncDisposable
 
     private async Task LookOnceAsync(CancellationToken cancellationToken)
     {
-        await TryAsync("The directory could not be refreshed", () => _directory.RefreshAsync(cancellationToken), cancellationToken);
+        await TryAsync("The directory could not be refreshed", () => RefreshDirectoryAsync(cancellationToken), cancellationToken);
         await TryAsync("Stale requests could not be given up", () => _redemption.GiveUpStaleAsync(cancellationToken), cancellationToken);
         await TryAsync("Expired tokens could not be cleared", () => _wallet.Journal.ExpireAsync(cancellationToken), cancellationToken);
         await TryAsync("Ended chains could not be cleared", () => _wallet.Journal.ExpireChainsAsync(cancellationToken), cancellationToken);
@@ -142,6 +143,21 @@ public sealed partial class RefillService : IAsyncDisposable
         DateTimeOffset first = _policy.FirstLook(_time.GetUtcNow(), await _wallet.Journal.NextRefillAsync(cancellationToken));
         await TryAsync("The wallet's schedule could not be kept", () => _wallet.Journal.SetNextRefillAsync(first, cancellationToken), cancellationToken);
         return first;
+    }
+
+    private async Task RefreshDirectoryAsync(CancellationToken cancellationToken)
+    {
+        await _directory.RefreshAsync(cancellationToken);
+        IssuerDirectory directory = await _directory.CurrentAsync(cancellationToken);
+        foreach (string plan in _policy.KeptPlans(directory.Plans.Select(entry => entry.Plan)))
+        {
+            if (directory.FindPlan(plan)?.LiveKeysAt(_time.GetUtcNow()) is [PlanKey key, ..] && (key.Accounts ?? 0) < _directory.MinCrowd && _warnedOf.Add((plan, key.Start)))
+            {
+                _notices.Post(
+                    NoticeKind.SmallCrowd,
+                    $"The issuer says that {(key.Accounts is long accounts ? $"no more than {(2 * accounts) - 1}" : "no")} accounts have tokens of plan {plan} in this period: a token hides among those, and these are few.");
+            }
+        }
     }
 
     private async Task FillAsync(CancellationToken cancellationToken)

@@ -113,5 +113,8 @@ internal static class WalletSchema
             ALTER TABLE request ADD COLUMN sealed_successor {blob};
             ALTER TABLE wallet ADD COLUMN restore_due {int} NOT NULL DEFAULT 0;
             """),
+        new(3, "contradicting directories", """
+            ALTER TABLE directory ADD COLUMN contradiction {text};
+            """),
     ];
 }

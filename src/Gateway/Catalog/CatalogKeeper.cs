@@ -24,6 +24,7 @@ internal sealed partial class CatalogKeeper : IAsyncDisposable
     private readonly CancellationTokenSource _stop = new();
     private Task _loop = Task.CompletedTask;
     private PlanCatalog? _current;
+    private ReadOnlyMemory<byte>[] _document = [default];
 
     /// <param name="fetch">Where the document comes from.</param>
     /// <param name="options">Name, pinned key, data directory.</param>
@@ -43,6 +44,9 @@ internal sealed partial class CatalogKeeper : IAsyncDisposable
     }
 
     public PlanCatalog Current => _current ?? throw new InvalidOperationException("Start first.");
+
+    /// <summary>The directory that <see cref="Current"/> was made from, as the issuer signed it.</summary>
+    public ReadOnlyMemory<byte> Document => Volatile.Read(ref _document)[0];
 
     private string CachePath => Path.Combine(_options.DataDirectory, "issuer-directory.json");
 
@@ -157,10 +161,14 @@ internal sealed partial class CatalogKeeper : IAsyncDisposable
             }
 
             // A directory that goes back, or two with one number, is how a single user or gateway would be shown other keys.
-            if (directory.Sequence <= known.Sequence || directory.IssuerName != known.IssuerName
-                || (directory.Sequence == known.Sequence + 1 && !directory.Follows(known)))
+            if (directory.Sequence < known.Sequence)
             {
-                return "the directory does not follow the one before it";
+                return "the directory's number went back";
+            }
+
+            if (directory.FindConflict(known) is string conflict)
+            {
+                return "two directories contradict each other: " + conflict;
             }
         }
 
@@ -175,6 +183,8 @@ internal sealed partial class CatalogKeeper : IAsyncDisposable
             await SaveAsync(document, cancellationToken);
         }
 
+        // In an array, since a Memory cannot be swapped in one step.
+        Volatile.Write(ref _document, [document.ToArray()]);
         Volatile.Write(ref _current, catalog);
         LogAdopted(_log, directory.Sequence);
         return null;

@@ -6,7 +6,12 @@ namespace Tacit.Issuer.Issuance;
 internal static class DirectoryContent
 {
     /// <summary>Plans with the keys that are live or still exchanged. A key that was made ahead appears when it goes live, not before.</summary>
-    public static IssuerDirectory Build(IssuerOptions options, IReadOnlyList<SignerKey> keys, DateTimeOffset now)
+    /// <param name="options">Names, plans and gateways.</param>
+    /// <param name="keys">The signer's.</param>
+    /// <param name="crowds">How many accounts were given tokens of a key.</param>
+    /// <param name="now">The moment.</param>
+    public static IssuerDirectory Build(
+        IssuerOptions options, IReadOnlyList<SignerKey> keys, IReadOnlyDictionary<PlanKey, long> crowds, DateTimeOffset now)
     {
         var plans = new List<DirectoryPlan>();
         foreach (Plan plan in options.Plans)
@@ -16,7 +21,8 @@ internal static class DirectoryContent
                 .. keys.Where(key => key.Type == plan.TokenType)
                     .SelectMany(key => key.Plans)
                     .Where(planKey => planKey.PlanId == plan.Id && planKey.Period.Kind == plan.Period && planKey.IsExchangeableAt(now))
-                    .OrderBy(planKey => planKey.Start),
+                    .OrderBy(planKey => planKey.Start)
+                    .Select(planKey => planKey with { Accounts = FloorToPowerOfTwo(crowds.GetValueOrDefault(planKey)) }),
             ]));
         }
 
@@ -30,6 +36,8 @@ internal static class DirectoryContent
             Sequence = 1,
         };
     }
+
+    private static long? FloorToPowerOfTwo(long count) => count < 1 ? null : 1L << (63 - System.Numerics.BitOperations.LeadingZeroCount((ulong)count));
 
     /// <summary>When what it says changes next, as far as the signer has told.</summary>
     public static DateTimeOffset NextChange(IReadOnlyList<SignerKey> keys, DateTimeOffset now)

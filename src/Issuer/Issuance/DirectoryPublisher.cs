@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Security.Cryptography;
 using Microsoft.Extensions.Logging;
+using Tacit.Issuer.Ledger;
 using Tacit.Protocol;
 using Tacit.Storage;
 
@@ -48,6 +49,7 @@ internal sealed partial class DirectoryPublisher : IAsyncDisposable
     private byte[]? _decided;
     private bool _isLastKnown;
     private IReadOnlyList<SignerKey>? _signerKeys;
+    private (long Day, IReadOnlyDictionary<PlanKey, long> Accounts)? _crowds;
     private Task _loop = Task.CompletedTask;
 
     public DirectoryPublisher(
@@ -180,7 +182,7 @@ internal sealed partial class DirectoryPublisher : IAsyncDisposable
                 await _book.RegisterKeysAsync(catalog.All);
             }
 
-            StoredDirectory stored = await PublishAsync(DirectoryContent.Build(_options, keys, now));
+            StoredDirectory stored = await PublishAsync(DirectoryContent.Build(_options, keys, await CrowdsAsync(catalog, now), now));
             _current = new PublishedDirectory(stored, catalog, now, DirectoryContent.NextChange(keys, now));
             _fault = null;
         }
@@ -203,6 +205,25 @@ internal sealed partial class DirectoryPublisher : IAsyncDisposable
     /// <summary>Whether it still holds and no other issuer on the database has published since: clients refuse a number that goes back.</summary>
     private async ValueTask<bool> IsFreshAsync(PublishedDirectory directory, CancellationToken cancellationToken) =>
         directory.IsCurrentAt(_time.GetUtcNow()) && (!_store.IsShared || await _store.LoadLastSequenceAsync(cancellationToken) == directory.Sequence);
+
+    private async Task<IReadOnlyDictionary<PlanKey, long>> CrowdsAsync(IssuanceCatalog catalog, DateTimeOffset now)
+    {
+        long day = LedgerDay.Of(now);
+        if (_crowds is { } known && known.Day == day && catalog.All.All(key => known.Accounts.ContainsKey(key.PlanKey)))
+        {
+            return known.Accounts;
+        }
+
+        long[] counts = await _book.CountAccountsAsync(catalog.All, day);
+        var crowds = new Dictionary<PlanKey, long>();
+        for (int i = 0; i < counts.Length; i++)
+        {
+            crowds[catalog.All[i].PlanKey] = counts[i];
+        }
+
+        _crowds = (day, crowds);
+        return crowds;
+    }
 
     private async Task<StoredDirectory> PublishAsync(IssuerDirectory content)
     {

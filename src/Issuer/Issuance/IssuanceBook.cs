@@ -80,6 +80,39 @@ internal sealed class IssuanceBook
         }
     }
 
+    /// <summary>
+    /// How many accounts were given tokens under each key, in the order of the keys: counted on the first question of a day and kept for the rest of it, so that no
+    /// change in it says when within a day somebody came.
+    /// </summary>
+    public Task<long[]> CountAccountsAsync(IReadOnlyList<IssuanceKey> keys, long day) =>
+        _database.WriteAsync(
+            session =>
+            {
+                var counts = new long[keys.Count];
+                for (int i = 0; i < counts.Length; i++)
+                {
+                    long keyRef = keys[i].KeyRef;
+                    if (session.QueryInt64("SELECT accounts FROM crowd WHERE key_ref = $1 AND day >= $2", keyRef, day) is not long known)
+                    {
+                        known = session.QueryInt64("SELECT COUNT(DISTINCT account) FROM issued WHERE key_ref = $1", keyRef) ?? 0;
+                        if (session.Execute(
+                            """
+                            INSERT INTO crowd (key_ref, day, accounts) VALUES ($1, $2, $3)
+                            ON CONFLICT (key_ref) DO UPDATE SET day = excluded.day, accounts = excluded.accounts WHERE crowd.day < excluded.day
+                            """,
+                            keyRef, day, known) == 0)
+                        {
+                            // Another issuer on this database was first.
+                            known = session.QueryInt64("SELECT accounts FROM crowd WHERE key_ref = $1", keyRef) ?? 0;
+                        }
+                    }
+
+                    counts[i] = known;
+                }
+
+                return counts;
+            });
+
     /// <summary>For each item, whether this account paid for it before.</summary>
     public Task<bool[]> FindPaidAsync(ReadOnlyMemory<byte> accountHash, IReadOnlyList<IssuanceItem> items, CancellationToken cancellationToken) =>
         _database.ReadAsync(
@@ -153,6 +186,7 @@ internal sealed class IssuanceBook
                     }
 
                     session.Execute("DELETE FROM issuing_key WHERE key_ref = $1", keyRef);
+                    session.Execute("DELETE FROM crowd WHERE key_ref = $1", keyRef);
                 }
 
                 return dropped;

@@ -131,6 +131,11 @@ internal static class DirectoryJson
                 json.WriteNumber("deadline"u8, key.Deadline.ToUnixTimeSeconds());
                 json.WriteNumber("notBefore"u8, key.NotBefore.ToUnixTimeSeconds());
                 WriteBytes(json, "extensions", key.Extensions);
+                if (key.Accounts is long accounts)
+                {
+                    json.WriteNumber("accounts"u8, accounts);
+                }
+
                 json.WriteEndObject();
             }
 
@@ -333,7 +338,24 @@ internal static class DirectoryJson
                 return Fail("start and deadline of a plan key are no period of its plan");
             }
 
-            key = new PlanKey { PlanId = planId, TokenKeyId = keyId, Period = period, NotBefore = notBefore, Extensions = extensions };
+            long? accounts = null;
+            if (element.TryGetProperty("accounts", out _))
+            {
+                if (!TryNumber(element, "accounts", out long number))
+                {
+                    return false;
+                }
+
+                // Finer numbers would tell when one customer came.
+                if (number < 1 || !long.IsPow2(number))
+                {
+                    return Fail("accounts is a power of two");
+                }
+
+                accounts = number;
+            }
+
+            key = new PlanKey { PlanId = planId, TokenKeyId = keyId, Period = period, NotBefore = notBefore, Extensions = extensions, Accounts = accounts };
             return true;
         }
 

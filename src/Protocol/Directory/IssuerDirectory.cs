@@ -133,6 +133,48 @@ public sealed record IssuerDirectory
     public bool Follows(IssuerDirectory previous) =>
         IssuerName == previous.IssuerName && Sequence == previous.Sequence + 1 && Previous.AsSpan().SequenceEqual(previous.Hash());
 
+    /// <summary>
+    /// Why this and <paramref name="other"/>, both signed by the same key, cannot be two moments of one directory that everybody sees: for people, or null if they
+    /// can. Order does not matter.
+    /// </summary>
+    /// <remarks>
+    /// Two documents with one number, or neighbours that are not chained, are proof by themselves. Further apart, the hash chain needs all between; yet a plan has one
+    /// key a period for ever, so that a key made for one person shows wherever the periods meet.
+    /// </remarks>
+    public string? FindConflict(IssuerDirectory other)
+    {
+        ArgumentNullException.ThrowIfNull(other);
+        if (IssuerName != other.IssuerName)
+        {
+            return $"one is of issuer {IssuerName}, another of {other.IssuerName}";
+        }
+
+        (IssuerDirectory earlier, IssuerDirectory later) = Sequence <= other.Sequence ? (this, other) : (other, this);
+        if (earlier.Sequence == later.Sequence && !earlier.Hash().AsSpan().SequenceEqual(later.Hash()))
+        {
+            return $"number {Sequence} stands for two different documents";
+        }
+
+        if (later.Sequence == earlier.Sequence + 1 && !later.Follows(earlier))
+        {
+            return $"number {later.Sequence} does not follow number {earlier.Sequence}";
+        }
+
+        foreach (DirectoryPlan plan in earlier.Plans)
+        {
+            foreach (PlanKey key in plan.Keys)
+            {
+                PlanKey? same = later.FindPlan(plan.Plan.Id)?.Keys.FirstOrDefault(candidate => candidate.Period == key.Period);
+                if (same is not null && !same.TokenKeyId.AsSpan().SequenceEqual(key.TokenKeyId))
+                {
+                    return $"plan {plan.Plan.Id} has two keys for the period from {key.Start:yyyy-MM-dd}";
+                }
+            }
+        }
+
+        return null;
+    }
+
     public DirectoryTokenKey? FindTokenKey(ReadOnlySpan<byte> tokenKeyId)
     {
         foreach (DirectoryTokenKey key in TokenKeys)

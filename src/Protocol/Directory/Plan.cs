@@ -111,6 +111,12 @@ public sealed record PlanKey
     /// <summary>The encoded Extensions of plan and deadline for 0xDA7A; null for 0x0002, whose key says it all.</summary>
     public byte[]? Extensions { get; init; }
 
+    /// <summary>
+    /// How many accounts were given tokens of it, as the issuer says, rounded down to a power of two and told anew once a day; null for none yet. No part of what
+    /// the key is.
+    /// </summary>
+    public long? Accounts { get; init; }
+
     public DateTimeOffset Start => Period.Start;
 
     /// <summary>First moment at which the key no longer issues or redeems.</summary>

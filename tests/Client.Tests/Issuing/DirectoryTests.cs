@@ -202,7 +202,7 @@ public sealed class DirectoryTests : IAsyncLifetime
             IssuerRequestUri = "/token-request",
             TokenKeys = [],
             Plans = [],
-            Gateways = [new DirectoryGateway(gateway, ["https://gateway.test"])],
+            Gateways = [new DirectoryGateway(gateway, ["http://127.0.0.1:1"])],
             Sequence = sequence,
             Previous = hash,
         }.SignAndEncode(message => (signer ?? _key).Sign(message.Span));
