@@ -89,9 +89,8 @@ public sealed class RunningRoleTests
         Assert.Equal(ExitCode.Fine, (await Cli.RunAsync(backup)).Code);
         Assert.Equal(ExitCode.Failed, (await Cli.RunAsync(backup)).Code);
 
-        string issuer = $"http://127.0.0.1:{demo.PortBase + 1}";
         string[] there = ["--data", folder["elsewhere"]];
-        string[] restore = ["wallet", "restore", "--backup", folder["wallet.backup"], "--issuer", issuer, .. there, "--passphrase"];
+        string[] restore = ["wallet", "restore", "--backup", folder["wallet.backup"], .. there, "--passphrase"];
         Assert.Equal(ExitCode.Failed, (await Cli.RunAsync([.. restore, "file:" + folder["wallet.backup"]])).Code);
         Outcome restored = await Cli.RunAsync([.. restore, "file:" + folder["passphrase"]]);
         Assert.Equal((ExitCode.Fine, ""), (restored.Code, restored.Error.Contains("tacit:", StringComparison.Ordinal) ? restored.Error : ""));

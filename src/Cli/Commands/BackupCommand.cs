@@ -44,7 +44,7 @@ internal static class BackupCommand
     }
 
     /// <summary>Makes a wallet from a backup.</summary>
-    internal static async Task<IWalletAccess> RestoreAsync(
+    internal static async Task<(IWalletAccess Access, AppOptions Options)> RestoreAsync(
         Terminal terminal, AppOptions options, string file, SecretReference? passphrase, CancellationToken cancellationToken)
     {
         byte[] content;

@@ -135,11 +135,17 @@ internal static class WalletCommands
             string? seedText = Read(parsed.GetValue(seed), "--seed");
             string? accountKey = Read(parsed.GetValue(account), "--account");
             string? file = parsed.GetValue(backup);
-            IWalletAccess wallet = file is not null
-                ? await BackupCommand.RestoreAsync(terminal, options, file, parsed.GetValue(passphrase), cancellationToken)
-                : seedText is null
+            IWalletAccess wallet;
+            if (file is not null)
+            {
+                (wallet, options) = await BackupCommand.RestoreAsync(terminal, options, file, parsed.GetValue(passphrase), cancellationToken);
+            }
+            else
+            {
+                wallet = seedText is null
                     ? await WalletAccess.OpenAsync(options, cancellationToken)
                     : (await WalletAccess.CreateAsync(options, seedText, cancellationToken)).Access;
+            }
             await using (wallet)
             {
                 if (seedText is not null || file is not null)

@@ -78,16 +78,20 @@ internal static class WalletAccess
         return new OwnWallet(await TacitClient.OpenAsync(options.ToClientOptions(), TimeProvider.System, NullLoggerFactory.Instance, cancellationToken));
     }
 
-    /// <summary>Makes a wallet from a backup.</summary>
+    /// <summary>Makes a wallet from a backup, and says which settings it was opened with: its issuer's, unless another one is named.</summary>
     /// <exception cref="ClientException">There is a wallet already, or the backup cannot be used.</exception>
-    public static async Task<IWalletAccess> RestoreAsync(AppOptions options, byte[] backup, string passphrase, CancellationToken cancellationToken)
+    public static async Task<(IWalletAccess Access, AppOptions Options)> RestoreAsync(AppOptions options, byte[] backup, string passphrase, CancellationToken cancellationToken)
     {
         DataFolder.Create(options.DataDirectory);
         byte[] content = WalletBackupFile.Open(backup, passphrase);
         try
         {
-            return new OwnWallet(
-                await TacitClient.RestoreAsync(options.ToClientOptions(), content, TimeProvider.System, NullLoggerFactory.Instance, cancellationToken));
+            if (options.IssuerUrl == new AppOptions { DataDirectory = options.DataDirectory }.IssuerUrl && Wallet.FindIssuer(content) is Uri issuer)
+            {
+                options = options with { IssuerUrl = issuer };
+            }
+            TacitClient client = await TacitClient.RestoreAsync(options.ToClientOptions(), content, TimeProvider.System, NullLoggerFactory.Instance, cancellationToken);
+            return (new OwnWallet(client), options);
         }
         finally
         {

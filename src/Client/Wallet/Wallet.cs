@@ -131,6 +131,14 @@ public sealed class Wallet : IAsyncDisposable
     public Task<byte[]> ExportAsync(CancellationToken cancellationToken = default) =>
         _database.ReadAsync(session => WalletExport.Write(session, RevealSeed(), IsRecoverable), cancellationToken);
 
+    /// <summary>The issuer whose wallet a backup is of; null if it had pinned none yet.</summary>
+    /// <exception cref="ClientException"><see cref="ClientError.BackupUnusable"/>.</exception>
+    public static Uri? FindIssuer(byte[] content)
+    {
+        using JsonDocument json = WalletExport.Parse(content, out _, out _);
+        return WalletExport.FindIssuer(json) is string name && Uri.TryCreate(name, UriKind.Absolute, out Uri? issuer) ? issuer : null;
+    }
+
     /// <summary>Makes a wallet from the content of a backup, in a folder that has none.</summary>
     /// <exception cref="ClientException"><see cref="ClientError.WalletExists"/>; <see cref="ClientError.BackupUnusable"/>.</exception>
     public static async Task<Wallet> ImportAsync(WalletOptions options, byte[] content, TimeProvider time, CancellationToken cancellationToken = default)

@@ -94,6 +94,21 @@ internal static class WalletExport
         session.Execute("UPDATE wallet SET restore_due = 1 WHERE id = 1");
     }
 
+    /// <summary>The name of the issuer whose directory key is pinned.</summary>
+    public static string? FindIssuer(JsonDocument json)
+    {
+        try
+        {
+            JsonElement directory = json.RootElement.GetProperty("tables"u8).GetProperty("directory"u8);
+            int column = directory.GetProperty("columns"u8).EnumerateArray().Select(name => name.GetString()).ToList().IndexOf("issuer");
+            return directory.GetProperty("rows"u8).EnumerateArray().Select(row => row[column].GetString()).FirstOrDefault();
+        }
+        catch (Exception e) when (e is KeyNotFoundException or InvalidOperationException or IndexOutOfRangeException)
+        {
+            throw BackupErrors.Damaged();
+        }
+    }
+
     private static void WriteTable(Session session, Utf8JsonWriter json, string table)
     {
         IReadOnlyList<(string Name, string Type)> columns = Columns(session, table);
