@@ -2,6 +2,4 @@ namespace Tacit.Signer.Tests;
 
 // What of the tests goes to the database, once more on PostgreSQL: see RoleDatabase.
 
-public sealed class RotationTestsOnPostgres : RotationTests;
-
 public sealed class RenewalTestsOnPostgres : RenewalTests;

@@ -3,7 +3,7 @@ using Tacit.Tests;
 
 namespace Tacit.Signer.Tests;
 
-public class RotationTests
+public sealed class RotationTests
 {
     private static readonly TimeSpan s_second = TimeSpan.FromSeconds(1);
 

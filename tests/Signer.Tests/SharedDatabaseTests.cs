@@ -44,6 +44,17 @@ public sealed class SharedDatabaseTestsOnPostgres : IAsyncLifetime
             await Task.WhenAll(_signers.Select(signer => signer.RotateAsync(TestSigner.Token)));
             await CompareAsync();
         }
+
+        // Noted as over in one pass and removed in a later one, by either: the first month's keys are gone, and so are their uses.
+        _time.Advance(TimeSpan.FromDays(3));
+        await Task.WhenAll(_signers.Select(signer => signer.RotateAsync(TestSigner.Token)));
+        using SecretBytes secret = _folder.KeyFile.Load("KeyFile");
+        await using KeyStore store = await KeyStore.OpenAsync(
+            await _database.OpenAsync("", SignerSchema.Migrations, _time), Hosting.KeyProtection.KeyProtectionKind.KeyFile, secret.Memory, TestSigner.Token);
+        (IReadOnlyList<StoredKey> keys, IReadOnlyList<KeyUse> uses) = await store.LoadAsync(TestSigner.Token);
+        Assert.Equal(s_plans.Length, keys.Count);
+        Assert.All(uses, use => Assert.True(use.Period.Start > s_start));
+        await CompareAsync();
     }
 
     [Fact]
