@@ -39,7 +39,8 @@ internal static class PostgresErrors
         return e.SqlState switch
         {
             PostgresErrorCodes.SerializationFailure or PostgresErrorCodes.DeadlockDetected => new StorageException(
-                StorageErrorKind.Unavailable, $"Works of several instances collided again and again on the database {name} {detail}.") { Trouble = Trouble.Collided },
+                StorageErrorKind.Unavailable, $"Works of several instances collided again and again on the database {name} {detail}.")
+            { Trouble = Trouble.Collided },
             PostgresErrorCodes.ReadOnlySqlTransaction => Lost(e, name),
             PostgresErrorCodes.UndefinedTable => new StorageException(StorageErrorKind.NoTable, $"A statement names a table that is not there {detail}."),
             PostgresErrorCodes.DiskFull => new StorageException(
