@@ -39,6 +39,15 @@ public sealed record IssuerOptions : IValidatedSettings
     /// <summary>The gateways that honour the tokens, as published in the directory.</summary>
     public IReadOnlyList<DirectoryGateway> Gateways { get; init; } = [];
 
+    /// <summary>What gateways ask for beside tokens; the same as the signer's. Default: nothing.</summary>
+    public IReadOnlyList<PseudonymOffer> Pseudonyms { get; init; } = [];
+
+    /// <summary>Credits that an account must have paid, less what was taken back, to be given pseudonyms. Default: 1.</summary>
+    public long PseudonymMinimum { get; init; } = 1;
+
+    /// <summary>Whether credits from vouchers count as paid. Default: yes; no where vouchers are given away.</summary>
+    public bool PseudonymVouchersCount { get; init; } = true;
+
     /// <summary>The passphrase that the directory key is encrypted under. Exactly one of this and <see cref="KeyFile"/>.</summary>
     public SecretReference? Passphrase { get; init; }
 
@@ -105,6 +114,12 @@ public sealed record IssuerOptions : IValidatedSettings
             .RequireRange(MaxConnections, 1, 1_000_000, nameof(MaxConnections))
             .RequireRange(DrainDelay, TimeSpan.Zero, TimeSpan.FromMinutes(10), nameof(DrainDelay))
             .RequireRange(DrainTimeout, TimeSpan.Zero, TimeSpan.FromHours(1), nameof(DrainTimeout));
+        validation
+            .RequireRange(PseudonymMinimum, 0, 1L << 53, nameof(PseudonymMinimum))
+            .Require(
+                Pseudonyms.All(offer => Gateways.Any(gateway => gateway.Name == offer.Gateway))
+                    && Pseudonyms.Select(offer => offer.Gateway).Distinct(StringComparer.OrdinalIgnoreCase).Count() == Pseudonyms.Count,
+                nameof(Pseudonyms), "an entry names no listed gateway, or one twice", "Give each of Gateways one entry at most, by its name.");
         Tls.Validate(validation);
         Database.Validate(validation);
         Payments.Validate(validation, nameof(Payments));

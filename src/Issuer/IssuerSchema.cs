@@ -139,5 +139,16 @@ internal static class IssuerSchema
               accounts {int} NOT NULL
             ) {without_rowid};
             """),
+        new(5, "pseudonyms", """
+            -- The one element of an account under a key of pseudonyms: its hash. A permanent key's stay for ever.
+            CREATE TABLE pseudonym (
+              key_ref {int} NOT NULL,
+              account {int} NOT NULL,
+              element {blob} NOT NULL,
+              PRIMARY KEY (key_ref, account)
+            ) {without_rowid};
+
+            CREATE INDEX pseudonym_by_account ON pseudonym (account);
+            """),
     ];
 }

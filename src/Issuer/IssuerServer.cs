@@ -6,6 +6,7 @@ using Tacit.Issuer.Accounts;
 using Tacit.Issuer.Issuance;
 using Tacit.Issuer.Ledger;
 using Tacit.Issuer.Payments;
+using Tacit.Issuer.Pseudonyms;
 using Tacit.Protocol;
 using Tacit.Storage;
 
@@ -104,6 +105,8 @@ public sealed class IssuerServer : IAsyncDisposable
                     new IssuanceEndpoints(
                         new IssuanceService(publisher, book, signer, restores, time), accounts, restores,
                         options.MaxBodyBytes, options.Plans.Any(plan => plan.Price.Value == 0 && plan.Kind == PlanKind.Request)).Map(routes);
+                    new PseudonymEndpoint(
+                        publisher, new PseudonymBook(database, options.PseudonymMinimum, options.PseudonymVouchersCount), signer, restores, time).Map(routes);
                     new DirectoryEndpoints(publisher, directoryStore, options.DirectoryMaxAge, time).Map(routes);
                 },
                 time, loggers, cancellationToken);

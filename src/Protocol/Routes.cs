@@ -16,6 +16,7 @@ public static class Routes
 
     public const string TokenRequest = "/token-request";
     public const string TokenRestore = "/token-restore";
+    public const string PseudonymRequest = "/pseudonym-request";
 
     public const string Models = "/v1/models";
     public const string ChatCompletions = "/v1/chat/completions";
@@ -23,6 +24,7 @@ public static class Routes
     public const string Embeddings = "/v1/embeddings";
     public const string Exchange = "/v1/exchange";
     public const string Cancel = "/v1/cancel";
+    public const string PseudonymRotate = "/v1/pseudonym/rotate";
 
     public const string HealthLive = "/health/live";
     public const string HealthReady = "/health/ready";
@@ -43,6 +45,9 @@ public static class Routes
 
     /// <summary>Trailer behind a reply to a chain token: base64url of the blind signature (256 bytes) over what <see cref="SuccessorHeader"/> sent.</summary>
     public const string RenewalTrailer = "Tacit-Renewal";
+
+    /// <summary>Request header beside a token, where the gateway's policy in the directory asks for it: see <see cref="Protocol.PseudonymHeader"/>.</summary>
+    public const string PseudonymHeader = "Tacit-Pseudonym";
 
     /// <summary>Request header of the local app: names the conversation; never forwarded.</summary>
     public const string ConversationHeader = "Tacit-Conversation";

@@ -21,23 +21,36 @@ internal sealed record KeyRingEntry(PlanKey PlanKey, LeasedKey Key, PlanKind? Of
     };
 }
 
+/// <summary>A key of pseudonyms.</summary>
+/// <param name="Key">What it signs.</param>
+/// <param name="SigningKey">Signs.</param>
+/// <param name="IsOffered">Whether the gateway still asks for them.</param>
+internal sealed record KeyRingPseudonym(PseudonymKey Key, SigningKey SigningKey, bool IsOffered);
+
 /// <summary>All keys in use, as one unchanging picture; rotation replaces it whole.</summary>
 internal sealed class KeyRing
 {
     private readonly FrozenDictionary<byte[], FrozenDictionary<byte[], KeyRingEntry>> _entries;
 
-    private KeyRing(IReadOnlyList<SignerKey> published, FrozenDictionary<byte[], FrozenDictionary<byte[], KeyRingEntry>> entries)
+    private readonly FrozenDictionary<byte[], KeyRingPseudonym> _pseudonyms;
+
+    private KeyRing(
+        IReadOnlyList<SignerKey> published, FrozenDictionary<byte[], FrozenDictionary<byte[], KeyRingEntry>> entries,
+        FrozenDictionary<byte[], KeyRingPseudonym> pseudonyms)
     {
+        _pseudonyms = pseudonyms;
         Published = published;
         _entries = entries;
     }
 
-    public static KeyRing Empty { get; } = Create([], new Dictionary<string, PlanKind>());
+    public static KeyRing Empty { get; } = Create([], new Dictionary<string, PlanKind>(), []);
 
     /// <summary>The public side, past keys that wait for their removal included.</summary>
     public IReadOnlyList<SignerKey> Published { get; }
 
-    public static KeyRing Create(IEnumerable<(SigningKey Key, IReadOnlyList<KeyUse> Uses)> keys, IReadOnlyDictionary<string, PlanKind> offeredPlans)
+    public static KeyRing Create(
+        IEnumerable<(SigningKey Key, IReadOnlyList<KeyUse> Uses)> keys, IReadOnlyDictionary<string, PlanKind> offeredPlans,
+        IEnumerable<KeyRingPseudonym> pseudonyms)
     {
         var published = new List<SignerKey>();
         var entries = new Dictionary<byte[], FrozenDictionary<byte[], KeyRingEntry>>(BytesComparer.Instance);
@@ -83,7 +96,21 @@ internal sealed class KeyRing
             });
         }
 
-        return new KeyRing(published, entries.ToFrozenDictionary(BytesComparer.Instance));
+        FrozenDictionary<byte[], KeyRingPseudonym> byKey = pseudonyms.ToFrozenDictionary(entry => entry.Key.TokenKeyId, BytesComparer.Instance);
+        foreach (KeyRingPseudonym entry in byKey.Values.Where(entry => entry.IsOffered))
+        {
+            published.Add(new SignerKey
+            {
+                Type = TokenType.BlindRsa,
+                TokenKeyId = entry.Key.TokenKeyId,
+                SubjectPublicKeyInfo = entry.SigningKey.Stored.SubjectPublicKeyInfo,
+                NotBefore = entry.Key.NotBefore,
+                Plans = [],
+                Pseudonym = entry.Key,
+            });
+        }
+
+        return new KeyRing(published, entries.ToFrozenDictionary(BytesComparer.Instance), byKey);
     }
 
     /// <summary>Plan, token type and period kind: a plan that changed one of them is another offer, and its old keys sell nothing more.</summary>
@@ -98,6 +125,15 @@ internal sealed class KeyRing
         keyIsKnown = _entries.TryGetValue(keyId, out FrozenDictionary<byte[], KeyRingEntry>? ofKey);
         return keyIsKnown && ofKey!.TryGetValue(extensions ?? [], out KeyRingEntry? entry) ? entry : null;
     }
+
+    /// <summary>The key of pseudonyms with this id, if it issues now; null if none does.</summary>
+    public LeasedKey? FindPseudonym(SignRequest request, DateTimeOffset now) =>
+        request.Extensions is null && _pseudonyms.TryGetValue(request.TokenKeyId, out KeyRingPseudonym? entry) && entry.IsOffered && entry.Key.IssuesAt(now)
+            ? entry.SigningKey.KeyFor(null)
+            : null;
+
+    /// <summary>Whether the key signs pseudonyms, and so nothing else.</summary>
+    public bool IsPseudonymKey(byte[] keyId) => _pseudonyms.ContainsKey(keyId);
 
     private static string OfferOf(KeyUse use) => $"{use.PlanId} {(int)use.TokenType} {use.Period.Kind.ToName()}";
 }

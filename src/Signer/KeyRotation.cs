@@ -22,6 +22,7 @@ internal sealed partial class KeyRotation : IAsyncDisposable
 
     private readonly KeyStore _store;
     private readonly IReadOnlyList<Plan> _plans;
+    private readonly IReadOnlyList<PseudonymOffer> _offers;
     private readonly TimeProvider _time;
     private readonly ILogger _log;
     private readonly IProgress<KeyGenerationProgress>? _progress;
@@ -40,10 +41,12 @@ internal sealed partial class KeyRotation : IAsyncDisposable
     private Task _generation = Task.CompletedTask;
     private Task _loop = Task.CompletedTask;
 
-    private KeyRotation(KeyStore store, IReadOnlyList<Plan> plans, TimeProvider time, ILogger log, IProgress<KeyGenerationProgress>? progress)
+    private KeyRotation(
+        KeyStore store, IReadOnlyList<Plan> plans, IReadOnlyList<PseudonymOffer> offers, TimeProvider time, ILogger log, IProgress<KeyGenerationProgress>? progress)
     {
         _store = store;
         _plans = plans;
+        _offers = offers;
         _time = time;
         _log = log;
         _progress = progress;
@@ -62,9 +65,10 @@ internal sealed partial class KeyRotation : IAsyncDisposable
 
     /// <summary>Loads the keys, makes the 0x0002 keys that are missing, and begins the search for a missing 0xDA7A key.</summary>
     public static async Task<KeyRotation> StartAsync(
-        KeyStore store, IReadOnlyList<Plan> plans, TimeProvider time, ILogger log, IProgress<KeyGenerationProgress>? progress, CancellationToken cancellationToken)
+        KeyStore store, IReadOnlyList<Plan> plans, IReadOnlyList<PseudonymOffer> offers, TimeProvider time, ILogger log, IProgress<KeyGenerationProgress>? progress,
+        CancellationToken cancellationToken)
     {
-        var rotation = new KeyRotation(store, plans, time, log, progress);
+        var rotation = new KeyRotation(store, plans, offers, time, log, progress);
         try
         {
             await rotation.RunAsync(cancellationToken);
@@ -90,6 +94,7 @@ internal sealed partial class KeyRotation : IAsyncDisposable
             _isLoaded = false;
             DateTimeOffset now = _time.GetUtcNow();
             await MakeBlindRsaKeysAsync(now);
+            await MakePseudonymKeysAsync(now);
             bool complete = await UsePartiallyBlindRsaKeysAsync(now);
             await RemoveRetiredAsync(now);
             _isLoaded = true;
@@ -185,7 +190,7 @@ internal sealed partial class KeyRotation : IAsyncDisposable
             return;
         }
 
-        (IReadOnlyList<StoredKey> keys, IReadOnlyList<KeyUse> uses) = await _store.LoadAsync(CancellationToken.None);
+        (IReadOnlyList<StoredKey> keys, IReadOnlyList<KeyUse> uses, IReadOnlyList<PseudonymUse> pseudonyms) = await _store.LoadAsync(CancellationToken.None);
         foreach (StoredKey stored in keys)
         {
             if (!_keys.ContainsKey(stored.KeyId))
@@ -204,6 +209,8 @@ internal sealed partial class KeyRotation : IAsyncDisposable
 
         _uses.Clear();
         _uses.AddRange(uses);
+        _pseudonyms.Clear();
+        _pseudonyms.AddRange(pseudonyms);
         _isLoaded = true;
     }
 
@@ -223,7 +230,7 @@ internal sealed partial class KeyRotation : IAsyncDisposable
 
     private async Task MakeBlindRsaKeyAsync(Plan plan, Period period)
     {
-        SigningKey key = await Task.Run(() => MakeBlindRsaKey(period));
+        SigningKey key = await Task.Run(() => MakeBlindRsaKey(period.Start, period.Deadline));
         var use = new KeyUse(plan.Id, plan.TokenType, period, key.Stored.KeyId);
         KeyAddition addition;
         try
@@ -347,9 +354,8 @@ internal sealed partial class KeyRotation : IAsyncDisposable
         }
     }
 
-    private SigningKey MakeBlindRsaKey(Period period)
+    private SigningKey MakeBlindRsaKey(DateTimeOffset from, DateTimeOffset until)
     {
-        (DateTimeOffset from, DateTimeOffset until) = KeySchedule.ServiceOf(TokenType.BlindRsa, period);
         while (true)
         {
             using BlindRsaPrivateKey generated = BlindRsaPrivateKey.Generate(TokenTypes.ModulusSizeInBytes * 8);
@@ -404,9 +410,11 @@ internal sealed partial class KeyRotation : IAsyncDisposable
             }
         }
 
+        await RetirePseudonymsAsync(now);
         foreach (SigningKey key in _keys.Values.ToList())
         {
-            bool isUsed = _uses.Exists(use => use.KeyId.AsSpan().SequenceEqual(key.Stored.KeyId));
+            bool isUsed = _uses.Exists(use => use.KeyId.AsSpan().SequenceEqual(key.Stored.KeyId))
+                || _pseudonyms.Exists(use => use.Key.TokenKeyId.AsSpan().SequenceEqual(key.Stored.KeyId));
             if (!isUsed && key.Stored.ServesUntil <= now)
             {
                 await _store.RemoveKeyAsync(key.Stored.KeyId);
@@ -420,7 +428,8 @@ internal sealed partial class KeyRotation : IAsyncDisposable
         _keys.Values
             .OrderBy(key => key.Stored.ServesFrom)
             .Select(key => (key, (IReadOnlyList<KeyUse>)_uses.FindAll(use => use.KeyId.AsSpan().SequenceEqual(key.Stored.KeyId)))),
-        _plans.ToDictionary(KeyRing.OfferOf, plan => plan.Kind, StringComparer.Ordinal));
+        _plans.ToDictionary(KeyRing.OfferOf, plan => plan.Kind, StringComparer.Ordinal),
+        RingPseudonyms());
 
     private void DropUnusedDerivations()
     {

@@ -32,6 +32,23 @@ internal static class KeySchedule
         }
     }
 
+    /// <summary>The epochs of a kind of pseudonym whose keys have to exist at <paramref name="time"/>; null stands for the one that never ends.</summary>
+    public static IEnumerable<Period?> NeededEpochs(PseudonymOffer offer, PseudonymKind kind, DateTimeOffset time)
+    {
+        if (kind == PseudonymKind.Permanent)
+        {
+            yield return null;
+            yield break;
+        }
+
+        Period epoch = Period.Containing(offer.Period, time);
+        yield return epoch;
+        if (epoch.Next.IssueFrom <= time + BlindRsaAhead)
+        {
+            yield return epoch.Next;
+        }
+    }
+
     /// <summary>
     /// The periods that a key serves: those that start within the range. 0x0002 has a key per period. One 0xDA7A key serves all plans for a quarter of
     /// a year; a period belongs to the quarter it starts in, so that its metadata are signed by one key only.

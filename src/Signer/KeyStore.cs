@@ -34,7 +34,7 @@ internal enum KeyAddition
 /// The signer's keys in its database, each encrypted with its id as associated data. Several signers may share a database: what one decides, each row settles by itself,
 /// and whoever comes second finds out and takes over what is there.
 /// </summary>
-internal sealed class KeyStore : IAsyncDisposable
+internal sealed partial class KeyStore : IAsyncDisposable
 {
     private static readonly byte[] s_sealLabel = Encoding.ASCII.GetBytes("tacit signing key");
 
@@ -93,8 +93,8 @@ internal sealed class KeyStore : IAsyncDisposable
     public bool IsShared => _database.IsShared;
 
     /// <summary>All keys and what they are used for, at one moment.</summary>
-    public Task<(IReadOnlyList<StoredKey> Keys, IReadOnlyList<KeyUse> Uses)> LoadAsync(CancellationToken cancellationToken) =>
-        _database.ReadAsync(static session => (Keys(session), Uses(session)), cancellationToken);
+    public Task<(IReadOnlyList<StoredKey> Keys, IReadOnlyList<KeyUse> Uses, IReadOnlyList<PseudonymUse> Pseudonyms)> LoadAsync(CancellationToken cancellationToken) =>
+        _database.ReadAsync(static session => (Keys(session), Uses(session), Pseudonyms(session)), cancellationToken);
 
     /// <summary>Encrypts a new private key for its row.</summary>
     public byte[] Seal(ReadOnlySpan<byte> pkcs8, ReadOnlySpan<byte> keyId) => _protector.Seal(pkcs8, [.. s_sealLabel, .. keyId]);
@@ -116,15 +116,12 @@ internal sealed class KeyStore : IAsyncDisposable
                     return KeyAddition.NotNeeded;
                 }
 
-                if (session.Query("SELECT key_id FROM signing_key", static row => row.BlobSpan(0)[^1]).Contains(key.KeyId[^1]))
+                if (IsTruncatedIdTaken(session, key))
                 {
                     return KeyAddition.TruncatedIdTaken;
                 }
 
-                session.Execute(
-                    "INSERT INTO signing_key (key_id, token_type, spki, sealed_key, serves_from, serves_until) VALUES ($1, $2, $3, $4, $5, $6)",
-                    key.KeyId, (int)key.TokenType, key.SubjectPublicKeyInfo, key.SealedKey,
-                    key.ServesFrom.ToUnixTimeSeconds(), key.ServesUntil.ToUnixTimeSeconds());
+                Insert(session, key);
                 if (use is not null)
                 {
                     Insert(session, use);
@@ -159,7 +156,12 @@ internal sealed class KeyStore : IAsyncDisposable
         _database.WriteAsync(
             session =>
             {
-                session.Execute("DELETE FROM signing_key WHERE key_id = $1 AND NOT EXISTS (SELECT 1 FROM key_use WHERE key_use.key_id = $1)", keyId);
+                session.Execute(
+                    """
+                    DELETE FROM signing_key WHERE key_id = $1 AND NOT EXISTS (SELECT 1 FROM key_use WHERE key_use.key_id = $1)
+                      AND NOT EXISTS (SELECT 1 FROM pseudonym_key WHERE pseudonym_key.key_id = $1)
+                    """,
+                    keyId);
             });
 
     public Task<IReadOnlyList<SigningTotal>> LoadTotalsAsync(CancellationToken cancellationToken) =>
@@ -210,6 +212,13 @@ internal sealed class KeyStore : IAsyncDisposable
     private static bool IsInUse(Session session, KeyUse use) => session.QueryInt64(
         "SELECT COUNT(*) FROM key_use WHERE plan = $1 AND token_type = $2 AND period_kind = $3 AND period_start = $4",
         use.PlanId, (int)use.TokenType, use.Period.Kind.ToName(), use.Period.Start.ToUnixTimeSeconds()) > 0;
+
+    private static bool IsTruncatedIdTaken(Session session, StoredKey key) =>
+        session.Query("SELECT key_id FROM signing_key", static row => row.BlobSpan(0)[^1]).Contains(key.KeyId[^1]);
+
+    private static void Insert(Session session, StoredKey key) => session.Execute(
+        "INSERT INTO signing_key (key_id, token_type, spki, sealed_key, serves_from, serves_until) VALUES ($1, $2, $3, $4, $5, $6)",
+        key.KeyId, (int)key.TokenType, key.SubjectPublicKeyInfo, key.SealedKey, key.ServesFrom.ToUnixTimeSeconds(), key.ServesUntil.ToUnixTimeSeconds());
 
     private static bool IsServed(Session session, StoredKey key) => session.QueryInt64(
         "SELECT COUNT(*) FROM signing_key WHERE token_type = $1 AND serves_from <= $2 AND serves_until > $2",

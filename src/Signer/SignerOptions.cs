@@ -18,6 +18,9 @@ public sealed record SignerOptions : IValidatedSettings
     /// <summary>The plans that keys are made for; the same as the issuer's.</summary>
     public IReadOnlyList<Plan> Plans { get; init; } = [];
 
+    /// <summary>What gateways ask for beside tokens; the same as the issuer's. Default: nothing.</summary>
+    public IReadOnlyList<PseudonymOffer> Pseudonyms { get; init; } = [];
+
     /// <summary>The passphrase that keys are encrypted under. Exactly one of this and <see cref="KeyFile"/>.</summary>
     public SecretReference? Passphrase { get; init; }
 
@@ -89,6 +92,11 @@ public sealed record SignerOptions : IValidatedSettings
         }
 
         // Truncated key ids have one byte (RFC 9578 §5.1, §6.1), and no two keys that are kept may share one.
+        validation
+            .Require(
+                Pseudonyms.Select(offer => offer.Gateway).Distinct(StringComparer.OrdinalIgnoreCase).Count() == Pseudonyms.Count,
+                nameof(Pseudonyms), "two entries are for the same gateway", "Give each gateway one entry.")
+            .Require(Plans.Count + (2 * Pseudonyms.Count) <= MaxPlans, nameof(Pseudonyms), "there are more keys than requests can name", "Offer fewer plans or pseudonyms.");
         validation.Require(Plans.Count <= MaxPlans, nameof(Plans), $"there are more than {MaxPlans} plans", "Offer fewer plans.");
     }
 

@@ -46,5 +46,18 @@ internal static class SignerSchema
               PRIMARY KEY (plan, period_kind, period_start, purpose)
             ) {without_rowid};
             """),
+        new(3, "pseudonym keys", """
+            -- kind: 1 transient, 2 permanent (no period: '' and 0), 3 transient-rotated. over_since: as in key_use.
+            CREATE TABLE pseudonym_key (
+              gateway {text} NOT NULL,
+              kind {int} NOT NULL,
+              period_kind {text} NOT NULL,
+              period_start {int} NOT NULL,
+              key_id {blob} NOT NULL REFERENCES signing_key (key_id),
+              not_before {int} NOT NULL,
+              over_since {int},
+              PRIMARY KEY (gateway, kind, period_kind, period_start)
+            ) {without_rowid};
+            """),
     ];
 }

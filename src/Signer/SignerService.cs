@@ -66,7 +66,7 @@ public sealed class SignerService : ISigner, IAsyncDisposable
         try
         {
             ILogger log = loggers.CreateLogger("Tacit.Signer");
-            KeyRotation rotation = await KeyRotation.StartAsync(store, options.Plans, time, log, progress, cancellationToken);
+            KeyRotation rotation = await KeyRotation.StartAsync(store, options.Plans, options.Pseudonyms, time, log, progress, cancellationToken);
             return new SignerService(
                 store, rotation, new SigningQueue(options.SigningThreads, options.MaxQueuedElements, log), new SigningTotals(store, time, log),
                 new RenewalBrake(options.RenewalsPerSecond, time), time);
@@ -84,6 +84,16 @@ public sealed class SignerService : ISigner, IAsyncDisposable
         var keys = new List<SignerKey>();
         foreach (SignerKey key in _rotation.Ring.Published)
         {
+            if (key.Pseudonym is not null)
+            {
+                if (key.Pseudonym.Deadline is not DateTimeOffset deadline || now < deadline)
+                {
+                    keys.Add(key);
+                }
+
+                continue;
+            }
+
             List<PlanKey> worth = key.Plans.Where(plan => now < plan.ExchangeUntil).ToList();
             if (worth.Count > 0)
             {
@@ -100,6 +110,11 @@ public sealed class SignerService : ISigner, IAsyncDisposable
         if (request.BlindedMessages.Count is 0 or > MaxMessages || request.BlindedMessages.Any(message => message.Length != TokenTypes.ModulusSizeInBytes))
         {
             return SignResponse.Refused(SignStatus.Malformed);
+        }
+
+        if (request.Purpose == SigningPurpose.Pseudonym)
+        {
+            return await SignPseudonymAsync(request, cancellationToken);
         }
 
         KeyRingEntry? entry = _rotation.Ring.Find(request.TokenKeyId, request.Extensions, out bool keyIsKnown);
@@ -148,6 +163,30 @@ public sealed class SignerService : ISigner, IAsyncDisposable
         finally
         {
             entry.Key.Release();
+        }
+    }
+
+    /// <summary>Keys of pseudonyms sign for this purpose only, and no other key does.</summary>
+    private async Task<SignResponse> SignPseudonymAsync(SignRequest request, CancellationToken cancellationToken)
+    {
+        if (_rotation.Ring.FindPseudonym(request, _time.GetUtcNow()) is not LeasedKey key)
+        {
+            return SignResponse.Refused(_rotation.Ring.IsPseudonymKey(request.TokenKeyId) ? SignStatus.PlanNotLive : SignStatus.UnknownKey);
+        }
+
+        if (!key.TryLease())
+        {
+            return SignResponse.Refused(SignStatus.UnknownKey);
+        }
+
+        try
+        {
+            Task<SigningResult>? signing = _queue.TrySign(key, request.BlindedMessages, cancellationToken);
+            return signing is null ? SignResponse.Refused(SignStatus.Busy) : Respond(await signing);
+        }
+        finally
+        {
+            key.Release();
         }
     }
 

@@ -80,7 +80,7 @@ public sealed class WalletDerivationTests
             s_context with { Extensions = Samples.Metadata },
             s_context with { Type = TokenType.PartiallyBlindRsa },
             s_context with { Type = (TokenType)1 },
-            s_context with { Namespace = (TokenNamespace)3 },
+            s_context with { Namespace = (TokenNamespace)4 },
             s_context with { Index = -1 },
         ];
 

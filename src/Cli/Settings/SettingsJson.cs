@@ -14,12 +14,13 @@ namespace Tacit.Cli.Settings;
 
 /// <summary>The settings of the roles as they are written in files and in the environment.</summary>
 [JsonSourceGenerationOptions(
-    Converters = [typeof(CreditsForm), typeof(PlanKindForm), typeof(PeriodKindForm), typeof(TokenTypeForm), typeof(ModerationFailureForm), typeof(OutgrownPlanForm)],
+    Converters = [typeof(CreditsForm), typeof(PlanKindForm), typeof(PeriodKindForm), typeof(TokenTypeForm), typeof(ModerationFailureForm), typeof(OutgrownPlanForm), typeof(PseudonymPolicyForm)],
     RespectNullableAnnotations = true)]
 [JsonSerializable(typeof(SignerOptions))]
 [JsonSerializable(typeof(IssuerOptions))]
 [JsonSerializable(typeof(GatewayOptions))]
 [JsonSerializable(typeof(AppOptions))]
+[JsonSerializable(typeof(PseudonymOffer))]
 [JsonSerializable(typeof(SignerLink))]
 [JsonSerializable(typeof(TlsOptions))]
 [JsonSerializable(typeof(KeyBudget))]
@@ -49,6 +50,11 @@ internal sealed class PeriodKindForm()
 
 internal sealed class TokenTypeForm()
     : WordForm<TokenType>("A token type is", ("0x0002", TokenType.BlindRsa), ("0xDA7A", TokenType.PartiallyBlindRsa));
+
+internal sealed class PseudonymPolicyForm()
+    : WordForm<PseudonymPolicy>(
+        "A pseudonym policy is",
+        ("none", PseudonymPolicy.None), ("transient", PseudonymPolicy.Transient), ("permanent", PseudonymPolicy.Permanent), ("both", PseudonymPolicy.Both));
 
 internal sealed class OutgrownPlanForm()
     : WordForm<OutgrownPlan>("What happens to a conversation that has outgrown its plan is", ("larger", OutgrownPlan.Larger), ("trim", OutgrownPlan.Trim), ("ask", OutgrownPlan.Ask));

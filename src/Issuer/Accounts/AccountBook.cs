@@ -82,6 +82,7 @@ internal sealed class AccountBook
                 }
 
                 Subscriptions.Delete(session, id);
+                session.Execute("DELETE FROM pseudonym WHERE account = $1", id);
                 session.Execute("DELETE FROM account WHERE id = $1", id);
             },
             cancellationToken);

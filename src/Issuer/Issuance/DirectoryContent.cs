@@ -26,13 +26,25 @@ internal static class DirectoryContent
             ]));
         }
 
+        var pseudonyms = new List<DirectoryPseudonyms>();
+        foreach (PseudonymOffer offer in options.Pseudonyms.Where(offer => offer.Policy != PseudonymPolicy.None))
+        {
+            pseudonyms.Add(new DirectoryPseudonyms(offer,
+            [
+                .. keys.Select(key => key.Pseudonym).OfType<PseudonymKey>()
+                    .Where(key => key.Gateway == offer.Gateway && offer.Kinds.Contains(key.Kind) && key.IssuesAt(now) && (key.Epoch is not { } epoch || epoch.Kind == offer.Period))
+                    .OrderBy(key => key.Epoch?.Start).ThenBy(key => key.Kind),
+            ]));
+        }
+
         return new IssuerDirectory
         {
             IssuerName = options.IssuerName,
             IssuerRequestUri = options.RequestUri,
-            TokenKeys = OrderTokenKeys(keys, plans, now),
+            TokenKeys = [.. OrderTokenKeys(keys, plans, now), .. PseudonymKeys(keys, pseudonyms)],
             Plans = plans,
             Gateways = options.Gateways,
+            Pseudonyms = pseudonyms,
             Sequence = 1,
         };
     }
@@ -54,8 +66,26 @@ internal static class DirectoryContent
             }
         }
 
+        foreach (PseudonymKey key in keys.Select(key => key.Pseudonym).OfType<PseudonymKey>())
+        {
+            foreach (DateTimeOffset edge in (ReadOnlySpan<DateTimeOffset>)[key.NotBefore, key.Deadline ?? now])
+            {
+                if (edge > now && edge < next)
+                {
+                    next = edge;
+                }
+            }
+        }
+
         return next;
     }
+
+    /// <summary>Last of all: a client that knows nothing of pseudonyms must not take one of these for a plan's.</summary>
+    private static IEnumerable<DirectoryTokenKey> PseudonymKeys(IReadOnlyList<SignerKey> keys, List<DirectoryPseudonyms> pseudonyms) =>
+        from entry in pseudonyms
+        from pseudonym in entry.Keys
+        let key = keys.First(key => key.TokenKeyId.AsSpan().SequenceEqual(pseudonym.TokenKeyId))
+        select new DirectoryTokenKey(key.Type, key.SubjectPublicKeyInfo, pseudonym.NotBefore);
 
     /// <summary>
     /// The preferred key comes first (RFC 9578 §4), since a client that knows nothing of plans takes the first of its type: current keys before those of the

@@ -177,9 +177,9 @@ internal sealed partial class DirectoryPublisher : IAsyncDisposable
 
             IReadOnlyList<SignerKey> keys = _signerKeys!;
             IssuanceCatalog catalog = IssuanceCatalog.Create(keys, _options.Plans);
-            if (_current?.Catalog is not IssuanceCatalog known || !known.All.Select(key => key.KeyRef).SequenceEqual(catalog.All.Select(key => key.KeyRef)))
+            if (_current?.Catalog is not IssuanceCatalog known || !known.Retiring.Select(key => key.KeyRef).SequenceEqual(catalog.Retiring.Select(key => key.KeyRef)))
             {
-                await _book.RegisterKeysAsync(catalog.All);
+                await _book.RegisterKeysAsync([.. catalog.Retiring]);
             }
 
             StoredDirectory stored = await PublishAsync(DirectoryContent.Build(_options, keys, await CrowdsAsync(catalog, now), now));

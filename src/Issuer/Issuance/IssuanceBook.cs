@@ -1,5 +1,6 @@
 using Tacit.Issuer.Accounts;
 using Tacit.Issuer.Ledger;
+using Tacit.Issuer.Pseudonyms;
 using Tacit.Storage;
 
 namespace Tacit.Issuer.Issuance;
@@ -180,6 +181,7 @@ internal sealed class IssuanceBook
                         """,
                         keyRef, limit - dropped);
                     dropped += Subscriptions.DropRetired(session, plan, retiresAt, limit - dropped);
+                    dropped += PseudonymBook.DropRetired(session, keyRef, limit - dropped);
                     if (dropped >= limit)
                     {
                         return dropped;

@@ -60,6 +60,20 @@ internal sealed class IssuanceKey
 
     public static IssuanceKey Create(SignerKey key, PlanKey planKey, Plan? plan) => new(key, planKey, plan, ReadModulus(key.SubjectPublicKeyInfo));
 
+    /// <summary>A key of pseudonyms. No plan has it, so that nothing is ever sold under it; what counts here is its id and its range.</summary>
+    public static IssuanceKey ForPseudonyms(SignerKey key)
+    {
+        PseudonymKey pseudonym = key.Pseudonym ?? throw new ArgumentException("This is no key of pseudonyms.", nameof(key));
+        var none = new PlanKey
+        {
+            PlanId = "",
+            TokenKeyId = key.TokenKeyId,
+            Period = pseudonym.Epoch ?? Period.Containing(PeriodKind.Month, pseudonym.NotBefore),
+            NotBefore = pseudonym.NotBefore,
+        };
+        return new IssuanceKey(key, none, plan: null, ReadModulus(key.SubjectPublicKeyInfo));
+    }
+
     /// <summary>
     /// Whether a blinded message is above zero and below the modulus (RFC 9474 §4.3). Public values: no need for constant time. That it shares no
     /// factor with the modulus is left to the signer; only who knows the factors could make one that does.

@@ -8,7 +8,7 @@ namespace Tacit.Protocol;
 /// The JSON of a directory. Members that Tacit does not know are ignored, so that a later version can add some; the signature covers them.
 /// Known ones have exactly the type that is written here.
 /// </summary>
-internal static class DirectoryJson
+internal static partial class DirectoryJson
 {
     private const string SignatureMember = "signature";
     private const int MaxPublicKeyBytes = 4096;
@@ -69,6 +69,7 @@ internal static class DirectoryJson
             WriteTokenKeys(json, directory.TokenKeys);
             WritePlans(json, directory.Plans);
             WriteGateways(json, directory.Gateways);
+            WritePseudonyms(json, directory.Pseudonyms);
             json.WriteNumber("sequence"u8, directory.Sequence);
             WriteBytes(json, "previous", directory.Previous);
             WriteBytes(json, SignatureMember, signature);
@@ -175,7 +176,7 @@ internal static class DirectoryJson
     }
 
     /// <summary>Reads the members one by one; the first that does not fit becomes <see cref="Fault"/>.</summary>
-    private sealed class DirectoryReader
+    private sealed partial class DirectoryReader
     {
         public string Fault { get; private set; } = "the document is not a directory";
 
@@ -193,7 +194,8 @@ internal static class DirectoryJson
                 || !TryOptionalBytes(root, SignatureMember, IssuerDirectory.SignatureSizeInBytes, out byte[]? signature)
                 || !TryList(root, "token-keys", IssuerDirectory.MaxTokenKeys, ReadTokenKey, out List<DirectoryTokenKey?>? tokenKeys)
                 || !TryList(root, "plans", IssuerDirectory.MaxPlans, ReadPlan, out List<DirectoryPlan?>? plans)
-                || !TryList(root, "gateways", IssuerDirectory.MaxGateways, ReadGateway, out List<DirectoryGateway?>? gateways))
+                || !TryList(root, "gateways", IssuerDirectory.MaxGateways, ReadGateway, out List<DirectoryGateway?>? gateways)
+                || !TryPseudonyms(root, out List<DirectoryPseudonyms?> pseudonyms))
             {
                 return null;
             }
@@ -205,6 +207,7 @@ internal static class DirectoryJson
                 TokenKeys = [.. tokenKeys.OfType<DirectoryTokenKey>()],
                 Plans = [.. plans.OfType<DirectoryPlan>()],
                 Gateways = [.. gateways.OfType<DirectoryGateway>()],
+                Pseudonyms = [.. pseudonyms.OfType<DirectoryPseudonyms>()],
                 Sequence = sequence,
                 Previous = previous,
                 Signature = signature,

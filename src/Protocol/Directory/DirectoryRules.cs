@@ -10,7 +10,8 @@ internal static class DirectoryRules
 
     /// <summary>What is wrong, or null.</summary>
     public static string? FindFault(IssuerDirectory directory) =>
-        FindFaultInNames(directory) ?? FindFaultInTokenKeys(directory) ?? FindFaultInPlans(directory) ?? FindFaultInGateways(directory);
+        FindFaultInNames(directory) ?? FindFaultInTokenKeys(directory) ?? FindFaultInPlans(directory) ?? FindFaultInGateways(directory)
+        ?? FindFaultInPseudonyms(directory);
 
     private static string? FindFaultInNames(IssuerDirectory directory)
     {
@@ -157,6 +158,53 @@ internal static class DirectoryRules
             if (gateway.Urls.Count is 0 or > IssuerDirectory.MaxUrls || !gateway.Urls.All(IsHttpUrl))
             {
                 return $"gateway {gateway.Name}: urls are 1 to {IssuerDirectory.MaxUrls} http or https URLs";
+            }
+        }
+
+        return null;
+    }
+
+    private static string? FindFaultInPseudonyms(IssuerDirectory directory)
+    {
+        HashSet<string> gateways = new(StringComparer.OrdinalIgnoreCase);
+        HashSet<ReadOnlyMemory<byte>> taken = new(MemoryComparer.Instance);
+        foreach (byte[] id in directory.Plans.SelectMany(plan => plan.Keys).Select(key => key.TokenKeyId))
+        {
+            taken.Add(id);
+        }
+
+        foreach (DirectoryPseudonyms entry in directory.Pseudonyms)
+        {
+            string name = entry.Offer.Gateway;
+            if (!gateways.Add(name) || !directory.Gateways.Any(gateway => string.Equals(gateway.Name, name, StringComparison.OrdinalIgnoreCase)))
+            {
+                return "pseudonyms name a gateway that is not listed, or one twice";
+            }
+
+            HashSet<(PseudonymKind, Period?)> seen = [];
+            foreach (PseudonymKey key in entry.Keys)
+            {
+                // One key a kind and epoch: with two, an account would have two pseudonyms, and each user could be shown a key of their own.
+                if (key.Gateway != name || !entry.Offer.Kinds.Contains(key.Kind) || !seen.Add((key.Kind, key.Epoch))
+                    || key.Epoch is null != (key.Kind == PseudonymKind.Permanent) || (key.Epoch is { } period && period.Kind != entry.Offer.Period))
+                {
+                    return $"a pseudonym key of gateway {name} is not of its policy, or one of two for the same";
+                }
+
+                if (key.Epoch is { } epoch && (key.NotBefore < epoch.IssueFrom || key.NotBefore >= epoch.Deadline))
+                {
+                    return $"a pseudonym key of gateway {name} issues outside its epoch";
+                }
+
+                if (directory.FindTokenKey(key.TokenKeyId) is not { Type: TokenType.BlindRsa } || !taken.Add(key.TokenKeyId))
+                {
+                    return $"a pseudonym key of gateway {name} is not among the token-keys, or is used for something else";
+                }
+            }
+
+            if (entry.Keys.Any(key => key.Kind == PseudonymKind.Transient && entry.FindRotated(key) is null))
+            {
+                return $"a transient pseudonym key of gateway {name} has no key for rotations";
             }
         }
 

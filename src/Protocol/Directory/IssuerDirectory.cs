@@ -46,6 +46,7 @@ public sealed record IssuerDirectory
         TokenKeys = original.TokenKeys;
         Plans = original.Plans;
         Gateways = original.Gateways;
+        Pseudonyms = original.Pseudonyms;
         Sequence = original.Sequence;
         Previous = original.Previous;
     }
@@ -60,6 +61,10 @@ public sealed record IssuerDirectory
     public const int MaxKeysPerPlan = 4;
 
     public const int MaxGateways = 64;
+
+    /// <summary>Of one gateway: a permanent one, and for the current and the next epoch one of each transient kind.</summary>
+    public const int MaxPseudonymKeys = 5;
+
     public const int MaxUrls = 16;
     public const int SignatureSizeInBytes = 64;
     public const int HashSizeInBytes = SHA256.HashSizeInBytes;
@@ -76,6 +81,9 @@ public sealed record IssuerDirectory
     public required IReadOnlyList<DirectoryPlan> Plans { get; init; }
 
     public required IReadOnlyList<DirectoryGateway> Gateways { get; init; }
+
+    /// <summary>What gateways ask for beside tokens; those that are not in it ask for nothing.</summary>
+    public IReadOnlyList<DirectoryPseudonyms> Pseudonyms { get; init; } = [];
 
     /// <summary>1 for an issuer's first directory, one more for each that follows; at most 2^53−1.</summary>
     public required long Sequence { get; init; }
@@ -191,6 +199,10 @@ public sealed record IssuerDirectory
     /// <summary>The key that a request of this type means by a truncated key id (RFC 9578, section 6.1).</summary>
     public DirectoryTokenKey? FindTokenKey(TokenType type, byte truncatedKeyId) =>
         TokenKeys.FirstOrDefault(key => key.Type == type && key.TruncatedKeyId == truncatedKeyId);
+
+    /// <summary>What the gateway of that name asks for; null if nothing.</summary>
+    public DirectoryPseudonyms? FindPseudonyms(string gateway) => Pseudonyms.FirstOrDefault(
+        entry => entry.Offer.Policy != PseudonymPolicy.None && string.Equals(entry.Offer.Gateway, gateway, StringComparison.OrdinalIgnoreCase));
 
     public DirectoryPlan? FindPlan(string id) => Plans.FirstOrDefault(plan => plan.Plan.Id == id);
 

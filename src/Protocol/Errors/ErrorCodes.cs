@@ -90,6 +90,24 @@ public static class ErrorCodes
     /// <summary>503: the prompt could not be judged, and goes no further unjudged.</summary>
     public const string ModerationUnavailable = "moderation_unavailable";
 
+    /// <summary>401: this gateway takes tokens with a pseudonym beside them only; the directory says of which kind.</summary>
+    public const string PseudonymRequired = "pseudonym_required";
+
+    /// <summary>401: a pseudonym cannot be read, is of the wrong kind or gateway, was replaced, or its signature does not verify.</summary>
+    public const string PseudonymInvalid = "pseudonym_invalid";
+
+    /// <summary>401: the pseudonym is of another epoch.</summary>
+    public const string PseudonymExpired = "pseudonym_expired";
+
+    /// <summary>403: the operator banned the pseudonym; the message says why and until when.</summary>
+    public const string PseudonymBanned = "pseudonym_banned";
+
+    /// <summary>429: the pseudonym's requests of a minute, hour or day are used up; <c>Retry-After</c> says for how long.</summary>
+    public const string PseudonymRateLimited = "pseudonym_rate_limited";
+
+    /// <summary>409: <c>/v1/pseudonym/rotate</c>: the old pseudonym was replaced by another, or the new one is in use already.</summary>
+    public const string PseudonymReplaced = "pseudonym_replaced";
+
     /// <summary>503: a queue is full or memory is reserved up; try again later.</summary>
     public const string GatewayBusy = "gateway_busy";
 
@@ -126,11 +144,13 @@ public static class ErrorCodes
     /// <summary>The status that belongs to <paramref name="code"/>; 500 for one that is not listed here, 502 where the provider's status is passed on.</summary>
     public static int StatusOf(string code) => code switch
     {
-        TokenRequired or TokenMalformed or TokenInvalid or TokenExpired or TokenUnknownKey or WrongChallenge or PlanMismatch => 401,
-        TokenSpent or SuccessorMismatch or RequestInFlight => 409,
+        TokenRequired or TokenMalformed or TokenInvalid or TokenExpired or TokenUnknownKey or WrongChallenge or PlanMismatch
+            or PseudonymRequired or PseudonymInvalid or PseudonymExpired => 401,
+        TokenSpent or SuccessorMismatch or RequestInFlight or PseudonymReplaced => 409,
         LinkedCredentials or UnknownMember or InvalidValue or InvalidJson or OutputCapExceeded or StatefulMemberRefused
             or SuccessorRequired or SuccessorInvalid or ContentRefused or BadRequest => 400,
-        RenewalRefused => 403,
+        RenewalRefused or PseudonymBanned => 403,
+        PseudonymRateLimited => 429,
         RequestIncomplete => 408,
         RequestTooLarge => 413,
         ModelNotFound or NotFound => 404,

@@ -25,6 +25,8 @@ public static class ProblemTypes
     public const string TokenKeyUnknown = Prefix + "token-key-unknown";
     public const string PlanNotLive = Prefix + "plan-not-live";
     public const string SubscriptionChainsUsed = Prefix + "subscription-chains-used";
+    public const string PseudonymUnpaid = Prefix + "pseudonym-unpaid";
+    public const string PseudonymIssued = Prefix + "pseudonym-issued";
     public const string NothingToRestore = Prefix + "nothing-to-restore";
     public const string UnsupportedMediaType = Prefix + "unsupported-media-type";
     public const string NotFound = Prefix + "not-found";
@@ -61,6 +63,8 @@ public static class ProblemTypes
             TokenKeyUnknown => (422, "No live key has this truncated key id."),
             PlanNotLive => (422, "The extensions name no plan and deadline that is live now."),
             SubscriptionChainsUsed => (403, "All chains of this subscription's period have been started."),
+            PseudonymUnpaid => (403, "Pseudonyms are for accounts that paid a certain sum."),
+            PseudonymIssued => (403, "The account has its pseudonym of this kind and epoch already."),
             NothingToRestore => (404, "This account was never issued any of these tokens."),
             UnsupportedMediaType => (415, "The content type is not one this call takes."),
             NotFound => (404, "No such resource."),

@@ -60,4 +60,6 @@ public sealed record CancelResponse(bool Cancelled);
 [JsonSerializable(typeof(ExchangeRequest))]
 [JsonSerializable(typeof(ExchangeResponse))]
 [JsonSerializable(typeof(CancelResponse))]
+[JsonSerializable(typeof(PseudonymRotation))]
+[JsonSerializable(typeof(PseudonymRotated))]
 public sealed partial class GatewayJson : JsonSerializerContext;

@@ -15,6 +15,9 @@ public enum TokenNamespace
 
     /// <summary>Successors from <c>/v1/exchange</c>.</summary>
     Exchange = 2,
+
+    /// <summary>Pseudonyms: index 0 of a pseudonym key.</summary>
+    Pseudonym = 3,
 }
 
 /// <summary>All that a token's randomness depends on besides the wallet's seed.</summary>

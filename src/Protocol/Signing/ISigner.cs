@@ -41,6 +41,9 @@ public sealed record SignerKey
     /// <summary>0x0002: exactly one; 0xDA7A: one for each plan and period whose metadata the key signs.</summary>
     public required IReadOnlyList<PlanKey> Plans { get; init; }
 
+    /// <summary>What it signs if it is a key of pseudonyms, and then it has no plan; null for every other.</summary>
+    public PseudonymKey? Pseudonym { get; init; }
+
     /// <summary>The last byte of the key id, unique among live keys.</summary>
     public byte TruncatedKeyId => TokenKeyId[^1];
 }
@@ -56,6 +59,9 @@ public enum SigningPurpose
 
     /// <summary>The next token of a chain, for the gateway: live subscription plans only, and limited in rate.</summary>
     Renewal = 3,
+
+    /// <summary>A pseudonym of an account that paid, under a key that signs nothing else.</summary>
+    Pseudonym = 4,
 }
 
 /// <summary>Blinded messages to sign under one key.</summary>

@@ -7,7 +7,7 @@ namespace Tacit.Protocol;
 /// The bytes between a role and its signer, internal to Tacit: version, operation, content. The channel that carries them authenticates both
 /// ends; still every byte is taken as hostile. Big-endian; a vector has its length before it.
 /// </summary>
-public static class SignerWire
+public static partial class SignerWire
 {
     /// <summary>The largest request: 1,000 blinded messages.</summary>
     public const int MaxRequestSizeInBytes = 2 + 1 + 32 + 1 + TokenExtensions.MaxSizeInBytes + 2 + (MaxMessages * MessageSize);
@@ -152,7 +152,7 @@ public static class SignerWire
 
     internal static byte[] EncodeKeys(IReadOnlyList<SignerKey> keys)
     {
-        byte[] encoded = new byte[2 + 2 + keys.Sum(key => 2 + 32 + 2 + key.SubjectPublicKeyInfo.Length + 8 + 2 + key.Plans.Sum(SizeOf))];
+        byte[] encoded = new byte[2 + 2 + keys.Sum(key => 2 + 32 + 2 + key.SubjectPublicKeyInfo.Length + 8 + 2 + key.Plans.Sum(SizeOf) + SizeOfPseudonym(key.Pseudonym))];
         WireWriter writer = new(encoded);
         writer.WriteByte(Version);
         writer.WriteByte(OperationKeys);
@@ -172,6 +172,8 @@ public static class SignerWire
                 writer.WriteInt64(plan.NotBefore.ToUnixTimeSeconds());
                 WriteOptional(ref writer, plan.Extensions);
             }
+
+            WritePseudonym(ref writer, key.Pseudonym);
         }
 
         return encoded;
@@ -248,8 +250,14 @@ public static class SignerWire
             });
         }
 
+        if (!TryReadPseudonym(ref reader, tokenKeyId, out PseudonymKey? pseudonym) || (pseudonym is not null && (plans.Count > 0 || (TokenType)type != TokenType.BlindRsa)))
+        {
+            return false;
+        }
+
         key = new SignerKey
         {
+            Pseudonym = pseudonym,
             Type = (TokenType)type,
             TokenKeyId = tokenKeyId,
             SubjectPublicKeyInfo = publicKey.ToArray(),

@@ -40,6 +40,9 @@ internal sealed class TestIssuer : IAsyncDisposable
 
     public IReadOnlyList<Plan> Plans { get; }
 
+    /// <summary>What the gateway asks for; for signer and issuer, from their next start.</summary>
+    public IReadOnlyList<PseudonymOffer> Pseudonyms { get; set; } = [];
+
     public RoleDatabase Database { get; private set; } = null!;
 
     public FakeTime Time { get; private init; } = new(Start);
@@ -53,9 +56,10 @@ internal sealed class TestIssuer : IAsyncDisposable
     public static CancellationToken Token => TestContext.Current.CancellationToken;
 
     public static async Task<TestIssuer> StartAsync(
-        IReadOnlyList<Plan>? plans = null, Func<ISigner, ISigner>? wrap = null, Func<IssuerOptions, IssuerOptions>? change = null, ILoggerFactory? loggers = null)
+        IReadOnlyList<Plan>? plans = null, Func<ISigner, ISigner>? wrap = null, Func<IssuerOptions, IssuerOptions>? change = null, ILoggerFactory? loggers = null,
+        IReadOnlyList<PseudonymOffer>? pseudonyms = null)
     {
-        var issuer = new TestIssuer(plans ?? [TestPlans.Chat], wrap, change, loggers);
+        var issuer = new TestIssuer(plans ?? [TestPlans.Chat], wrap, change, loggers) { Pseudonyms = pseudonyms ?? [] };
         await issuer.StartAsync();
         return issuer;
     }
@@ -78,7 +82,7 @@ internal sealed class TestIssuer : IAsyncDisposable
         _signerDatabase ??= await RoleDatabase.CreateAsync(Folder.Beside("signer-database"));
         Database ??= await RoleDatabase.CreateAsync(Folder.Beside("issuer-database"));
         _signer = await SignerService.OpenAsync(
-            new SignerOptions { DataDirectory = Folder.Data, Plans = Plans, KeyFile = Folder.KeyFile, Database = _signerDatabase.Options }, Time, _loggers, Token);
+            new SignerOptions { DataDirectory = Folder.Data, Plans = Plans, KeyFile = Folder.KeyFile, Database = _signerDatabase.Options, Pseudonyms = Pseudonyms }, Time, _loggers, Token);
         await _signer.AllKeysReady.WaitAsync(Token);
         _server = await IssuerServer.StartAsync(
             _change(new IssuerOptions
@@ -89,6 +93,7 @@ internal sealed class TestIssuer : IAsyncDisposable
                 Plans = Plans,
                 KeyFile = Folder.KeyFile,
                 Database = Database.Options,
+                Pseudonyms = Pseudonyms,
                 Gateways = [new DirectoryGateway("gateway.test", ["http://127.0.0.1:8226"])],
             }),
             _wrap(_signer), Time, _loggers, Token);
