@@ -76,6 +76,7 @@ internal static class ApiErrors
             ClientError.SubscriptionBusy => (429, "rate_limit_error", "subscription_busy", true),
             ClientError.SubscriptionUsed => (402, "insufficient_quota", "subscription_used", false),
             ClientError.PlanOutgrown => (413, "invalid_request_error", "plan_outgrown", false),
+            ClientError.PseudonymRefused => (403, "permission_error", "pseudonym_refused", false),
             ClientError.TokenSpent => (409, "invalid_request_error", "reply_lost", false),
             ClientError.GatewayUnreachable => (503, "server_error", "gateway_unreachable", true),
             ClientError.IssuerUnreachable => (503, "server_error", "issuer_unreachable", true),

@@ -36,6 +36,7 @@ namespace Tacit.Cli;
 [JsonSerializable(typeof(GatewayTotals))]
 [JsonSerializable(typeof(IReadOnlyList<ProviderKeyUsage>))]
 [JsonSerializable(typeof(SalesReport))]
+[JsonSerializable(typeof(Gateway.Pseudonyms.PseudonymReport))]
 [JsonSerializable(typeof(SignerTotals))]
 [JsonSerializable(typeof(Reconciliation))]
 internal sealed partial class CliJson : JsonSerializerContext;

@@ -60,6 +60,7 @@ internal static class CommandLine
         Command gateway = ServerRoles.Gateway(terminal, flags);
         gateway.Add(TotalsCommands.Gateway(terminal, flags));
         gateway.Add(ProviderCommands.Create(terminal, flags));
+        PseudonymCommands.AddTo(gateway, terminal, flags);
         root.Add(gateway);
         root.Add(VoucherCommand.Create(terminal, flags));
         root.Add(BackupCommands.Backup(terminal, flags));

@@ -66,6 +66,9 @@ public enum ClientError
     /// <summary>The backup cannot be read: another passphrase, damaged, or no backup at all.</summary>
     BackupUnusable,
 
+    /// <summary>The gateway asks for a pseudonym, which links requests to each other, and the user has not allowed that.</summary>
+    PseudonymRefused,
+
     /// <summary>The caller's request is malformed.</summary>
     InvalidRequest,
 

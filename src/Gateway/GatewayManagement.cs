@@ -4,32 +4,92 @@ using System.Text.Json.Serialization.Metadata;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
+using Tacit.Gateway.Catalog;
 using Tacit.Gateway.Chains;
+using Tacit.Gateway.Pseudonyms;
+using Tacit.Hosting;
 using Tacit.Inference;
 using Tacit.Protocol;
 
 namespace Tacit.Gateway;
 
-/// <summary>The operator's routes, on <c>gateway.sock</c> in the data folder: <c>GET /totals</c> (<see cref="GatewayTotals"/>),
-/// <c>GET /providers</c> (a list of <see cref="ProviderKeyUsage"/>).</summary>
-internal sealed class GatewayManagement(ChainTotals totals, InferenceRouter router)
+/// <summary>
+/// The operator's routes, on <c>gateway.sock</c> in the data folder: <c>GET /totals</c> (<see cref="GatewayTotals"/>), <c>GET /providers</c>
+/// (a list of <see cref="ProviderKeyUsage"/>), <c>GET /pseudonyms</c>
+/// (<see cref="PseudonymReport"/>), <c>POST /pseudonyms/ban</c> (<see cref="PseudonymBan"/>) and <c>/pseudonyms/unban</c> (<see cref="PseudonymName"/>).
+/// </summary>
+internal sealed class GatewayManagement(ChainTotals totals, InferenceRouter router, PseudonymGate pseudonyms, CatalogKeeper catalogs)
 {
+    private const int MaxBodyBytes = 4096;
+
     public void Map(IEndpointRouteBuilder routes)
     {
         routes.MapGet("/totals", (RequestDelegate)(async context =>
             await WriteAsync(context, await totals.ReadAsync(context.RequestAborted), GatewayManagementJson.Default.GatewayTotals)));
         routes.MapGet("/providers", (RequestDelegate)(context => WriteAsync(context, router.Usage, GatewayManagementJson.Default.IReadOnlyListProviderKeyUsage)));
+        routes.MapGet("/pseudonyms", (RequestDelegate)(async context =>
+            await WriteAsync(context, await pseudonyms.ListAsync(catalogs.Current.Pseudonyms.Policy, context.RequestAborted), GatewayManagementJson.Default.PseudonymReport)));
+        routes.MapPost("/pseudonyms/ban", (RequestDelegate)BanAsync);
+        routes.MapPost("/pseudonyms/unban", (RequestDelegate)UnbanAsync);
     }
 
-    private static Task WriteAsync<T>(HttpContext context, T value, JsonTypeInfo<T> type)
+    private async Task BanAsync(HttpContext context)
+    {
+        if (await ReadAsync(context, GatewayManagementJson.Default.PseudonymBan) is not { } ban || PseudonymGate.FindFault(ban) is not null)
+        {
+            await ManagementSocket.RefuseAsync(
+                context, StatusCodes.Status400BadRequest,
+                "A pseudonym's id is the 32 hex digits that `tacit gateway list` shows, and a reason is 1 to 200 printable characters.");
+            return;
+        }
+
+        await WriteAsync(context, await pseudonyms.BanAsync(ban, context.RequestAborted), GatewayManagementJson.Default.PseudonymBan);
+    }
+
+    private async Task UnbanAsync(HttpContext context)
+    {
+        if (await ReadAsync(context, GatewayManagementJson.Default.PseudonymName) is not { } name || !await pseudonyms.UnbanAsync(name.Id, context.RequestAborted))
+        {
+            await ManagementSocket.RefuseAsync(context, StatusCodes.Status404NotFound, "No pseudonym with this id is banned.");
+            return;
+        }
+
+        await WriteAsync(context, name, GatewayManagementJson.Default.PseudonymName);
+    }
+
+    private static async Task<T?> ReadAsync<T>(HttpContext context, JsonTypeInfo<T> form)
+        where T : class
+    {
+        using var body = new SensitiveBuffer();
+        if (await RequestBody.ReadAsync(context, body, MaxBodyBytes) != BodyReadResult.Complete)
+        {
+            return null;
+        }
+
+        try
+        {
+            return JsonSerializer.Deserialize(body.WrittenSpan, form);
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+
+    private static Task WriteAsync<T>(HttpContext context, T value, JsonTypeInfo<T> form)
     {
         context.Response.ContentType = MediaTypes.Json;
-        return JsonSerializer.SerializeAsync(context.Response.Body, value, type, context.RequestAborted);
+        return JsonSerializer.SerializeAsync(context.Response.Body, value, form, context.RequestAborted);
     }
 }
 
 /// <summary>The JSON of the operator's calls.</summary>
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    RespectNullableAnnotations = true, RespectRequiredConstructorParameters = false)]
 [JsonSerializable(typeof(GatewayTotals))]
 [JsonSerializable(typeof(IReadOnlyList<ProviderKeyUsage>))]
+[JsonSerializable(typeof(PseudonymReport))]
+[JsonSerializable(typeof(PseudonymBan))]
+[JsonSerializable(typeof(PseudonymName))]
 public sealed partial class GatewayManagementJson : JsonSerializerContext;

@@ -1,4 +1,5 @@
 using System.Buffers.Text;
+using Tacit.Gateway.Pseudonyms;
 using Tacit.Hosting;
 using Tacit.Inference;
 using Tacit.Protocol;
@@ -70,6 +71,9 @@ public sealed record GatewayOptions : IValidatedSettings
     /// <summary>How long live replies may take to end once no new request is taken. Default 30 seconds.</summary>
     public TimeSpan DrainTimeout { get; init; } = TimeSpan.FromSeconds(30);
 
+    /// <summary>How many requests one pseudonym may make, where the directory's policy asks for pseudonyms. Default: not limited.</summary>
+    public PseudonymLimits Pseudonyms { get; init; } = new();
+
     /// <summary>The bounds on what strangers may send; the defaults suit a public address.</summary>
     public GatewayLimits Limits { get; init; } = new();
 
@@ -90,6 +94,7 @@ public sealed record GatewayOptions : IValidatedSettings
             .RequireRange(SignatureThreads, 1, 256, "SignatureThreads")
             .RequireRange(DrainDelay, TimeSpan.Zero, TimeSpan.FromMinutes(10), "DrainDelay")
             .RequireRange(DrainTimeout, TimeSpan.Zero, TimeSpan.FromHours(1), "DrainTimeout");
+        Pseudonyms.Validate(validation, nameof(Pseudonyms));
         Tls.Validate(validation);
         Database.Validate(validation);
     }

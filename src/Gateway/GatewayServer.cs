@@ -6,6 +6,7 @@ using Tacit.Gateway.Admission;
 using Tacit.Gateway.Catalog;
 using Tacit.Gateway.Chains;
 using Tacit.Gateway.Endpoints;
+using Tacit.Gateway.Pseudonyms;
 using Tacit.Gateway.Replies;
 using Tacit.Hosting;
 using Tacit.Inference;
@@ -158,8 +159,12 @@ public sealed partial class GatewayServer : IAsyncDisposable
         _owned.Push(totals);
         var renewer = new ChainRenewer(signer, totals, _time);
 
+        PseudonymGate pseudonyms = await PseudonymGate.StartAsync(database, _options.Pseudonyms, signatures, _time, _log, cancellationToken);
+        _owned.Push(pseudonyms);
+
         var parts = new GatewayParts
         {
+            Pseudonyms = pseudonyms,
             Options = _options,
             Catalogs = catalogs,
             Signatures = signatures,
@@ -202,7 +207,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
         _owned.Push(lease);
         health.AddCheck("instance lease", () => lease.IsHeld);
         _owned.Push(await ManagementSocket.StartAsync(
-            _options.DataDirectory, Role, new GatewayManagement(totals, router).Map, health, _time, loggers, cancellationToken));
+            _options.DataDirectory, Role, new GatewayManagement(totals, router, pseudonyms, catalogs).Map, health, _time, loggers, cancellationToken));
         LogStarted(_log, _options.Name, _web.Address);
     }
 
@@ -246,6 +251,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
         MapPost(routes, Routes.Embeddings, new RedemptionEndpoint(parts, Operation.Embeddings, Routes.Embeddings).HandleAsync);
         MapPost(routes, Routes.Cancel, new CancelEndpoint(parts).HandleAsync);
         MapPost(routes, Routes.Exchange, new ExchangeEndpoint(parts).HandleAsync);
+        MapPost(routes, Routes.PseudonymRotate, new PseudonymEndpoint(parts).HandleAsync);
         var models = new ModelsEndpoint(parts);
         routes.MapGet(Routes.IssuerDirectory, (RequestDelegate)new DirectoryEndpoint(parts).HandleAsync);
         routes.MapGet(Routes.Models, (RequestDelegate)models.ListAsync);

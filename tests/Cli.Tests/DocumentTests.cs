@@ -38,6 +38,7 @@ public sealed partial class DocumentTests
         { "gateway: each of `Prices` of a backend", typeof(Inference.TokenPrice) },
         { "gateway: `Budgets`, of `Inference` and of a backend", typeof(Inference.ProviderBudgets) },
         { "app", typeof(App.AppOptions) },
+        { "gateway: `Pseudonyms`", typeof(Gateway.Pseudonyms.PseudonymLimits) },
         { "signer and issuer: each of `Pseudonyms`", typeof(Protocol.PseudonymOffer) },
         { "signer, issuer and gateway: `Database`", typeof(Hosting.DatabaseOptions) },
         { "signer, issuer and gateway: `Tls`", typeof(Hosting.TlsOptions) },

@@ -21,6 +21,7 @@ namespace Tacit.Cli.Settings;
 [JsonSerializable(typeof(GatewayOptions))]
 [JsonSerializable(typeof(AppOptions))]
 [JsonSerializable(typeof(PseudonymOffer))]
+[JsonSerializable(typeof(Gateway.Pseudonyms.PseudonymLimits))]
 [JsonSerializable(typeof(SignerLink))]
 [JsonSerializable(typeof(TlsOptions))]
 [JsonSerializable(typeof(KeyBudget))]

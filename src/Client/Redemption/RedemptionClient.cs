@@ -90,6 +90,13 @@ public sealed partial class RedemptionClient : IAsyncDisposable
         // 1. What buys it, and where.
         IssuerDirectory directory = await _directory.CurrentAsync(known => PlanChoice.Knows(known, body.Model), cancellationToken);
         DirectoryGateway gateway = SeriesCatalog.Gateway(directory, Options.Gateway);
+        if (directory.FindPseudonyms(gateway.Name) is { } pseudonyms)
+        {
+            throw new ClientException(
+                ClientError.PseudonymRefused,
+                $"The gateway {gateway.Name} takes requests with a pseudonym only ({pseudonyms.Offer.Policy.ToName()}), by which it can link all of yours to each other. This wallet shows none: choose another gateway.",
+                "pseudonym_refused");
+        }
 
         // 2. Which conversation it belongs to; one that belongs to none is a unit of its own.
         byte[] tag = _journal.Keys.RequestTag(prompt.Operation, Encoding.UTF8.GetBytes(prompt.Conversation ?? ""), body.Content.Span);

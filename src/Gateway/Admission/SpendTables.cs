@@ -1,4 +1,5 @@
 using System.Globalization;
+using Tacit.Gateway.Pseudonyms;
 using Tacit.Storage;
 
 namespace Tacit.Gateway.Admission;
@@ -48,6 +49,7 @@ internal static class SpendTables
                 PRIMARY KEY (key_id, deadline)
             ) {without_rowid};
             """),
+        PseudonymStore.Migration(4),
     ];
 
     /// <summary>The layout of a spend table as <see cref="Statements.Create"/> makes it.</summary>

@@ -3,6 +3,7 @@ using System.Buffers.Binary;
 using System.Diagnostics.CodeAnalysis;
 using System.Text.Json;
 using Microsoft.Extensions.Primitives;
+using Tacit.Gateway.Pseudonyms;
 using Tacit.Protocol;
 
 namespace Tacit.Gateway.Catalog;
@@ -18,8 +19,10 @@ internal sealed class PlanCatalog
     private readonly RedemptionKey[] _offered;
     private readonly string[] _challenges;
 
-    private PlanCatalog(IssuerDirectory directory, IReadOnlyList<RedemptionKey> keys, string gatewayName, IReadOnlyList<string> models)
+    private PlanCatalog(
+        IssuerDirectory directory, IReadOnlyList<RedemptionKey> keys, PseudonymCatalog pseudonyms, string gatewayName, IReadOnlyList<string> models)
     {
+        Pseudonyms = pseudonyms;
         Directory = directory;
         Keys = keys;
         _keys = keys.GroupBy(key => Prefix(key.TokenKeyId)).ToDictionary(group => group.Key, group => group.ToArray());
@@ -35,6 +38,9 @@ internal sealed class PlanCatalog
     public IssuerDirectory Directory { get; }
 
     public IReadOnlyList<RedemptionKey> Keys { get; }
+
+    /// <summary>What is asked for beside tokens.</summary>
+    public PseudonymCatalog Pseudonyms { get; }
 
     /// <summary>The models that this gateway serves and some plan buys.</summary>
     public IReadOnlyList<CatalogModel> Models { get; }
@@ -77,8 +83,14 @@ internal sealed class PlanCatalog
             }
         }
 
+        if (PseudonymCatalog.TryCreate(directory, gatewayName) is not { } pseudonyms)
+        {
+            fault = "a key of pseudonyms in the directory cannot be used";
+            return null;
+        }
+
         fault = null;
-        return new PlanCatalog(directory, keys, gatewayName, models);
+        return new PlanCatalog(directory, keys, pseudonyms, gatewayName, models);
     }
 
     /// <summary>SHA-256 of the one challenge that this gateway makes for tokens of this type.</summary>

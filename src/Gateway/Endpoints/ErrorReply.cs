@@ -46,6 +46,11 @@ internal static class ErrorReply
             response.Headers.RetryAfter = "1";
         }
 
+        if (error.RetryAfter is int seconds)
+        {
+            response.Headers.RetryAfter = seconds.ToString(System.Globalization.CultureInfo.InvariantCulture);
+        }
+
         byte[] body = error.Encode();
         response.ContentLength = body.Length;
         await response.BodyWriter.WriteAsync(body, context.RequestAborted);

@@ -2,6 +2,7 @@ using Microsoft.Extensions.Logging;
 using Tacit.Gateway.Admission;
 using Tacit.Gateway.Catalog;
 using Tacit.Gateway.Chains;
+using Tacit.Gateway.Pseudonyms;
 using Tacit.Gateway.Replies;
 using Tacit.Hosting;
 using Tacit.Inference;
@@ -35,6 +36,8 @@ internal sealed partial class GatewayParts
     public required ISigner Signer { get; init; }
 
     public required ChainRenewer Renewer { get; init; }
+
+    public required PseudonymGate Pseudonyms { get; init; }
 
     public required DrainSignal Drain { get; init; }
 

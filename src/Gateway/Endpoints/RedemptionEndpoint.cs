@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Http.Features;
 using Tacit.Gateway.Admission;
 using Tacit.Gateway.Catalog;
 using Tacit.Gateway.Chains;
+using Tacit.Gateway.Pseudonyms;
 using Tacit.Gateway.Replies;
 using Tacit.Hosting;
 using Tacit.Inference;
@@ -69,6 +70,13 @@ internal sealed class RedemptionEndpoint
             return;
         }
 
+        // So does a pseudonym where the policy asks for one: by lookup here, its signature behind the token's.
+        if (!_parts.Pseudonyms.TryRead(context.Request.Headers, catalog, out ShownPseudonyms? pseudonyms, out error))
+        {
+            await RefuseAsync(context, catalog, error);
+            return;
+        }
+
         // 2. The body, bounded by the plan.
         Plan plan = token.Key.Plan;
         using var body = new SensitiveBuffer(InitialBufferSize(context.Request, plan));
@@ -130,6 +138,20 @@ internal sealed class RedemptionEndpoint
                 ProvenConnection.Forget(context);
             }
 
+            if (pseudonyms is not null && await pseudonyms.AdmitAsync(ProvenConnection.Presenter(context)) is ApiError refused)
+            {
+                if (refused.Code == ErrorCodes.PseudonymInvalid)
+                {
+                    body.Dispose();
+                    filtered.Dispose();
+                    hold.Dispose();
+                    await _parts.Brake.HoldAsync(context.RequestAborted);
+                }
+
+                await RefuseAsync(context, catalog, refused);
+                return;
+            }
+
             byte[] tag = new byte[TokenKeys.RequestTagSizeInBytes];
             TokenKeys.RequestTag(token.PseudorandomKey, "POST"u8, _path, body.WrittenSpan, tag);
             int size = body.WrittenCount;
@@ -146,6 +168,7 @@ internal sealed class RedemptionEndpoint
                 Facts = request.Model == InferenceRouter.DemoModelName ? RequestFactsOf.Request(context.Request, token.Key, size) : RequestFacts.None,
                 MaxReplyBytes = _parts.Options.MaxReplyBytesFor(plan, _operation, request.Stream),
                 Link = link,
+                Pseudonyms = pseudonyms,
             };
             if (await RedeemAsync(context, catalog, token, tag, prompt))
             {
@@ -175,12 +198,14 @@ internal sealed class RedemptionEndpoint
 
                     // Its producer has the prompt already, or had it; this copy need not wait for the reply's end.
                     prompt.Dispose();
+                    prompt.Pseudonyms?.GiveBack();
                     await SendAsync(context, existing, attached, token);
                     return false;
                 }
 
                 if (await existing.Claimed)
                 {
+                    prompt.Pseudonyms?.GiveBack();
                     await RefuseAsync(context, catalog, GatewayParts.SpentElsewhere(), Routes.TokenSpent);
                     return false;
                 }
@@ -188,9 +213,16 @@ internal sealed class RedemptionEndpoint
                 continue;
             }
 
-            // 5. Room for the reply, so that no spent token finds none.
+            // 5. What its pseudonym may still ask; then room for the reply, so that no spent token finds none.
+            if (prompt.Pseudonyms is { } pseudonyms && await pseudonyms.CountAsync() is ApiError limited)
+            {
+                await RefuseAsync(context, catalog, limited);
+                return false;
+            }
+
             if (!store.TryReserve(prompt.MaxReplyBytes + (prompt.Link is null ? 0 : ReplyStore.RenewalOverhead), out long reserved))
             {
+                prompt.Pseudonyms?.GiveBack();
                 await RefuseAsync(context, catalog, GatewayParts.Busy());
                 return false;
             }
@@ -231,6 +263,7 @@ internal sealed class RedemptionEndpoint
 
         if (refusal is not null)
         {
+            prompt.Pseudonyms?.GiveBack();
             _parts.Replies.Forget(reply);
             reply.SetClaimed(false);
             reply.EndWith(refusal, state ?? (refusal.Status == StatusCodes.Status409Conflict ? Routes.TokenSpent : Routes.TokenUnspent));

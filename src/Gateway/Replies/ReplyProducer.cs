@@ -2,6 +2,7 @@ using System.Buffers;
 using Microsoft.Extensions.Logging;
 using Tacit.Gateway.Admission;
 using Tacit.Gateway.Chains;
+using Tacit.Gateway.Pseudonyms;
 using Tacit.Inference;
 using Tacit.Protocol;
 using Tacit.Storage;
@@ -50,6 +51,11 @@ internal sealed partial class ReplyProducer
         try
         {
             PromptRefusal? refusal = _check is null ? null : await _check(prompt, reply.Stopped);
+            if (refusal?.Error.Code == ErrorCodes.ContentRefused && prompt.Pseudonyms is { } pseudonyms)
+            {
+                await pseudonyms.CountRefusalAsync();
+            }
+
             error = refusal is null ? await CopyAsync(reply, prompt) : refusal.Error;
             endsChain = refusal is { EndsChain: true };
             clientProvoked = refusal is null || refusal.KeepsSpent(claim);
@@ -257,6 +263,9 @@ internal sealed class Prompt : IDisposable
 
     /// <summary>The next token of the chain that pays; null for a token of a request plan.</summary>
     public ChainLink? Link { get; init; }
+
+    /// <summary>The pseudonyms shown with it; null where none are asked for.</summary>
+    public ShownPseudonyms? Pseudonyms { get; init; }
 
     public void Dispose() => Body.Dispose();
 }

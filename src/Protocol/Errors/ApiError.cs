@@ -36,6 +36,9 @@ public sealed record ApiError
 
     public string? Param { get; init; }
 
+    /// <summary>Whole seconds for a <c>Retry-After</c> header; not part of the body.</summary>
+    public int? RetryAfter { get; init; }
+
     /// <summary>The error with the status and type that belong to its code.</summary>
     public static ApiError Create(string code, string message, string? param = null)
     {

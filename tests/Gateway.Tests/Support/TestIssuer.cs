@@ -12,11 +12,12 @@ public sealed class TestIssuer : ISigner, IDisposable
     public const string GatewayName = "gateway.test";
 
     // Keys are dear to make and hold no state: all tests share a few.
-    private static readonly BlindRsaPrivateKey[] s_keys = [.. MakeKeys(4)];
+    private static readonly BlindRsaPrivateKey[] s_keys = [.. MakeKeys(9)];
 
     private readonly Ed25519PrivateKey _directoryKey = Ed25519PrivateKey.Generate();
     private readonly List<(DirectoryPlan Plan, byte[] Spki)> _plans = [];
     private readonly Dictionary<string, BlindRsaPrivateKey> _signers = [];
+    private readonly List<(PseudonymKey Key, byte[] Spki)> _pseudonyms = [];
     private int _nextKey;
     private byte[]? _previous;
 
@@ -69,6 +70,60 @@ public sealed class TestIssuer : ISigner, IDisposable
         }
     }
 
+    /// <summary>What the gateway asks for from the next directory on.</summary>
+    public PseudonymOffer? Pseudonyms { get; set; }
+
+    /// <summary>Makes the keys of an epoch, and the permanent one the first time.</summary>
+    public void AddPseudonymKeys(Period epoch)
+    {
+        foreach (PseudonymKind kind in Pseudonyms!.Kinds)
+        {
+            if (kind == PseudonymKind.Permanent && _pseudonyms.Exists(entry => entry.Key.Kind == kind))
+            {
+                continue;
+            }
+
+            BlindRsaPrivateKey key = s_keys[_nextKey++ % s_keys.Length];
+            byte[] spki = key.PublicKey.ExportSubjectPublicKeyInfo();
+            byte[] id = SHA256.HashData(spki);
+            _signers[Convert.ToHexString(id)] = key;
+            _pseudonyms.Add((new PseudonymKey
+            {
+                Gateway = GatewayName,
+                Kind = kind,
+                TokenKeyId = id,
+                Epoch = kind == PseudonymKind.Permanent ? null : epoch,
+                NotBefore = epoch.IssueFrom,
+            }, spki));
+        }
+    }
+
+    /// <summary>A finished pseudonym, as a wallet would have it.</summary>
+    public Token CreatePseudonym(PseudonymKind kind, byte[]? nonce = null, Period? epoch = null, string gateway = GatewayName)
+    {
+        (PseudonymKey key, byte[] spki) = _pseudonyms.Find(entry => entry.Key.Kind == kind && (epoch is null || entry.Key.Epoch == epoch));
+        byte[] input = new byte[Token.InputSizeInBytes];
+        Token.WriteInput(
+            TokenType.BlindRsa, nonce ?? RandomNumberGenerator.GetBytes(32), TokenChallenge.ForGateway(TokenType.BlindRsa, Name, gateway).Digest(), key.TokenKeyId, input);
+        byte[] blinded = new byte[256];
+        using BlindingState state = BlindRsaPublicKey.ImportSubjectPublicKeyInfo(spki).Blind(BlindRsaVariant.DeterministicPss, input, blinded);
+        byte[] signature = new byte[256];
+        Assert.Equal(BlindSignStatus.Success, SignerOf(key.TokenKeyId, null).BlindSign(blinded, signature));
+        byte[] authenticator = new byte[256];
+        Assert.True(state.TryFinalize(signature, authenticator));
+        return Token.Create(input, authenticator);
+    }
+
+    /// <summary>A transient pseudonym and the one that may take its place.</summary>
+    public (Token Old, Token New, byte[] Opening) CreateRotation()
+    {
+        byte[] opening = RandomNumberGenerator.GetBytes(PseudonymNonce.OpeningSizeInBytes);
+        byte[] rotatedNonce = RandomNumberGenerator.GetBytes(32);
+        byte[] nonce = new byte[32];
+        PseudonymNonce.Commit(rotatedNonce, opening, nonce);
+        return (CreatePseudonym(PseudonymKind.Transient, nonce), CreatePseudonym(PseudonymKind.TransientRotated, rotatedNonce), opening);
+    }
+
     public void RemovePlan(string id) => _plans.RemoveAll(plan => plan.Plan.Plan.Id == id);
 
     /// <summary>Publishes the next directory.</summary>
@@ -79,7 +134,12 @@ public sealed class TestIssuer : ISigner, IDisposable
         {
             IssuerName = Name,
             IssuerRequestUri = "/token-request",
-            TokenKeys = [.. _plans.DistinctBy(plan => Convert.ToHexString(plan.Spki)).Select(plan => new DirectoryTokenKey(plan.Plan.Plan.TokenType, plan.Spki, null))],
+            TokenKeys =
+            [
+                .. _plans.DistinctBy(plan => Convert.ToHexString(plan.Spki)).Select(plan => new DirectoryTokenKey(plan.Plan.Plan.TokenType, plan.Spki, null)),
+                .. _pseudonyms.Where(IsAskedFor).Select(entry => new DirectoryTokenKey(TokenType.BlindRsa, entry.Spki, null)),
+            ],
+            Pseudonyms = Pseudonyms is null ? [] : [new DirectoryPseudonyms(Pseudonyms, [.. _pseudonyms.Where(IsAskedFor).Select(entry => entry.Key)])],
             Plans = [.. _plans.GroupBy(plan => plan.Plan.Plan.Id).Select(group => new DirectoryPlan(group.First().Plan.Plan, [.. group.SelectMany(plan => plan.Plan.Keys)]))],
             Gateways = Gateways,
             Sequence = Sequence,
@@ -188,6 +248,8 @@ public sealed class TestIssuer : ISigner, IDisposable
             }
         }
     }
+
+    private bool IsAskedFor((PseudonymKey Key, byte[] Spki) entry) => Pseudonyms!.Kinds.Contains(entry.Key.Kind);
 
     private BlindRsaPrivateKey SignerOf(byte[] tokenKeyId, byte[]? extensions) => _signers[Convert.ToHexString(tokenKeyId) + Convert.ToHexString(extensions ?? [])];
 }
