@@ -113,7 +113,7 @@ public sealed class RoleTests
         {
             Outcome putBack = await Cli.RunAsync("restore", role, "--from", folder[role + ".copy"], "--data", folder[role]);
             Assert.True(putBack.Code == ExitCode.Fine, putBack.Error);
-            Assert.Contains(role switch { "issuer" => " credits, sound", "gateway" => "are closed", _ => "are lost" }, putBack.Out + putBack.Error, StringComparison.Ordinal);
+            Assert.Contains(role switch { "issuer" => " credits, sound", "gateway" => "are closed", _ => "made since are lost" }, putBack.Out + putBack.Error, StringComparison.Ordinal);
         }
         Assert.Empty(Directory.EnumerateFiles(folder.Path, "*.sock", SearchOption.AllDirectories));
         string logs = signer.Log + issuer.Log + gateway.Log + app.Log;

@@ -59,11 +59,10 @@ public sealed class BackupTests
             await closed.IsErrorAsync(401, ErrorCodes.TokenExpired, Routes.TokenUnspent);
         }
 
-        // The signer began anew: another key for the same plan and period.
-        gateway.Issuer.RemovePlan("chat");
-        gateway.Issuer.AddPlan(TestGateway.ChatPlan, TestGateway.March, TestGateway.March.Next);
+        // For the rest of this period another plan is sold: nobody takes a second key of one plan and period.
+        gateway.Issuer.AddPlan(TestGateway.ChatPlan with { Id = "chat-anew" }, TestGateway.March);
         await gateway.PublishAsync();
-        TestToken anew = gateway.Issuer.CreateToken("chat");
+        TestToken anew = gateway.Issuer.CreateToken("chat-anew");
         using (HttpResponseMessage taken = await gateway.AskAsync(anew))
         {
             await taken.IsReplyAsync();

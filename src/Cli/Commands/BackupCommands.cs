@@ -78,7 +78,7 @@ internal static class BackupCommands
     {
         string? aside = await SignerBackup.RestoreAsync(copy, data, TimeProvider.System, cancellationToken);
         terminal.Line("The signer's keys are those of the copy.");
-        terminal.Note("Keys made since are lost, and made anew when it starts: tokens sold under those can be spent until their deadline only if no gateway and no user has seen the next directory. Tell users to spend or exchange nothing of such a period; give them vouchers.");
+        terminal.Note("Keys made since are lost. If a live period's is among them, give its plan another id here and at the issuer before the signer starts: gateways and wallets refuse a second key for the same plan and period (docs/operating.md, Backup).");
         return aside;
     }
 
@@ -123,7 +123,7 @@ internal static class BackupCommands
         terminal.Line("The gateway's spend record is that of the copy.");
         terminal.Note(accept
             ? "Tokens that were spent since can be SPENT AGAIN until their deadline, as you asked."
-            : "Which tokens were spent since is forgotten, so all keys in use when it next starts are closed: their tokens are refused, spent or not. It takes those of the next period; to serve this one, have the signer begin with new keys after that start, and make your users whole (docs/operating.md, Backup).");
+            : "Which tokens were spent since is forgotten, so all keys in use when it next starts are closed: their tokens are refused, spent or not. It takes those of the next period; to serve this one, sell a plan under another id after that start, and make your users whole (docs/operating.md, Backup).");
         return aside;
     }
 

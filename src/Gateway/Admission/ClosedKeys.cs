@@ -7,7 +7,7 @@ namespace Tacit.Gateway.Admission;
 /// <summary>
 /// The keys whose tokens are taken no more because this store was restored from a backup: which of them were spent since is forgotten, and law 2 knows no
 /// "probably unspent". Keys that were in use when the gateway first saw the issuer's directory after the restore are closed for good; those that come later,
-/// with the next period or because the signer began with new ones, are not touched.
+/// with the next period or with another plan, are not touched.
 /// </summary>
 internal sealed partial class ClosedKeys
 {
@@ -75,6 +75,6 @@ internal sealed partial class ClosedKeys
 
     private static (string KeyId, long Deadline) Name(RedemptionKey key) => (Convert.ToHexString(key.TokenKeyId), key.Deadline.ToUnixTimeSeconds());
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "This store was restored from a backup: the {Count} keys in use are closed, as nobody knows which of their tokens were spent since. Tokens of the next period are taken, and of new keys (docs/operating.md, Backup)")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "This store was restored from a backup: the {Count} keys in use are closed, as nobody knows which of their tokens were spent since. Tokens of the next period are taken, and of plans that are new (docs/operating.md, Backup)")]
     private static partial void LogClosed(ILogger log, int count);
 }
