@@ -42,9 +42,9 @@ public sealed class RoleTests
         string[] user = ["--data", folder["user"]];
         string issuerUrl = string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{port + 1}");
         JsonElement created = await RunningRoleTests.JsonAsync(["account", "create", "--issuer", issuerUrl, "--directory-key", directoryKey, "--json", .. user]);
-        JsonElement voucher = await RunningRoleTests.JsonAsync(["voucher", "create", "--credits", "30", "--json", "--data", folder["issuer"]]);
+        JsonElement voucher = await RunningRoleTests.JsonAsync(["voucher", "create", "--credits", "60", "--json", "--data", folder["issuer"]]);
         Outcome deposit = await Cli.RunAsync(["account", "deposit", voucher.GetProperty("codes")[0].GetString()!, .. user]);
-        Assert.Contains("30 credits added", deposit.Out, StringComparison.Ordinal);
+        Assert.Contains("60 credits added", deposit.Out, StringComparison.Ordinal);
         Assert.Contains("5 tokens", (await Cli.RunAsync(["wallet", "fill", "--size", "5", .. user])).Out, StringComparison.Ordinal);
         Assert.Equal(2, (await RunningRoleTests.JsonAsync(["wallet", "fill", "--size", "2", "--plan", "chat-large", "--json", .. user])).GetProperty("received").GetInt32());
         Outcome answer = await Cli.RunAsync(["ask", "Hello", .. user]);
