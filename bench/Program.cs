@@ -4,6 +4,7 @@ using Tacit.Bench.Gateway;
 using Tacit.Bench.Harness;
 using Tacit.Bench.Issuance;
 using Tacit.Bench.Privacy;
+using Tacit.Bench.Scale;
 
 // A process of a suite, started by it.
 if (args is ["role", ..])
@@ -11,7 +12,7 @@ if (args is ["role", ..])
     return await Roles.RunAsync(args[1..]);
 }
 
-Suite[] suites = [new CryptoSuite(), new IssuanceSuite(), .. GatewaySuite.All, new DemoSuite(), new PrivacySuite()];
+Suite[] suites = [new CryptoSuite(), new IssuanceSuite(), .. GatewaySuite.All, new DemoSuite(), new ScaleSuite(), new PrivacySuite()];
 
 string[] words = [.. args.Where(arg => !arg.StartsWith("--", StringComparison.Ordinal))];
 string[] flags = [.. args.Where(arg => arg.StartsWith("--", StringComparison.Ordinal))];

@@ -20,6 +20,9 @@ internal static class Roles
 {
     internal const string GatewayName = "bench.gateway";
 
+    /// <summary>A file in a gateway's folder with the connection string of the PostgreSQL that it is to use.</summary>
+    internal const string Postgres = "postgres";
+
     internal static async Task<int> RunAsync(string[] words)
     {
         await using IAsyncDisposable role = words switch
@@ -86,6 +89,9 @@ internal static class Roles
                 Listen = ListenAddress.Loopback(0),
                 DirectoryKey = await File.ReadAllTextAsync(Path.Combine(folder, "directory.key")),
                 DataDirectory = Path.Combine(folder, "gateway"),
+                Database = File.Exists(Path.Combine(folder, Postgres))
+                    ? new DatabaseOptions { Postgres = SecretReference.FromFile(Path.Combine(folder, Postgres)) }
+                    : new DatabaseOptions(),
                 ReplyMemoryBytes = 16L << 30,
             },
             _ => ValueTask.FromResult<ReadOnlyMemory<byte>>(directory),
