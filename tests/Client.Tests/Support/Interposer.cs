@@ -63,6 +63,9 @@ public sealed class Interposer : IAsyncDisposable
 
     public ConcurrentQueue<Passing> Seen { get; } = new();
 
+    /// <summary>A path whose requests pass without a note.</summary>
+    public string? Unnoted { get; set; }
+
     /// <summary>Asked for each request once the queue of mishaps is empty.</summary>
     public Func<Passing, Mishap> Decide { get; set; } = _ => Mishap.None;
 
@@ -111,7 +114,10 @@ public sealed class Interposer : IAsyncDisposable
         var passing = new Passing(
             context.Request.Method, context.Request.Path, context.Request.Headers.ToDictionary(header => header.Key, header => header.Value.ToString()), body.ToArray(),
             context.Connection.Id);
-        Seen.Enqueue(passing);
+        if (passing.Path != Unnoted)
+        {
+            Seen.Enqueue(passing);
+        }
         Mishap mishap = _mishaps.TryDequeue(out Mishap queued) ? queued : Decide(passing);
         if (mishap == Mishap.LoseRequest)
         {
