@@ -11,3 +11,5 @@ public sealed class ExchangeTestsOnPostgres : ExchangeTests;
 public sealed class ChainLedgerTestsOnPostgres : ChainLedgerTests;
 
 public sealed class ChainRecoveryTestsOnPostgres : ChainRecoveryTests;
+
+public sealed class PseudonymLedgerTestsOnPostgres : PseudonymLedgerTests;
