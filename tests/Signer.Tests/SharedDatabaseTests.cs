@@ -51,7 +51,7 @@ public sealed class SharedDatabaseTestsOnPostgres : IAsyncLifetime
         using SecretBytes secret = _folder.KeyFile.Load("KeyFile");
         await using KeyStore store = await KeyStore.OpenAsync(
             await _database.OpenAsync("", SignerSchema.Migrations, _time), Hosting.KeyProtection.KeyProtectionKind.KeyFile, secret.Memory, TestSigner.Token);
-        (IReadOnlyList<StoredKey> keys, IReadOnlyList<KeyUse> uses) = await store.LoadAsync(TestSigner.Token);
+        (IReadOnlyList<StoredKey> keys, IReadOnlyList<KeyUse> uses, _) = await store.LoadAsync(TestSigner.Token);
         Assert.Equal(s_plans.Length, keys.Count);
         Assert.All(uses, use => Assert.True(use.Period.Start > s_start));
         await CompareAsync();
