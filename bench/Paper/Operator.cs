@@ -42,6 +42,8 @@ internal sealed class Operator : IAsyncDisposable
         TokenType = TokenType.PartiallyBlindRsa,
     };
 
+    internal Provider Provider { get; private set; } = null!;
+
     internal Tunnel ToProvider { get; private set; } = null!;
 
     internal Tunnel ToIssuer { get; private set; } = null!;
@@ -88,8 +90,8 @@ internal sealed class Operator : IAsyncDisposable
         SecretReference key = SecretReference.FromFile(keyFile);
         Plan[] plans = [Request, RequestWithMetadata, Subscription];
 
-        WebServer provider = Keep(await Provider.StartAsync(tls, cancellationToken));
-        ToProvider = Keep(Tunnel.Start(provider.Address, _certificate!));
+        Provider = Keep(await Provider.StartAsync(tls, cancellationToken));
+        ToProvider = Keep(Tunnel.Start(Provider.Address, _certificate!));
         Signer = Keep(await SignerService.OpenAsync(
             new SignerOptions { DataDirectory = Path.Combine(_folder, "signer"), Plans = plans, KeyFile = key }, TimeProvider.System, NullLoggerFactory.Instance, cancellationToken));
         await Signer.AllKeysReady.WaitAsync(cancellationToken);
@@ -108,7 +110,7 @@ internal sealed class Operator : IAsyncDisposable
                 [
                     new BackendOptions
                     {
-                        Name = "provider", BaseUrl = new Uri(provider.Address, "/v1"), Models = new Dictionary<string, string> { [Provider.Model] = Provider.Model },
+                        Name = "provider", BaseUrl = new Uri(Provider.Address, "/v1"), Models = new Dictionary<string, string> { [Provider.Model] = Provider.Model },
                         TrustedRoot = _certificate,
                     },
                 ],

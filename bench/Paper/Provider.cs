@@ -10,7 +10,7 @@ namespace Tacit.Bench.Paper;
 /// The language model of the experiment: over TLS, after one second, always the same 430 bytes. The second is a model's thinking that costs no processor time,
 /// as a model elsewhere costs none here.
 /// </summary>
-internal static class Provider
+internal sealed class Provider : IAsyncDisposable
 {
     internal const string Model = "bench";
     internal const int BodyBytes = 430;
@@ -18,26 +18,49 @@ internal static class Provider
     /// <summary>Asks for the headers that OpenAI's API reference lists for its replies ("Debugging requests"), and for no second.</summary>
     internal const string WithHeaders = "/with-headers";
 
-    internal static TimeSpan Delay { get; } = TimeSpan.FromSeconds(1);
+    internal static readonly TimeSpan Delay = TimeSpan.FromSeconds(1);
 
     private static readonly byte[] s_body = Body();
 
-    internal static Task<WebServer> StartAsync(TlsOptions tls, CancellationToken cancellationToken) => WebServer.StartAsync(
-        new WebServerOptions { Role = "provider", Listen = ListenAddress.Loopback(0), Tls = tls, DrainTimeout = TimeSpan.Zero },
-        routes =>
-        {
-            routes.MapPost("/v1/chat/completions", (RequestDelegate)AnswerAsync);
-            routes.MapPost(WithHeaders, (RequestDelegate)AnswerWithHeadersAsync);
-        },
-        TimeProvider.System,
-        NullLoggerFactory.Instance,
-        cancellationToken);
+    private WebServer? _server;
+    private volatile bool _answersAtOnce;
+
+    internal Uri Address => _server!.Address;
+
+    /// <summary>Whether it answers without its second, while everything warms up.</summary>
+    internal bool AnswersAtOnce
+    {
+        get => _answersAtOnce;
+        set => _answersAtOnce = value;
+    }
+
+    internal static async Task<Provider> StartAsync(TlsOptions tls, CancellationToken cancellationToken)
+    {
+        var provider = new Provider();
+        provider._server = await WebServer.StartAsync(
+            new WebServerOptions { Role = "provider", Listen = ListenAddress.Loopback(0), Tls = tls, DrainTimeout = TimeSpan.Zero },
+            routes =>
+            {
+                routes.MapPost("/v1/chat/completions", (RequestDelegate)provider.AnswerAsync);
+                routes.MapPost(WithHeaders, (RequestDelegate)AnswerWithHeadersAsync);
+            },
+            TimeProvider.System,
+            NullLoggerFactory.Instance,
+            cancellationToken);
+        return provider;
+    }
+
+    public ValueTask DisposeAsync() => _server!.DisposeAsync();
 
     /// <summary>The barest reply that there is: length, type and date.</summary>
-    private static async Task AnswerAsync(HttpContext context)
+    private async Task AnswerAsync(HttpContext context)
     {
         await context.Request.Body.CopyToAsync(Stream.Null, context.RequestAborted);
-        await Task.Delay(Delay, context.RequestAborted);
+        if (!AnswersAtOnce)
+        {
+            await Task.Delay(Delay, context.RequestAborted);
+        }
+
         await WriteAsync(context);
     }
 
