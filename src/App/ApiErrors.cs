@@ -77,6 +77,8 @@ internal static class ApiErrors
             ClientError.SubscriptionUsed => (402, "insufficient_quota", "subscription_used", false),
             ClientError.PlanOutgrown => (413, "invalid_request_error", "plan_outgrown", false),
             ClientError.PseudonymRefused => (403, "permission_error", "pseudonym_refused", false),
+            ClientError.PseudonymMissing => (503, "server_error", "pseudonym_missing", false),
+            ClientError.PseudonymBanned => (403, "permission_error", "pseudonym_banned", false),
             ClientError.TokenSpent => (409, "invalid_request_error", "reply_lost", false),
             ClientError.GatewayUnreachable => (503, "server_error", "gateway_unreachable", true),
             ClientError.IssuerUnreachable => (503, "server_error", "issuer_unreachable", true),

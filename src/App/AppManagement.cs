@@ -55,7 +55,7 @@ public sealed record CheckoutCommand(string Offer, string? Provider = null);
 /// <summary>
 /// The app's management socket, for the commands that need the wallet while the app has it: <c>GET /status</c>, <c>GET /history</c>, <c>GET /plans</c>,
 /// <c>POST /wallet/fill</c>, <c>/wallet/subscribe</c>, <c>/wallet/unsubscribe</c>, <c>/wallet/restart-chain</c>, <c>/wallet/backup</c>, <c>/wallet/restore</c>,
-/// <c>/wallet/upkeep</c>, <c>GET /account</c>, <c>POST /account/create</c>, <c>/account/import</c>,
+/// <c>/wallet/upkeep</c>, <c>/wallet/pseudonym/fetch</c>, <c>/wallet/pseudonym/rotate</c>, <c>GET /account</c>, <c>POST /account/create</c>, <c>/account/import</c>,
 /// <c>/account/reveal</c>, <c>/account/deposit</c>, <c>/keys/audit</c>, <c>GET /account/prices</c>, <c>POST /account/checkout</c>.
 /// </summary>
 internal sealed class AppManagement(TacitClient client, Uri address, TimeProvider time)
@@ -76,6 +76,8 @@ internal sealed class AppManagement(TacitClient client, Uri address, TimeProvide
             await client.Refills.RunOnceAsync(token);
             return await StatusAsync(token);
         });
+        Post("/wallet/pseudonym/fetch", AppJson.Default.IReadOnlyListPseudonymHoldings, client.Pseudonyms.FetchAsync);
+        Post("/wallet/pseudonym/rotate", AppJson.Default.PseudonymHoldings, client.Pseudonyms.RotateAsync);
         PostWith("/wallet/fill", AppJson.Default.FillCommand, AppJson.Default.FillResult, (command, token) => client.Filler.FillAsync(command.Plan, command.Size, command.Shrink, token));
         PostWith("/wallet/subscribe", AppJson.Default.SubscribeCommand, AppJson.Default.SubscribeResult, (command, token) => client.Filler.SubscribeAsync(command.Plan, command.Renews, token));
         PostWith("/wallet/restart-chain", AppJson.Default.PlanCommand, AppJson.Default.SubscribeResult, (command, token) => client.Filler.RestartChainAsync(command.Plan, token));
@@ -141,6 +143,7 @@ internal sealed class AppManagement(TacitClient client, Uri address, TimeProvide
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, UseStringEnumConverter = true, AllowDuplicateProperties = false)]
 [JsonSerializable(typeof(AppStatus))]
 [JsonSerializable(typeof(IReadOnlyList<HistoryEntry>))]
+[JsonSerializable(typeof(IReadOnlyList<PseudonymHoldings>))]
 [JsonSerializable(typeof(DirectorySummary))]
 [JsonSerializable(typeof(AccountSummary))]
 [JsonSerializable(typeof(AccountKeyShown))]

@@ -70,6 +70,11 @@ public sealed record AppOptions : IValidatedSettings
     /// </summary>
     public OutgrownPlan OutgrownPlan { get; init; } = OutgrownPlan.Larger;
 
+    /// <summary>
+    /// Whether gateways that ask for a pseudonym get one, by which they can link requests to each other. Default false: such a gateway gets nothing.
+    /// </summary>
+    public bool AllowPseudonyms { get; init; }
+
     /// <summary>Largest request body taken from a local program, in bytes; a plan's own limit is usually smaller. Default 16 MiB.</summary>
     public int MaxRequestBytes { get; init; } = 16 << 20;
 
@@ -123,6 +128,7 @@ public sealed record AppOptions : IValidatedSettings
             CancelGrace = CancelGrace,
             WaitForChain = WaitForSubscription,
             OutgrownPlan = OutgrownPlan,
+            AllowPseudonyms = AllowPseudonyms,
         },
         Fill = new FillOptions
         {

@@ -6,13 +6,14 @@ namespace Tacit.App;
 /// <summary>
 /// The response header <c>Tacit-Notice</c>: what a person should know of how a request was paid, as a list of words. <c>filled-at-prompt</c>: the wallet was
 /// empty and was filled for it. <c>larger-plan</c>: the plan of this name no longer takes the conversation, so a larger one paid. <c>trimmed</c>: so many of its
-/// oldest messages were left out.
+/// oldest messages were left out. <c>linkable</c>: the gateway was shown a pseudonym of this kind, by which it can link requests to each other.
 /// </summary>
 public static class PromptNotices
 {
     private const string FilledAtPrompt = "filled-at-prompt";
     private const string LargerPlan = "larger-plan";
     private const string Trimmed = "trimmed";
+    private const string Linkable = "linkable";
 
     /// <summary>The header's value; empty if there is nothing to tell.</summary>
     public static string Of(PromptReply reply)
@@ -30,6 +31,10 @@ public static class PromptNotices
         if (reply.Outgrown is string outgrown)
         {
             words.Add($"{LargerPlan}={outgrown}");
+        }
+        if (reply.Linkable is string kind)
+        {
+            words.Add($"{Linkable}={kind}");
         }
         return string.Join(", ", words);
     }
@@ -51,6 +56,10 @@ public static class PromptNotices
                     break;
                 case LargerPlan when parts.Length == 2:
                     yield return $"The question no longer fits the plan {parts[1]}: {plan ?? "a larger plan"} paid for it.";
+                    break;
+                case Linkable when parts.Length == 2:
+                    yield return "The gateway can link this question to your others, by a pseudonym: "
+                        + (parts[1] == "transient" ? "those of the same period." : "all that you ever ask it.");
                     break;
                 case Trimmed when parts.Length == 2:
                     yield return $"The conversation no longer fits its plan: its {parts[1]} oldest messages were left out.";

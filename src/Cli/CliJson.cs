@@ -24,6 +24,7 @@ namespace Tacit.Cli;
 [JsonSerializable(typeof(DirectoryAudit))]
 [JsonSerializable(typeof(CheckoutPage))]
 [JsonSerializable(typeof(WalletStatus))]
+[JsonSerializable(typeof(IReadOnlyList<PseudonymHoldings>))]
 [JsonSerializable(typeof(WalletRestored))]
 [JsonSerializable(typeof(FillResult))]
 [JsonSerializable(typeof(SubscribeResult))]

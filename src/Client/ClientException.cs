@@ -69,6 +69,12 @@ public enum ClientError
     /// <summary>The gateway asks for a pseudonym, which links requests to each other, and the user has not allowed that.</summary>
     PseudonymRefused,
 
+    /// <summary>The pseudonym that the gateway asks for was not fetched yet; the message says how.</summary>
+    PseudonymMissing,
+
+    /// <summary>The gateway takes nothing more with the wallet's pseudonym; the message gives its reason.</summary>
+    PseudonymBanned,
+
     /// <summary>The caller's request is malformed.</summary>
     InvalidRequest,
 

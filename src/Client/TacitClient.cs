@@ -32,8 +32,9 @@ public sealed class TacitClient : IAsyncDisposable
         Directory = new DirectoryClient(wallet, _transports, WithGateway(options), time);
         Account = new AccountClient(wallet, Directory, _transports, time);
         Filler = new WalletFiller(wallet, Directory, Account, policy, options.Redemption.Gateway, time);
-        Redemption = new RedemptionClient(wallet, Directory, Filler, policy, _transports, Notices, options.Redemption, time, loggers);
-        Refills = new RefillService(wallet, Directory, Account, Filler, Redemption, Notices, options.Fill, policy, time, loggers);
+        Pseudonyms = new PseudonymKeeper(wallet, Directory, Account, _transports, Notices, options.Redemption, time);
+        Redemption = new RedemptionClient(wallet, Directory, Filler, Pseudonyms, policy, _transports, Notices, options.Redemption, time, loggers);
+        Refills = new RefillService(wallet, Directory, Account, Filler, Pseudonyms, Redemption, Notices, options.Fill, policy, time, loggers);
     }
 
     public Wallet Wallet { get; }
@@ -43,6 +44,8 @@ public sealed class TacitClient : IAsyncDisposable
     public AccountClient Account { get; }
 
     public WalletFiller Filler { get; }
+
+    public PseudonymKeeper Pseudonyms { get; }
 
     public RedemptionClient Redemption { get; }
 
@@ -82,6 +85,7 @@ public sealed class TacitClient : IAsyncDisposable
     {
         await Refills.DisposeAsync();
         await Redemption.DisposeAsync();
+        Pseudonyms.Dispose();
         Filler.Dispose();
         Directory.Dispose();
         _transports.Dispose();

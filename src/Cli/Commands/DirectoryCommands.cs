@@ -10,7 +10,9 @@ internal static class DirectoryCommands
 {
     public static Command Plans(Terminal terminal, Flags flags) => Create(
         terminal, flags, "plans", "Show what can be bought: models, limits, prices; and what the wallet has of it.",
-        (terminal, directory, wallet) => terminal.Table(
+        (terminal, directory, wallet) =>
+        {
+            terminal.Table(
             ["plan", "kind", "credits", "at once", "models", "input", "output", "token type", "in the wallet"],
             [.. directory.Plans.Select(plan => (string[])
             [
@@ -18,7 +20,12 @@ internal static class DirectoryCommands
                 plan.Kind == "request" ? "" : Number(plan.Concurrency), string.Join(", ", plan.Models), Size(plan.MaxInputBytes),
                 plan.MaxOutputTokens.ToString("N0", CultureInfo.InvariantCulture) + " tokens", plan.LiveKeys.Count == 0 ? plan.TokenType + " (no key yet)" : plan.TokenType,
                 Left(wallet, plan.Id),
-            ])])).WithExamples("tacit plans", "tacit plans --json | jq -r '.plans[].id'");
+            ])]);
+            foreach (GatewaySummary gateway in directory.Gateways.Where(gateway => gateway.Pseudonyms is not null))
+            {
+                terminal.Line("! " + WalletPseudonymCommands.Explain(gateway));
+            }
+        }).WithExamples("tacit plans", "tacit plans --json | jq -r '.plans[].id'");
 
     public static Command Keys(Terminal terminal, Flags flags)
     {

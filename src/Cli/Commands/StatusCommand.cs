@@ -36,7 +36,7 @@ internal static class StatusCommand
             }
             terminal.Line(report.DataFolder);
             terminal.Table(["role", "state", "detail"], [.. report.Roles.Select(role => (string[])[role.Role, role.Running ? "runs" : "-", role.Detail])]);
-            foreach (string notice in report.Notices)
+            foreach (string notice in report.Notices.Concat(report.Wallet is null ? [] : WalletPseudonymCommands.Explain(report.Wallet)))
             {
                 terminal.Line("! " + notice);
             }

@@ -19,6 +19,7 @@ internal static class WalletCommands
         Fill(terminal, flags),
         SubscriptionCommands.Subscribe(terminal, flags),
         SubscriptionCommands.Unsubscribe(terminal, flags),
+        WalletPseudonymCommands.Create(terminal, flags),
         BackupCommand.Create(terminal, flags),
         Restore(terminal, flags),
         History(terminal, flags),

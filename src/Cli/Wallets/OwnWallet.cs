@@ -10,6 +10,10 @@ internal sealed class OwnWallet(TacitClient client) : IWalletAccess
 
     public Task<IReadOnlyList<HistoryEntry>> GetHistoryAsync(CancellationToken cancellationToken) => client.Wallet.GetHistoryAsync(cancellationToken);
 
+    public Task<IReadOnlyList<PseudonymHoldings>> FetchPseudonymsAsync(CancellationToken cancellationToken) => client.Pseudonyms.FetchAsync(cancellationToken);
+
+    public Task<PseudonymHoldings> RotatePseudonymAsync(CancellationToken cancellationToken) => client.Pseudonyms.RotateAsync(cancellationToken);
+
     public Task<DirectorySummary> GetDirectoryAsync(CancellationToken cancellationToken) => client.Directory.GetAsync(cancellationToken);
 
     public Task<AccountSummary> GetAccountAsync(CancellationToken cancellationToken) => client.Account.GetAsync(cancellationToken);

@@ -34,6 +34,12 @@ internal sealed class RunningApp(string dataFolder) : IWalletAccess
     public Task<IReadOnlyList<HistoryEntry>> GetHistoryAsync(CancellationToken cancellationToken) =>
         _app.GetAsync("/history", AppJson.Default.IReadOnlyListHistoryEntry, cancellationToken);
 
+    public Task<IReadOnlyList<PseudonymHoldings>> FetchPseudonymsAsync(CancellationToken cancellationToken) =>
+        _app.PostAsync("/wallet/pseudonym/fetch", AppJson.Default.IReadOnlyListPseudonymHoldings, cancellationToken);
+
+    public Task<PseudonymHoldings> RotatePseudonymAsync(CancellationToken cancellationToken) =>
+        _app.PostAsync("/wallet/pseudonym/rotate", AppJson.Default.PseudonymHoldings, cancellationToken);
+
     public Task<DirectorySummary> GetDirectoryAsync(CancellationToken cancellationToken) => _app.GetAsync("/plans", AppJson.Default.DirectorySummary, cancellationToken);
 
     public Task<AccountSummary> GetAccountAsync(CancellationToken cancellationToken) => _app.GetAsync("/account", AppJson.Default.AccountSummary, cancellationToken);

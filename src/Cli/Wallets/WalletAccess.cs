@@ -19,6 +19,10 @@ internal interface IWalletAccess : IAsyncDisposable
 
     Task<IReadOnlyList<HistoryEntry>> GetHistoryAsync(CancellationToken cancellationToken);
 
+    Task<IReadOnlyList<PseudonymHoldings>> FetchPseudonymsAsync(CancellationToken cancellationToken);
+
+    Task<PseudonymHoldings> RotatePseudonymAsync(CancellationToken cancellationToken);
+
     Task<DirectorySummary> GetDirectoryAsync(CancellationToken cancellationToken);
 
     Task<AccountSummary> GetAccountAsync(CancellationToken cancellationToken);

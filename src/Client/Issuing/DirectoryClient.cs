@@ -241,7 +241,7 @@ public sealed partial class DirectoryClient : IDisposable
                     LiveKeys = [.. entry.LiveKeysAt(now).Select(key => new PlanKeySummary(Convert.ToHexStringLower(key.TokenKeyId), key.Start, key.Deadline, key.Accounts))],
                 }),
             ],
-            Gateways = [.. directory.Gateways.Select(gateway => new GatewaySummary(gateway.Name, gateway.Urls))],
+            Gateways = [.. directory.Gateways.Select(gateway => new GatewaySummary(gateway.Name, gateway.Urls, directory.FindPseudonyms(gateway.Name)?.Offer.Policy.ToName()))],
         };
     }
 

@@ -48,4 +48,5 @@ public sealed record PlanSummary
 /// <param name="Accounts">How many accounts share it, as the issuer says, rounded down to a power of two; null for none yet.</param>
 public sealed record PlanKeySummary(string KeyId, DateTimeOffset Start, DateTimeOffset Deadline, long? Accounts = null);
 
-public sealed record GatewaySummary(string Name, IReadOnlyList<string> Urls);
+/// <param name="Pseudonyms">What it asks for and can link requests by, such as <c>transient</c>; null for nothing.</param>
+public sealed record GatewaySummary(string Name, IReadOnlyList<string> Urls, string? Pseudonyms = null);

@@ -64,7 +64,7 @@ internal sealed class GatewayAnswer(HttpResponseMessage response, TransportLease
 }
 
 /// <summary>Requests to the gateway: the allow-list of headers is what this class writes, and nothing else (law 5).</summary>
-internal sealed class GatewayConnection(TransportPool transports, RedemptionOptions options, TimeProvider time)
+internal sealed class GatewayConnection(TransportPool transports, PseudonymKeeper pseudonyms, RedemptionOptions options, TimeProvider time)
 {
     /// <summary>Sends a request with its token and waits for the beginning of the answer.</summary>
     /// <param name="isolation">The unit; null for one of its own.</param>
@@ -72,6 +72,7 @@ internal sealed class GatewayConnection(TransportPool transports, RedemptionOpti
     public async Task<GatewayAnswer> SendAsync(
         Route route, string path, OpenRequest open, ReadOnlyMemory<byte> body, IsolationKey? isolation, CancellationToken cancellationToken)
     {
+        string? pseudonym = await pseudonyms.HeaderAsync(open.Series.Gateway, cancellationToken);
         TransportLease lease = transports.Lease(route, isolation ?? IsolationKey.ForOneRequest(), keep: isolation is not null);
         HttpResponseMessage? response = null;
         try
@@ -83,6 +84,10 @@ internal sealed class GatewayConnection(TransportPool transports, RedemptionOpti
             if (open.Successor is byte[] successor && TokenRequest.TryParse(successor, out TokenRequest? next))
             {
                 request.Headers.TryAddWithoutValidation(Routes.SuccessorHeader, ChainHeaders.FormatSuccessor(next));
+            }
+            if (pseudonym is not null)
+            {
+                request.Headers.TryAddWithoutValidation(Routes.PseudonymHeader, pseudonym);
             }
             request.Headers.TryAddWithoutValidation("Accept", "application/json, text/event-stream");
             request.Content = new ReadOnlyMemoryContent(body);
@@ -126,15 +131,20 @@ internal sealed class GatewayConnection(TransportPool transports, RedemptionOpti
     }
 
     /// <summary>The <c>code</c> of an OpenAI-shaped error; empty if there is none.</summary>
-    public static string ErrorCode(byte[] body)
+    public static string ErrorCode(byte[] body) => ErrorMember(body, "code");
+
+    /// <summary>Its <c>message</c>, made fit for a terminal.</summary>
+    public static string ErrorText(ReadOnlyMemory<byte> body) => string.Concat(ErrorMember(body, "message").Take(500).Select(c => char.IsControl(c) ? ' ' : c));
+
+    private static string ErrorMember(ReadOnlyMemory<byte> body, string name)
     {
         try
         {
             using JsonDocument json = JsonDocument.Parse(body);
             return json.RootElement.ValueKind == JsonValueKind.Object
                 && json.RootElement.TryGetProperty("error", out JsonElement error) && error.ValueKind == JsonValueKind.Object
-                && error.TryGetProperty("code", out JsonElement code) && code.ValueKind == JsonValueKind.String
-                ? code.GetString()!
+                && error.TryGetProperty(name, out JsonElement member) && member.ValueKind == JsonValueKind.String
+                ? member.GetString()!
                 : "";
         }
         catch (JsonException)

@@ -55,6 +55,9 @@ public sealed class PromptReply : IAsyncDisposable
     /// <summary>How many of the oldest messages were left out for the request to fit its plan.</summary>
     public int TrimmedMessages { get; internal set; }
 
+    /// <summary>What the gateway asks for, by which it can link requests to each other: <c>transient</c>, <c>permanent</c> or <c>both</c>; null for nothing.</summary>
+    public string? Linkable { get; internal set; }
+
     /// <summary>How many further requests the plan's tokens pay for; null if it is a subscription, which does not count them.</summary>
     public long? PlanLeft { get; internal set; }
 

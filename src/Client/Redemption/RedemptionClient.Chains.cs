@@ -34,6 +34,13 @@ public sealed partial class RedemptionClient
         return reply;
     }
 
+    /// <summary>The gateway asks for a pseudonym of which the stored directory says nothing: a newer one may, and only that counts.</summary>
+    private async Task LookForPolicyAsync(DirectoryGateway gateway, CancellationToken cancellationToken)
+    {
+        IssuerDirectory directory = await _directory.CurrentAsync(known => known.FindPseudonyms(gateway.Name) is not null, cancellationToken);
+        await _pseudonyms.RequireAsync(directory, gateway, cancellationToken);
+    }
+
     /// <summary>Nothing left this machine: the token, or the chain's head, is what it was.</summary>
     private async Task TakeBackAsync(OpenRequest open)
     {

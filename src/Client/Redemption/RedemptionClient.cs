@@ -21,6 +21,7 @@ public sealed partial class RedemptionClient : IAsyncDisposable
     private readonly WalletJournal _journal;
     private readonly DirectoryClient _directory;
     private readonly WalletFiller _filler;
+    private readonly PseudonymKeeper _pseudonyms;
     private readonly WalletPolicy _policy;
     private readonly NoticeBoard _notices;
     private readonly GatewayConnection _gateway;
@@ -35,7 +36,7 @@ public sealed partial class RedemptionClient : IAsyncDisposable
     private readonly ChainKeeper _chains;
 
     internal RedemptionClient(
-        Wallet wallet, DirectoryClient directory, WalletFiller filler, WalletPolicy policy, TransportPool transports, NoticeBoard notices, RedemptionOptions options, TimeProvider time, ILoggerFactory loggers)
+        Wallet wallet, DirectoryClient directory, WalletFiller filler, PseudonymKeeper pseudonyms, WalletPolicy policy, TransportPool transports, NoticeBoard notices, RedemptionOptions options, TimeProvider time, ILoggerFactory loggers)
     {
         ArgumentNullException.ThrowIfNull(wallet);
         ArgumentNullException.ThrowIfNull(options);
@@ -46,9 +47,10 @@ public sealed partial class RedemptionClient : IAsyncDisposable
         _journal = wallet.Journal;
         _directory = directory;
         _filler = filler;
+        _pseudonyms = pseudonyms;
         _policy = policy;
         _notices = notices;
-        _gateway = new GatewayConnection(transports, options, time);
+        _gateway = new GatewayConnection(transports, pseudonyms, options, time);
         _caller = new ServiceCaller(transports, time);
         _conversations = new ConversationTracker(time);
         _attempts = new AttemptTable(time);
@@ -90,13 +92,7 @@ public sealed partial class RedemptionClient : IAsyncDisposable
         // 1. What buys it, and where.
         IssuerDirectory directory = await _directory.CurrentAsync(known => PlanChoice.Knows(known, body.Model), cancellationToken);
         DirectoryGateway gateway = SeriesCatalog.Gateway(directory, Options.Gateway);
-        if (directory.FindPseudonyms(gateway.Name) is { } pseudonyms)
-        {
-            throw new ClientException(
-                ClientError.PseudonymRefused,
-                $"The gateway {gateway.Name} takes requests with a pseudonym only ({pseudonyms.Offer.Policy.ToName()}), by which it can link all of yours to each other. This wallet shows none: choose another gateway.",
-                "pseudonym_refused");
-        }
+        string? linkable = await _pseudonyms.RequireAsync(directory, gateway, cancellationToken);
 
         // 2. Which conversation it belongs to; one that belongs to none is a unit of its own.
         byte[] tag = _journal.Keys.RequestTag(prompt.Operation, Encoding.UTF8.GetBytes(prompt.Conversation ?? ""), body.Content.Span);
@@ -107,11 +103,12 @@ public sealed partial class RedemptionClient : IAsyncDisposable
         if (_errors.TryRepeat(tag, out DeliveredError again))
         {
             body.Dispose();
-            return new PromptReply(again, offer.First, TokenOutcome.Kept) { IsRepetition = true };
+            return new PromptReply(again, offer.First, TokenOutcome.Kept) { IsRepetition = true, Linkable = linkable };
         }
         var errand = new Errand(prompt.Operation, body, tag, conversation, isolation, RouteTo(gateway));
         if (await JoinAsync(tag, body, cancellationToken) is OpenRequest joined && await RepeatAsync(errand, joined, cancellationToken) is PromptReply repeated)
         {
+            repeated.Linkable = linkable;
             return repeated;
         }
 
@@ -128,7 +125,7 @@ public sealed partial class RedemptionClient : IAsyncDisposable
             Sent sent = await SendOnceAsync(errand, open, repeated: false, cancellationToken);
             if (sent.Reply is LiveReply live)
             {
-                return await DescribeAsync(new PromptReply(live, open.Series.Plan) { FilledAtPrompt = filled }, open, offer, body, cancellationToken);
+                return await DescribeAsync(new PromptReply(live, open.Series.Plan) { FilledAtPrompt = filled, Linkable = linkable }, open, offer, body, cancellationToken);
             }
             if (sent.Code is ErrorCodes.TokenSpent or ErrorCodes.TokenExpired && tried < Options.MaxTokensPerPrompt)
             {
@@ -136,6 +133,10 @@ public sealed partial class RedemptionClient : IAsyncDisposable
                     ? wish with { UsableUntil = open.Series.Deadline }
                     : wish with { AllowUnknown = wish.AllowUnknown && open.CameFrom != TokenState.Unknown };
                 continue;
+            }
+            if (linkable is null && sent.Code == ErrorCodes.PseudonymRequired)
+            {
+                await LookForPolicyAsync(gateway, cancellationToken);
             }
             return await DescribeAsync(Fail(errand, open, sent, filled), open, offer, body, cancellationToken);
         }
@@ -160,6 +161,10 @@ public sealed partial class RedemptionClient : IAsyncDisposable
 
     private PromptReply Fail(Errand errand, OpenRequest open, Sent sent, bool filled)
     {
+        if (sent.Code == ErrorCodes.PseudonymBanned)
+        {
+            throw new ClientException(ClientError.PseudonymBanned, GatewayConnection.ErrorText(sent.Error!.Body), ErrorCodes.PseudonymBanned);
+        }
         if (sent.Outcome == TokenOutcome.Spent)
         {
             _errors.Remember(errand.Tag, sent.Error!);
@@ -417,8 +422,10 @@ public sealed partial class RedemptionClient : IAsyncDisposable
                 ErrorCodes.WrongChallenge);
     }
 
-    private Route RouteTo(DirectoryGateway gateway) => Route.Direct(
-        Options.GatewayAddress
+    private Route RouteTo(DirectoryGateway gateway) => RouteTo(Options, gateway);
+
+    internal static Route RouteTo(RedemptionOptions options, DirectoryGateway gateway) => Route.Direct(
+        options.GatewayAddress
         // An onion address needs a transport of its own.
         ?? gateway.Urls.Select(url => new Uri(url)).FirstOrDefault(url => !url.Host.EndsWith(".onion", StringComparison.OrdinalIgnoreCase))
         ?? throw new ClientException(ClientError.GatewayUnreachable, $"The gateway {gateway.Name} has no address that can be reached directly."));

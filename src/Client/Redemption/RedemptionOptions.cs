@@ -66,6 +66,11 @@ public sealed record RedemptionOptions
     /// <summary>What happens to a request that is larger than the plan that would pay for it. Default: a larger plan pays.</summary>
     public OutgrownPlan OutgrownPlan { get; init; } = OutgrownPlan.Larger;
 
+    /// <summary>
+    /// Whether gateways that ask for a pseudonym get one, by which they can link requests to each other. Default false: such a gateway gets nothing.
+    /// </summary>
+    public bool AllowPseudonyms { get; init; }
+
     internal void Validate()
     {
         Check(ChainWait > TimeSpan.Zero && ChainWait <= TimeSpan.FromMinutes(10), nameof(ChainWait), "above 0, at most 10 min");

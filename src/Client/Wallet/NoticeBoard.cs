@@ -25,6 +25,9 @@ public enum NoticeKind
 
     /// <summary>A subscription could not be bought for the next period.</summary>
     SubscriptionFailed,
+
+    /// <summary>A gateway can link requests to each other, by a pseudonym that it asks for and the user allows.</summary>
+    RequestsLinkable,
 }
 
 /// <summary>Something the user should know.</summary>

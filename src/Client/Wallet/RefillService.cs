@@ -17,6 +17,7 @@ public sealed partial class RefillService : IAsyncDisposable
     private readonly DirectoryClient _directory;
     private readonly AccountClient _account;
     private readonly WalletFiller _filler;
+    private readonly PseudonymKeeper _pseudonyms;
     private readonly RedemptionClient _redemption;
     private readonly FillOptions _options;
     private readonly WalletPolicy _policy;
@@ -28,13 +29,14 @@ public sealed partial class RefillService : IAsyncDisposable
     private Task _loop = Task.CompletedTask;
 
     internal RefillService(
-        Wallet wallet, DirectoryClient directory, AccountClient account, WalletFiller filler, RedemptionClient redemption, NoticeBoard notices,
+        Wallet wallet, DirectoryClient directory, AccountClient account, WalletFiller filler, PseudonymKeeper pseudonyms, RedemptionClient redemption, NoticeBoard notices,
         FillOptions options, WalletPolicy policy, TimeProvider time, ILoggerFactory loggers)
     {
         _wallet = wallet;
         _directory = directory;
         _account = account;
         _filler = filler;
+        _pseudonyms = pseudonyms;
         _redemption = redemption;
         _options = options;
         _policy = policy;
@@ -78,6 +80,10 @@ public sealed partial class RefillService : IAsyncDisposable
             await TryAsync("Tokens that were asked for did not arrive", () => _filler.ResumeAsync(cancellationToken), cancellationToken);
             await TryAsync("Subscriptions could not be renewed", () => RenewSubscriptionsAsync(cancellationToken), cancellationToken);
             await TryAsync("The wallet could not be filled", () => FillAsync(cancellationToken), cancellationToken);
+            if (_pseudonyms.IsAllowed)
+            {
+                await TryAsync("A pseudonym could not be fetched", () => _pseudonyms.FetchAtLookAsync(cancellationToken), cancellationToken);
+            }
         }
     }
 

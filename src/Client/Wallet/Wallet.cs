@@ -181,6 +181,7 @@ public sealed class Wallet : IAsyncDisposable
         {
             Plans = [.. counts.GroupBy(count => count.Series.Plan).Select(plan => Count(plan.Key, [.. plan]))],
             Subscriptions = await CountChainsAsync(cancellationToken),
+            Pseudonyms = await Journal.PseudonymHoldingsAsync(cancellationToken),
             IsRecoverable = IsRecoverable,
             HasAccount = hasAccount,
             LastKnownCredits = credits,

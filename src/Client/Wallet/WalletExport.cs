@@ -12,7 +12,7 @@ internal static class WalletExport
     private const int Format = 1;
 
     /// <summary>Tables in the order in which their rows can be put back.</summary>
-    private static readonly string[] s_tables = ["directory", "account", "voucher", "series", "token", "subscription", "history"];
+    private static readonly string[] s_tables = ["directory", "account", "voucher", "series", "token", "subscription", "pseudonym", "history"];
 
     /// <summary>Written apart: rows refer to others that may come later.</summary>
     private static readonly string[] s_links = ["predecessor_series", "predecessor_idx"];

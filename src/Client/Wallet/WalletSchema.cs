@@ -116,5 +116,19 @@ internal static class WalletSchema
         new(3, "contradicting directories", """
             ALTER TABLE directory ADD COLUMN contradiction {text};
             """),
+        new(4, "pseudonyms", """
+            CREATE TABLE pseudonym (
+                issuer {text} NOT NULL,
+                key_id {blob} NOT NULL,
+                gateway {text} NOT NULL,
+                kind {int} NOT NULL,
+                deadline {int},
+                state {int} NOT NULL,
+                shown {int} NOT NULL DEFAULT 0,
+                sealed_secrets {blob} NOT NULL,
+                sealed_token {blob},
+                PRIMARY KEY (issuer, key_id)
+            ) {without_rowid};
+            """),
     ];
 }

@@ -8,6 +8,9 @@ public sealed record WalletStatus
     /// <summary>Subscriptions with chains that have not expired, by plan and period.</summary>
     public IReadOnlyList<SubscriptionHoldings> Subscriptions { get; init; } = [];
 
+    /// <summary>By these, gateways can link requests to each other.</summary>
+    public IReadOnlyList<PseudonymHoldings> Pseudonyms { get; init; } = [];
+
     /// <summary>Whether tokens can be restored from the seed.</summary>
     public required bool IsRecoverable { get; init; }
 

@@ -2,6 +2,7 @@ using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Tacit.Client.Transports;
 using Tacit.Gateway;
+using Tacit.Gateway.Pseudonyms;
 using Tacit.Hosting;
 using Tacit.Inference;
 using Tacit.Issuer;
@@ -18,13 +19,15 @@ public sealed class TestOperator : IAsyncDisposable
     private readonly TestFolder _folder = new();
     private readonly TestSigner _signer;
     private readonly TimeProvider _time;
+    private readonly PseudonymOffer? _pseudonyms;
     private InferenceRouter? _router;
 
-    private TestOperator(IReadOnlyList<Plan> plans, TimeProvider time)
+    private TestOperator(IReadOnlyList<Plan> plans, TimeProvider time, PseudonymOffer? pseudonyms)
     {
+        _pseudonyms = pseudonyms;
         Plans = plans;
         _time = time;
-        _signer = new TestSigner(plans, time);
+        _signer = new TestSigner(plans, time, pseudonyms);
     }
 
     public static Plan Chat { get; } = new()
@@ -50,6 +53,8 @@ public sealed class TestOperator : IAsyncDisposable
 
     public IReadOnlyList<Plan> Plans { get; }
 
+    public string GatewayData => _folder["gateway"];
+
     public TestSigner Signer => _signer;
 
     public IssuerServer Issuer { get; private set; } = null!;
@@ -63,9 +68,10 @@ public sealed class TestOperator : IAsyncDisposable
     public Func<InferenceOptions, InferenceOptions> ChangeInference { get; set; } = options => options;
 
     public static async Task<TestOperator> StartAsync(
-        TimeProvider? time = null, IReadOnlyList<Plan>? plans = null, Func<InferenceOptions, InferenceOptions>? inference = null)
+        TimeProvider? time = null, IReadOnlyList<Plan>? plans = null, Func<InferenceOptions, InferenceOptions>? inference = null,
+        PseudonymOffer? pseudonyms = null)
     {
-        var system = new TestOperator(plans ?? [Chat], time ?? TimeProvider.System);
+        var system = new TestOperator(plans ?? [Chat], time ?? TimeProvider.System, pseudonyms);
         system.ChangeInference = inference ?? system.ChangeInference;
         string keyFile = system._folder["key"];
         await File.WriteAllBytesAsync(keyFile, new byte[64]);
@@ -78,6 +84,7 @@ public sealed class TestOperator : IAsyncDisposable
                 Plans = system.Plans,
                 KeyFile = SecretReference.FromFile(keyFile),
                 Gateways = [new DirectoryGateway(GatewayName, ["http://127.0.0.1:1"])],
+                Pseudonyms = pseudonyms is null ? [] : [pseudonyms],
             },
             system._signer, system._time, NullLoggerFactory.Instance, CancellationToken.None);
         system.IssuerFront = await Interposer.StartAsync(system.Issuer.Address);
@@ -153,6 +160,7 @@ public sealed class TestOperator : IAsyncDisposable
                 DirectoryKey = Convert.ToHexString(Issuer.DirectoryKey.Span),
                 DataDirectory = _folder["gateway"],
                 ReplyMemoryBytes = 256 << 20,
+                Pseudonyms = new PseudonymLimits { PerDay = 4 },
             },
             null, _router, _signer, _time, NullLoggerFactory.Instance, CancellationToken.None);
     }

@@ -6,7 +6,7 @@ using Tacit.Protocol;
 namespace Tacit.Client.Tests.Support;
 
 /// <summary>A signer that has a key for every period at once. Its keys are made once per test run, or come from the published vectors: what is tested is not it.</summary>
-public sealed class TestSigner(IReadOnlyList<Plan> plans, TimeProvider time) : ISigner, IDisposable
+public sealed class TestSigner(IReadOnlyList<Plan> plans, TimeProvider time, PseudonymOffer? pseudonyms = null) : ISigner, IDisposable
 {
     private static readonly Lock s_gate = new();
     private static readonly List<BlindRsaPrivateKey> s_keys = [];
@@ -38,6 +38,23 @@ public sealed class TestSigner(IReadOnlyList<Plan> plans, TimeProvider time) : I
         {
             byte[] spki = s_family.Value!.PublicKey.ExportSubjectPublicKeyInfo();
             keys.Add(ToKey(TokenType.PartiallyBlindRsa, spki, [.. partial.SelectMany(plan => Periods(plan).Where(period => period.ExchangeUntil > time.GetUtcNow()).Select(period => ToPlanKey(plan, period, spki)))]));
+        }
+        foreach (PseudonymKind kind in pseudonyms?.Kinds ?? [])
+        {
+            Period epoch = Period.Containing(pseudonyms!.Period, _start);
+            foreach (Period? each in kind == PseudonymKind.Permanent ? [null] : (Period?[])[epoch, epoch.Next])
+            {
+                byte[] spki = Key(next++).PublicKey.ExportSubjectPublicKeyInfo();
+                DateTimeOffset notBefore = (each ?? epoch).IssueFrom;
+                if (notBefore > time.GetUtcNow() || (each is { } ends && ends.Deadline <= time.GetUtcNow()))
+                {
+                    continue;
+                }
+                keys.Add(ToKey(TokenType.BlindRsa, spki, []) with
+                {
+                    Pseudonym = new PseudonymKey { Gateway = pseudonyms.Gateway, Kind = kind, TokenKeyId = SHA256.HashData(spki), Epoch = each, NotBefore = notBefore },
+                });
+            }
         }
         return ValueTask.FromResult<IReadOnlyList<SignerKey>>(keys);
     }

@@ -1,0 +1,201 @@
+using Microsoft.Extensions.Logging.Abstractions;
+using Tacit.Client.Tests.Support;
+using Tacit.Gateway;
+using Tacit.Gateway.Pseudonyms;
+using Tacit.Gateway.Tests.Support;
+using Tacit.Hosting;
+using Tacit.Protocol;
+
+namespace Tacit.Client.Tests;
+
+/// <summary>Wallets at a gateway that asks for a pseudonym: nothing goes there unless the user allows it, and then nothing goes anywhere else.</summary>
+public sealed class PseudonymTests : IAsyncLifetime
+{
+    private readonly TestFolder _folder = new();
+    private readonly FakeTime _time = new(new DateTimeOffset(2026, 3, 10, 12, 0, 0, TimeSpan.Zero));
+    private TestOperator _operator = null!;
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    public ValueTask InitializeAsync() => ValueTask.CompletedTask;
+
+    public async ValueTask DisposeAsync()
+    {
+        await _operator.DisposeAsync();
+        _folder.Dispose();
+    }
+
+    [Theory]
+    [InlineData(PseudonymPolicy.Transient, 1)]
+    [InlineData(PseudonymPolicy.Permanent, 1)]
+    [InlineData(PseudonymPolicy.Both, 2)]
+    public async Task Allowed_prompt_shows_what_the_policy_asks_for_and_says_so_once(PseudonymPolicy policy, int shown)
+    {
+        await using TacitClient client = await StartAsync(policy);
+        await client.Pseudonyms.FetchAsync(Token);
+        for (int i = 0; i < 2; i++)
+        {
+            (int status, _, PromptReply reply) = await client.Redemption.AnswerAsync(Prompts.Ask($"Question {i}."), Token);
+            Assert.Equal(200, status);
+            Assert.Equal(policy.ToName(), reply.Linkable);
+        }
+        await client.SettledAsync();
+
+        Passing[] asked = [.. _operator.GatewayFront.SeenAt(Routes.ChatCompletions)];
+        Assert.Equal(2, asked.Length);
+        Assert.All(asked, one => Assert.Equal(shown, Shown(one).Count));
+        Assert.Equal(Header(asked[0]), Header(asked[1]));
+        Assert.All(
+            _operator.GatewayFront.Seen.Concat(_operator.IssuerFront.Seen).Except(asked),
+            other => Assert.DoesNotContain(other.Headers.Keys, name => name.Equals(Routes.PseudonymHeader, StringComparison.OrdinalIgnoreCase)));
+        Assert.Equal(shown, client.Notices.Latest.Count(notice => notice.Kind == NoticeKind.RequestsLinkable));
+    }
+
+    [Fact]
+    public async Task By_default_the_prompt_is_refused_before_anything_is_shown()
+    {
+        await using TacitClient client = await StartAsync(PseudonymPolicy.Transient, allow: false);
+        _operator.GatewayFront.Seen.Clear();
+        ClientException refused = await Assert.ThrowsAsync<ClientException>(() => client.Redemption.AnswerAsync(Prompts.Ask("Anyone?"), Token));
+        Assert.Equal(ClientError.PseudonymRefused, refused.Error);
+        Assert.Contains("AllowPseudonyms", refused.Message, StringComparison.Ordinal);
+        Assert.Equal(ClientError.PseudonymRefused, (await Assert.ThrowsAsync<ClientException>(() => client.Pseudonyms.FetchAsync(Token))).Error);
+        await client.Refills.RunOnceAsync(Token);
+        Assert.Empty(_operator.GatewayFront.Seen);
+        Assert.Empty(_operator.IssuerFront.SeenAt(Routes.PseudonymRequest));
+        Assert.Equal(5, (await client.HoldingsAsync()).Held);
+    }
+
+    [Fact]
+    public async Task Prompt_never_fetches_one_and_the_next_look_does()
+    {
+        await using TacitClient client = await StartAsync(PseudonymPolicy.Both);
+        ClientException missing = await Assert.ThrowsAsync<ClientException>(() => client.Redemption.AnswerAsync(Prompts.Ask("Too early."), Token));
+        Assert.Equal(ClientError.PseudonymMissing, missing.Error);
+        Assert.Empty(_operator.IssuerFront.SeenAt(Routes.PseudonymRequest));
+        Assert.Empty(_operator.GatewayFront.SeenAt(Routes.ChatCompletions));
+
+        await client.Refills.RunOnceAsync(Token);
+        await client.Refills.RunOnceAsync(Token);
+        // Also the one that nobody needs yet: so its issuance says nothing of a theft.
+        Assert.Equal(3, _operator.IssuerFront.SeenAt(Routes.PseudonymRequest).Count);
+        Assert.Equal(200, (await client.Redemption.AnswerAsync(Prompts.Ask("Now."), Token)).Status);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Lost_answer_is_asked_for_again_with_the_same_element_over_a_restart(bool recoverable)
+    {
+        TacitClient client = await StartAsync(PseudonymPolicy.Transient, recoverable: recoverable);
+        _operator.Signer.Fate = purpose => (true, purpose != SigningPurpose.Pseudonym);
+        await Assert.ThrowsAsync<ClientException>(() => client.Pseudonyms.FetchAsync(Token));
+        await client.DisposeAsync();
+        _operator.Signer.Fate = _ => (true, true);
+
+        await using TacitClient again = await TacitClient.OpenAsync(Options(true), _time, NullLoggerFactory.Instance, Token);
+        await again.Pseudonyms.FetchAsync(Token);
+        byte[][] requests = [.. _operator.IssuerFront.SeenAt(Routes.PseudonymRequest).Select(one => one.Body)];
+        Assert.Equal(3, requests.Length);
+        Assert.Equal(2, requests.Select(Convert.ToHexString).Distinct().Count());
+        Assert.Equal(200, (await again.Redemption.AnswerAsync(Prompts.Ask("After a restart."), Token)).Status);
+    }
+
+    [Fact]
+    public async Task Ban_is_an_error_with_its_reason_and_the_token_stays()
+    {
+        await using TacitClient client = await StartAsync(PseudonymPolicy.Transient);
+        await client.Pseudonyms.FetchAsync(Token);
+        Assert.Equal(200, (await client.Redemption.AnswerAsync(Prompts.Ask("First."), Token)).Status);
+        await BanAsync("automated spam");
+        ClientException banned = await Assert.ThrowsAsync<ClientException>(() => client.Redemption.AnswerAsync(Prompts.Ask("Second."), Token));
+        Assert.Equal(ClientError.PseudonymBanned, banned.Error);
+        Assert.Contains("automated spam", banned.Message, StringComparison.Ordinal);
+        Assert.Equal(1, (await client.SettledAsync()).Spent);
+    }
+
+    [Fact]
+    public async Task Rotated_pseudonym_stands_in_the_stolen_ones_place_with_its_counters_and_over_a_restart()
+    {
+        TacitClient client = await StartAsync(PseudonymPolicy.Transient);
+        await client.Pseudonyms.FetchAsync(Token);
+        for (int i = 0; i < 2; i++)
+        {
+            Assert.Equal(200, (await client.Redemption.AnswerAsync(Prompts.Ask($"Before {i}."), Token)).Status);
+        }
+        int issued = _operator.IssuerFront.Seen.Count;
+        await client.Pseudonyms.RotateAsync(Token);
+        Assert.True((await client.Pseudonyms.RotateAsync(Token)).IsInPlace);
+        Assert.Single(_operator.GatewayFront.SeenAt(Routes.PseudonymRotate));
+        // The issuer learns nothing of it.
+        Assert.Equal(issued, _operator.IssuerFront.Seen.Count);
+        await client.DisposeAsync();
+
+        await using TacitClient again = await TacitClient.OpenAsync(Options(true), _time, NullLoggerFactory.Instance, Token);
+        for (int i = 0; i < 2; i++)
+        {
+            Assert.Equal(200, (await again.Redemption.AnswerAsync(Prompts.Ask($"After {i}."), Token)).Status);
+        }
+        (int status, string body, _) = await again.Redemption.AnswerAsync(Prompts.Ask("The fifth of four."), Token);
+        Assert.Equal(429, status);
+        Assert.Contains(ErrorCodes.PseudonymRateLimited, body, StringComparison.Ordinal);
+        string[] shown = [.. _operator.GatewayFront.SeenAt(Routes.ChatCompletions).Select(Header).Distinct()];
+        Assert.Equal(2, shown.Length);
+    }
+
+    [Fact]
+    public async Task Nonces_and_elements_of_all_keys_have_nothing_in_common()
+    {
+        await using TacitClient client = await StartAsync(PseudonymPolicy.Both);
+        await client.Pseudonyms.FetchAsync(Token);
+        IReadOnlyList<PseudonymRow> rows = await client.Wallet.Journal.PseudonymsAsync("issuer.test", Token);
+        Assert.Equal(3, rows.Count);
+        List<byte[]> secrets = [];
+        foreach (PseudonymRow row in rows)
+        {
+            Assert.True(Tacit.Protocol.Token.TryParse(client.Wallet.Journal.OpenPseudonym(row), out Tacit.Protocol.Token? token));
+            byte[] sealedUnder = client.Wallet.Journal.OpenPseudonymSecrets(row);
+            secrets.AddRange([sealedUnder[..32], sealedUnder[32..]]);
+            if (row.Kind == PseudonymKind.Transient)
+            {
+                secrets.Add(token.Nonce.ToArray());
+            }
+            token.Dispose();
+        }
+        byte[][] elements = [.. _operator.IssuerFront.SeenAt(Routes.PseudonymRequest).Select(one => one.Body[3..])];
+        string[] all = [.. secrets.Concat(elements).Select(Convert.ToHexString)];
+        Assert.Equal(7 + 3, all.Distinct().Count());
+    }
+
+    private ClientOptions Options(bool allow)
+    {
+        ClientOptions options = _operator.OptionsFor(_folder["wallet"]);
+        return options with { Redemption = options.Redemption with { AllowPseudonyms = allow } };
+    }
+
+    private async Task<TacitClient> StartAsync(PseudonymPolicy policy, bool allow = true, bool recoverable = true)
+    {
+        _operator = await TestOperator.StartAsync(_time, pseudonyms: new PseudonymOffer { Gateway = TestOperator.GatewayName, Policy = policy });
+        return await _operator.WalletAsync(
+            _folder["wallet"], credits: 10, tokens: 5,
+            change: _ => Options(allow) with { Wallet = new WalletOptions { DataDirectory = _folder["wallet"], Recoverable = recoverable } });
+    }
+
+    private async Task BanAsync(string reason)
+    {
+        using ManagementClient gateway = new(_operator.GatewayData, GatewayServer.Role);
+        PseudonymReport report = await gateway.GetAsync("/pseudonyms", GatewayManagementJson.Default.PseudonymReport, Token);
+        await gateway.PostAsync(
+            "/pseudonyms/ban", new PseudonymBan(Assert.Single(report.Pseudonyms).Id, reason, null), GatewayManagementJson.Default.PseudonymBan,
+            GatewayManagementJson.Default.PseudonymBan, Token);
+    }
+
+    private static string Header(Passing passing) =>
+        passing.Headers.Single(header => header.Key.Equals(Routes.PseudonymHeader, StringComparison.OrdinalIgnoreCase)).Value;
+
+    private static IReadOnlyList<byte[]> Shown(Passing passing)
+    {
+        Assert.True(PseudonymHeader.TryParse([Header(passing)], out IReadOnlyList<byte[]>? tokens));
+        return tokens;
+    }
+}
