@@ -167,15 +167,91 @@ public sealed class PseudonymTests : IAsyncLifetime
         Assert.Equal(7 + 3, all.Distinct().Count());
     }
 
-    private ClientOptions Options(bool allow)
+    [Fact]
+    public async Task Next_epochs_pseudonym_is_fetched_ahead_and_shown_from_its_start()
     {
-        ClientOptions options = _operator.OptionsFor(_folder["wallet"]);
+        await using TacitClient client = await StartAsync(PseudonymPolicy.Transient, epoch: PeriodKind.Day);
+        await client.Refills.RunOnceAsync(Token);
+        string today = (await client.Pseudonyms.HeaderAsync(TestOperator.GatewayName, Token))!;
+        _time.Advance(TimeSpan.FromHours(11));
+        await _operator.Issuer.RefreshKeysAsync(Token);
+        await client.Refills.RunOnceAsync(Token);
+        Assert.Equal(4, _operator.IssuerFront.SeenAt(Routes.PseudonymRequest).Count);
+        Assert.Equal(today, await client.Pseudonyms.HeaderAsync(TestOperator.GatewayName, Token));
+        _time.Advance(TimeSpan.FromHours(1));
+        string tomorrow = (await client.Pseudonyms.HeaderAsync(TestOperator.GatewayName, Token))!;
+        Assert.NotEqual(today, tomorrow);
+        Assert.Equal(4, _operator.IssuerFront.SeenAt(Routes.PseudonymRequest).Count);
+        Assert.Equal(2, client.Notices.Latest.Count(notice => notice.Kind == NoticeKind.RequestsLinkable));
+        Assert.Null(await client.Pseudonyms.HeaderAsync("other.test", Token));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Wallet_that_was_restored_shows_the_same_ones(bool fromSeed)
+    {
+        string before;
+        string seed;
+        string account;
+        byte[] backup;
+        await using (TacitClient client = await StartAsync(PseudonymPolicy.Both, recoverable: fromSeed))
+        {
+            await client.Pseudonyms.FetchAsync(Token);
+            before = (await client.Pseudonyms.HeaderAsync(TestOperator.GatewayName, Token))!;
+            (seed, account, backup) = (client.Wallet.RevealSeed(), await client.Account.RevealKeyAsync(Token), await client.Wallet.ExportAsync(Token));
+        }
+        ClientOptions elsewhere = Options(true, "elsewhere");
+        await using TacitClient restored = fromSeed
+            ? await TacitClient.CreateAsync(elsewhere, seed, _time, NullLoggerFactory.Instance, Token)
+            : await TacitClient.RestoreAsync(elsewhere, backup, _time, NullLoggerFactory.Instance, Token);
+        if (fromSeed)
+        {
+            await restored.Account.ImportAsync(account, Token);
+            await restored.Pseudonyms.FetchAsync(Token);
+            await restored.Filler.RestoreAsync(Token);
+        }
+        Assert.Equal(before, await restored.Pseudonyms.HeaderAsync(TestOperator.GatewayName, Token));
+        Assert.Equal(200, (await restored.Redemption.AnswerAsync(Prompts.Ask("Back again."), Token)).Status);
+    }
+
+    [Fact]
+    public async Task Gateway_that_asks_beside_the_directory_gets_none_and_makes_the_wallet_look_once()
+    {
+        await using TacitClient client = await StartAsync(PseudonymPolicy.None);
+        _operator.GatewayFront.Impersonate = async (context, passing) =>
+        {
+            if (passing.Path != Routes.ChatCompletions)
+            {
+                return false;
+            }
+            context.Response.StatusCode = 401;
+            context.Response.Headers[Routes.TokenStateHeader] = Routes.TokenUnspent;
+            await context.Response.Body.WriteAsync(ApiError.Create(ErrorCodes.PseudonymRequired, "Show one.").Encode());
+            return true;
+        };
+        _time.Advance(TimeSpan.FromSeconds(1));
+        int fetched = _operator.IssuerFront.SeenAt(Routes.IssuerDirectory).Count;
+        for (int i = 0; i < 2; i++)
+        {
+            Assert.Equal(401, (await client.Redemption.AnswerAsync(Prompts.Ask($"Question {i}."), Token)).Status);
+        }
+        Assert.Equal(fetched + 1, _operator.IssuerFront.SeenAt(Routes.IssuerDirectory).Count);
+        Assert.Empty(_operator.IssuerFront.SeenAt(Routes.PseudonymRequest));
+        Assert.All(
+            _operator.GatewayFront.Seen,
+            one => Assert.DoesNotContain(one.Headers.Keys, name => name.Equals(Routes.PseudonymHeader, StringComparison.OrdinalIgnoreCase)));
+    }
+
+    private ClientOptions Options(bool allow, string folder = "wallet")
+    {
+        ClientOptions options = _operator.OptionsFor(_folder[folder]);
         return options with { Redemption = options.Redemption with { AllowPseudonyms = allow } };
     }
 
-    private async Task<TacitClient> StartAsync(PseudonymPolicy policy, bool allow = true, bool recoverable = true)
+    private async Task<TacitClient> StartAsync(PseudonymPolicy policy, bool allow = true, bool recoverable = true, PeriodKind epoch = PeriodKind.Month)
     {
-        _operator = await TestOperator.StartAsync(_time, pseudonyms: new PseudonymOffer { Gateway = TestOperator.GatewayName, Policy = policy });
+        _operator = await TestOperator.StartAsync(_time, pseudonyms: new PseudonymOffer { Gateway = TestOperator.GatewayName, Policy = policy, Period = epoch });
         return await _operator.WalletAsync(
             _folder["wallet"], credits: 10, tokens: 5,
             change: _ => Options(allow) with { Wallet = new WalletOptions { DataDirectory = _folder["wallet"], Recoverable = recoverable } });
