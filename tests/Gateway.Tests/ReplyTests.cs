@@ -219,12 +219,13 @@ public sealed class ReplyTests
     public async Task Slow_reader_does_not_hold_the_provider_back()
     {
         await using TestGateway gateway = await TestGateway.CreateAsync(prepare =>
-            prepare.Configure = options => options with { MaxReplyBytes = 16 << 20 });
+        {
+            prepare.Configure = options => options with { MaxReplyBytes = 16 << 20 };
+            prepare.Issuer.RemovePlan("chat");
+            prepare.Issuer.AddPlan(TestGateway.ChatPlan with { MaxOutputTokens = 30_000 }, TestGateway.March);
+        });
         var done = new TaskCompletionSource();
         string filler = new('x', 8000);
-        gateway.Issuer.RemovePlan("chat");
-        gateway.Issuer.AddPlan(TestGateway.ChatPlan with { MaxOutputTokens = 30_000 }, TestGateway.March);
-        await gateway.PublishAsync();
         gateway.Provider.Answer = async context =>
         {
             await StubProvider.BeginStreamAsync(context);
@@ -262,10 +263,11 @@ public sealed class ReplyTests
     public async Task Request_without_room_for_its_reply_spends_nothing()
     {
         await using TestGateway gateway = await TestGateway.CreateAsync(prepare =>
-            prepare.Configure = options => options with { ReplyMemoryBytes = 1 << 20, MaxReplyBytes = 700_000 });
-        gateway.Issuer.RemovePlan("chat");
-        gateway.Issuer.AddPlan(TestGateway.ChatPlan with { MaxOutputTokens = 30_000 }, TestGateway.March);
-        await gateway.PublishAsync();
+        {
+            prepare.Configure = options => options with { ReplyMemoryBytes = 1 << 20, MaxReplyBytes = 700_000 };
+            prepare.Issuer.RemovePlan("chat");
+            prepare.Issuer.AddPlan(TestGateway.ChatPlan with { MaxOutputTokens = 30_000 }, TestGateway.March);
+        });
         var answer = new TaskCompletionSource();
         gateway.Provider.Answer = async context =>
         {

@@ -100,7 +100,7 @@ public sealed class ExchangeTests
         TacitClient.CreateAsync(
             system.ClientOptions(name, issuer.Address, gateway.Address) with
             {
-                Fill = new FillOptions { Automatic = false, LowWater = 0, ExchangeSpacing = TimeSpan.Zero },
+                Fill = new FillOptions { Automatic = false, LowWater = 0, ExchangeSpacing = TimeSpan.Zero, ExchangeInterval = TimeSpan.FromDays(7) },
             },
             seed, time, system.Log);
 

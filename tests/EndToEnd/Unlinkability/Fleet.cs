@@ -136,7 +136,7 @@ internal sealed class Fleet : IAsyncDisposable
     {
         ClientOptions options = Operators.ClientOptions(name, Issuer.Address, Gateway.Address) with
         {
-            Fill = new FillOptions { Automatic = false, LowWater = 0, ExchangeSpacing = TimeSpan.Zero },
+            Fill = new FillOptions { Automatic = false, LowWater = 0, ExchangeSpacing = TimeSpan.Zero, ExchangeInterval = TimeSpan.FromDays(7) },
         };
         var wallet = new FleetWallet(
             name, plan.Id, options with { Wallet = options.Wallet with { Recoverable = recoverable } }, _time, Operators.Log)

@@ -57,9 +57,12 @@ internal sealed class SecretChecks
         {
             side.Add("a blinding factor", factor);
             side.Add("the inverse of a blinding factor", key.Inverse(factor));
-            side.Add("a salt", salt);
             side.Add("a blinding seed", pair.BlindingSeed);
         }
+
+        // A token under metadata brings its salt, which anyone with the public key can read out of the token besides; a gateway has no use for it once it is checked.
+        _issuers.Add("a salt", salt);
+        (token.Type == TokenType.PartiallyBlindRsa ? _gatewaysDisk : _gateways).Add("a salt", salt);
 
         // What redemption shows, not at the issuer; and not kept by the gateway, but for the spend id.
         _issuers.Add("a nonce", token.Nonce);

@@ -81,6 +81,7 @@ public sealed class UnlinkabilityTests(ITestOutputHelper output)
         }
 
         static IEnumerable<string> Texts(Snapshot snapshot, string table) =>
-            snapshot.Rows.Where(row => row.Table.StartsWith(table, StringComparison.Ordinal)).Select(row => row.ToString());
+            // Totals of a plan and period count what was signed and hold nothing of it.
+            snapshot.Rows.Where(row => row.Table.StartsWith(table, StringComparison.Ordinal) && row.Table != "signed_total").Select(row => row.ToString());
     }
 }
