@@ -41,7 +41,9 @@ public sealed record GatewayOptions : IValidatedSettings
     /// <summary>The folder with <c>gateway.db</c>, the instance id and the last directory.</summary>
     public required string DataDirectory { get; init; }
 
-    /// <summary>Where other instances on the same database reach this one; null: its listen address.</summary>
+    /// <summary>
+    /// Where other instances on the same database reach this one, and nobody else should: its base URL. Null: its listen address, if that is one of this machine's.
+    /// </summary>
     public string? InstanceAddress { get; init; }
 
     /// <summary>How often the directory is fetched anew. Default 5 minutes.</summary>
@@ -85,6 +87,9 @@ public sealed record GatewayOptions : IValidatedSettings
             .Require(TryDecodeKey(DirectoryKey, out _), "DirectoryKey", "this is not a 32-byte key", "Copy the directory key that `tacit issuer` prints (base64url or hex).")
             .Require(!string.IsNullOrWhiteSpace(DataDirectory), "DataDirectory", "no data folder is named", "Name a folder.")
             .Require(IssuerUrl is null or { IsAbsoluteUri: true, Scheme: "http" or "https" }, "IssuerUrl", "this is no http or https URL", "Use the issuer's base URL, such as https://issuer.example.")
+            .Require(
+                InstanceAddress is null || (Uri.TryCreate(InstanceAddress, UriKind.Absolute, out Uri? url) && url.Scheme is "http" or "https"),
+                "InstanceAddress", "this is no http or https URL", "Use a base URL of this very instance, such as http://10.0.0.5:8226.")
             .RequireRange(DirectoryRefresh, TimeSpan.FromSeconds(1), TimeSpan.FromDays(1), "DirectoryRefresh")
             .RequireRange(KeepReplies, TimeSpan.Zero, TimeSpan.FromHours(1), "KeepReplies")
             .RequireRange(ReplyMemoryBytes, 1 << 20, 1L << 46, "ReplyMemoryBytes")

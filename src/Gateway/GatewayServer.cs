@@ -1,3 +1,4 @@
+using System.Net;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
@@ -162,6 +163,9 @@ public sealed partial class GatewayServer : IAsyncDisposable
         PseudonymGate pseudonyms = await PseudonymGate.StartAsync(database, _options.Pseudonyms, signatures, _time, _log, cancellationToken);
         _owned.Push(pseudonyms);
 
+        var instances = new InstanceProxy(_time, _log);
+        _owned.Push(instances);
+
         var parts = new GatewayParts
         {
             Pseudonyms = pseudonyms,
@@ -176,6 +180,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
             Router = router,
             Signer = signer,
             Renewer = renewer,
+            Instances = instances,
             Drain = _drain,
             Totals = totals,
             Time = _time,
@@ -203,7 +208,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
             loggers,
             cancellationToken);
         InstanceLease lease = await InstanceLease.AcquireAsync(
-            database, instance, _options.InstanceAddress ?? _web.Address.ToString(), _time, _log, cancellationToken);
+            database, instance, InstanceAddress(_web.Address), _time, _log, cancellationToken);
         _owned.Push(lease);
         health.AddCheck("instance lease", () => lease.IsHeld);
         _owned.Push(await ManagementSocket.StartAsync(
@@ -216,6 +221,11 @@ public sealed partial class GatewayServer : IAsyncDisposable
         ? Database.OpenPostgresAsync(
             new PostgresOptions { ConnectionString = postgres, Readers = _options.Database.Readers, Serializable = false }, SpendTables.Migrations, _time, cancellationToken)
         : Database.OpenSqliteAsync(Path.Combine(_options.DataDirectory, "gateway.db"), SpendTables.Migrations, _time, cancellationToken);
+
+    /// <summary>Where other instances reach this one; empty if they cannot: what listens on a Unix socket or on all addresses has none to tell.</summary>
+    private string InstanceAddress(Uri listening) =>
+        _options.InstanceAddress
+        ?? (_options.Listen.EndPoint is { Address: var address } && !address.Equals(IPAddress.Any) && !address.Equals(IPAddress.IPv6Any) ? listening.ToString() : "");
 
     private async Task DrainAsync(ReplyStore replies, CancellationToken cancellationToken)
     {

@@ -49,6 +49,11 @@ public static class Routes
     /// <summary>Request header beside a token, where the gateway's policy in the directory asks for it: see <see cref="Protocol.PseudonymHeader"/>.</summary>
     public const string PseudonymHeader = "Tacit-Pseudonym";
 
+    /// <summary>
+    /// Request header between instances of one gateway: the request was passed on once and is not to be passed on again. It grants nothing, so it proves nothing.
+    /// </summary>
+    public const string HopHeader = "Tacit-Hop";
+
     /// <summary>Request header of the local app: names the conversation; never forwarded.</summary>
     public const string ConversationHeader = "Tacit-Conversation";
 }

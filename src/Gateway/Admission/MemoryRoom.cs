@@ -1,3 +1,5 @@
+using Tacit.Protocol;
+
 namespace Tacit.Gateway.Admission;
 
 /// <summary>
@@ -28,13 +30,15 @@ internal sealed class MemoryRoom
     public void Release(long bytes) => Interlocked.Add(ref _taken, -bytes);
 }
 
-/// <summary>What one request's body takes of a room, until it is disposed.</summary>
-internal sealed class BodyHold(MemoryRoom room) : IDisposable
+/// <summary>One request's body and what it takes of a room, until it is disposed; the body is wiped with that.</summary>
+internal sealed class BodyHold(SensitiveBuffer body, MemoryRoom room) : IDisposable
 {
     /// <summary>Once as it came and once filtered.</summary>
     private const int Copies = 2;
 
     private long _taken;
+
+    public SensitiveBuffer Body => body;
 
     public bool TryTake(long bytes)
     {
@@ -49,6 +53,7 @@ internal sealed class BodyHold(MemoryRoom room) : IDisposable
 
     public void Dispose()
     {
+        body.Dispose();
         room.Release(_taken);
         _taken = 0;
     }

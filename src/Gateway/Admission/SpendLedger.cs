@@ -240,8 +240,21 @@ internal sealed partial class SpendLedger
         }
     }
 
-    /// <summary>Decides about a token that is in the table already.</summary>
+    /// <summary>Decides about a token that is in the table already; again where another instance changed its row meanwhile, which may have been with the same request.</summary>
     private SpendDecision SpendAgain(Session session, SpendTables.Statements sql, byte[] key, PendingSpend spend)
+    {
+        // Ends: a row only goes forward, and its returns and takeovers are few (SpendLimits).
+        while (true)
+        {
+            if (TrySpendAgain(session, sql, key, spend) is { } decision)
+            {
+                return decision;
+            }
+        }
+    }
+
+    /// <summary>Null if the row was changed between reading and writing.</summary>
+    private SpendDecision? TrySpendAgain(Session session, SpendTables.Statements sql, byte[] key, PendingSpend spend)
     {
         (DateTimeOffset deadline, SpendId id, byte[] requestTag) = (spend.Deadline, spend.Id, spend.RequestTag);
         if (ReadRow(session, sql, key) is not { } row)
@@ -253,7 +266,7 @@ internal sealed partial class SpendLedger
         {
             return session.Execute(sql.Reuse, key, requestTag, _instance, (int)SpendState.InFlight, row.Returns) == 1
                 ? new SpendDecision(SpendVerdict.Granted, new SpendClaim(deadline, id, row.Returns, 0))
-                : new SpendDecision(SpendVerdict.OtherRequest, default);
+                : null;
         }
 
         if (!CryptographicOperations.FixedTimeEquals(row.RequestTag, requestTag) || !ChainLink.IsSame(row.Successor, spend.Link?.Hash))
@@ -261,23 +274,44 @@ internal sealed partial class SpendLedger
             return new SpendDecision(SpendVerdict.OtherRequest, default);
         }
 
+        // The same request. The caller asks only for what it has not in memory, so a row of our own is one from before a restart, or whose reply was let go.
+        string? address = row.Owner.AsSpan().SequenceEqual(_instance) ? null : LiveAddress(session, row.Owner);
         if (row.State == SpendState.Spent)
         {
-            return new SpendDecision(SpendVerdict.ReplyGone, default);
+            // It may still be kept where it was given; whether it is, only that instance knows.
+            return string.IsNullOrEmpty(address)
+                ? new SpendDecision(SpendVerdict.ReplyGone, default)
+                : new SpendDecision(SpendVerdict.OwnedElsewhere, default, address);
         }
 
-        // In flight and the same request. The caller asks only for what it has not in memory, so a row of our own is one from before a restart.
-        bool ours = row.Owner.AsSpan().SequenceEqual(_instance);
-        if (!ours && LiveAddress(session, row.Owner) is string address)
+        if (address is not null)
         {
             return new SpendDecision(SpendVerdict.OwnedElsewhere, default, address);
         }
 
-        return row.Takeovers < SpendLimits.MaxTakeovers
-            && session.Execute(sql.TakeOver, key, _instance, row.Owner, row.Returns, row.Takeovers) == 1
-                ? new SpendDecision(SpendVerdict.Granted, new SpendClaim(deadline, id, row.Returns, row.Takeovers + 1))
-                : new SpendDecision(SpendVerdict.ReplyGone, default);
+        if (row.Takeovers >= SpendLimits.MaxTakeovers)
+        {
+            return new SpendDecision(SpendVerdict.ReplyGone, default);
+        }
+
+        return session.Execute(sql.TakeOver, key, _instance, row.Owner, row.Returns, row.Takeovers) == 1
+            ? new SpendDecision(SpendVerdict.Granted, new SpendClaim(deadline, id, row.Returns, row.Takeovers + 1))
+            : null;
     }
+
+    /// <summary>Whether the token is used, by another request than this. Only reads.</summary>
+    public Task<bool> IsOtherRequestAsync(DateTimeOffset deadline, SpendId id, byte[] requestTag, ChainLink? link) =>
+        OnPeriodAsync(deadline, false, sql => _database.ReadAsync(
+            session => ReadRow(session, sql, id.ToArray()) is { State: not SpendState.Returned } row
+                && !(CryptographicOperations.FixedTimeEquals(row.RequestTag, requestTag) && ChainLink.IsSame(row.Successor, link?.Hash))));
+
+    /// <summary>The address of the live instance that answers a request with the token, if it is another one.</summary>
+    public Task<string?> FindOwnerAsync(DateTimeOffset deadline, SpendId id, CancellationToken cancellationToken) =>
+        OnPeriodAsync<string?>(deadline, null, sql => _database.ReadAsync(
+            session => ReadRow(session, sql, id.ToArray()) is { State: SpendState.InFlight } row && !row.Owner.AsSpan().SequenceEqual(_instance)
+                ? LiveAddress(session, row.Owner)
+                : null,
+            cancellationToken));
 
     private string? LiveAddress(Session session, byte[] owner) =>
         session.QuerySingle(

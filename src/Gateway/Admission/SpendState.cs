@@ -31,7 +31,9 @@ internal enum SpendVerdict
     /// <summary>The row is ours and in flight: ask the provider.</summary>
     Granted,
 
-    /// <summary>The same request, in flight at another live instance: its address is <see cref="SpendDecision.OwnerAddress"/>.</summary>
+    /// <summary>
+    /// The same request, in flight at another live instance, or ended there and perhaps still kept: its address is <see cref="SpendDecision.OwnerAddress"/>.
+    /// </summary>
     OwnedElsewhere,
 
     /// <summary>The same request has had its answer, and the answer is no longer kept here.</summary>

@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Http;
 using Tacit.Gateway.Admission;
 using Tacit.Gateway.Replies;
 using Tacit.Protocol;
+using Tacit.Storage;
 
 namespace Tacit.Gateway.Endpoints;
 
@@ -35,7 +36,8 @@ internal sealed class CancelEndpoint(GatewayParts parts)
             return;
         }
 
-        if (!parts.Replies.TryGet(token.Id, out Reply? reply))
+        // What another instance passed on is ended here or not at all.
+        if (!parts.Replies.TryGet(token.Id, out Reply? reply) && InstanceProxy.IsPassedOn(context.Request))
         {
             await WriteAsync(context, cancelled: false);
             return;
@@ -52,8 +54,29 @@ internal sealed class CancelEndpoint(GatewayParts parts)
                 await ErrorReply.WriteAsync(context, GatewayParts.Busy(), Routes.TokenUnspent);
                 return;
             default:
-                await WriteAsync(context, reply.Stop(StopReason.Cancelled));
-                return;
+                break;
+        }
+
+        if (reply is not null)
+        {
+            await WriteAsync(context, reply.Stop(StopReason.Cancelled));
+            return;
+        }
+
+        // The reply may be at another instance, which is then the one to end it.
+        string? owner = null;
+        try
+        {
+            owner = await parts.Ledger.FindOwnerAsync(token.Key.Deadline, token.Id, context.RequestAborted);
+        }
+        catch (Exception e) when (e is StorageException or ObjectDisposedException)
+        {
+            // Then nobody here can say.
+        }
+
+        if (owner is null || !await parts.Instances.TryPassOnAsync(context, owner, null))
+        {
+            await WriteAsync(context, cancelled: false);
         }
     }
 

@@ -39,6 +39,8 @@ internal sealed partial class GatewayParts
 
     public required PseudonymGate Pseudonyms { get; init; }
 
+    public required InstanceProxy Instances { get; init; }
+
     public required DrainSignal Drain { get; init; }
 
     public required ChainTotals Totals { get; init; }

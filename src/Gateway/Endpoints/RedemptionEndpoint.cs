@@ -1,5 +1,4 @@
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Http.Features;
 using Tacit.Gateway.Admission;
 using Tacit.Gateway.Catalog;
 using Tacit.Gateway.Chains;
@@ -79,8 +78,8 @@ internal sealed class RedemptionEndpoint
 
         // 2. The body, bounded by the plan.
         Plan plan = token.Key.Plan;
-        using var body = new SensitiveBuffer(InitialBufferSize(context.Request, plan));
-        using var hold = new BodyHold(_parts.RequestRoom);
+        using var hold = new BodyHold(new SensitiveBuffer(InitialBufferSize(context.Request, plan)), _parts.RequestRoom);
+        SensitiveBuffer body = hold.Body;
         switch (await RequestBody.ReadAsync(context, body, plan.MaxInputBytes, hold.TryTake))
         {
             case BodyReadResult.NoRoom:
@@ -115,7 +114,6 @@ internal sealed class RedemptionEndpoint
                 case SignatureVerdict.Invalid:
                     ProvenConnection.Forget(context);
                     // Held back without what it sent: a flood would otherwise be kept in memory for as long as it is slowed down.
-                    body.Dispose();
                     filtered.Dispose();
                     hold.Dispose();
                     await _parts.Brake.HoldAsync(context.RequestAborted);
@@ -142,7 +140,6 @@ internal sealed class RedemptionEndpoint
             {
                 if (refused.Code == ErrorCodes.PseudonymInvalid)
                 {
-                    body.Dispose();
                     filtered.Dispose();
                     hold.Dispose();
                     await _parts.Brake.HoldAsync(context.RequestAborted);
@@ -154,10 +151,6 @@ internal sealed class RedemptionEndpoint
 
             byte[] tag = new byte[TokenKeys.RequestTagSizeInBytes];
             TokenKeys.RequestTag(token.PseudorandomKey, "POST"u8, _path, body.WrittenSpan, tag);
-            int size = body.WrittenCount;
-            body.Dispose();
-            hold.Dispose();
-
             // 5-7. Attach to the reply that is there, or get one.
             var prompt = new Prompt
             {
@@ -165,12 +158,12 @@ internal sealed class RedemptionEndpoint
                 PlanId = plan.Id,
                 Request = request,
                 Body = filtered,
-                Facts = request.Model == InferenceRouter.DemoModelName ? RequestFactsOf.Request(context.Request, token.Key, size) : RequestFacts.None,
+                Facts = request.Model == InferenceRouter.DemoModelName ? RequestFactsOf.Request(context.Request, token.Key, body.WrittenCount) : RequestFacts.None,
                 MaxReplyBytes = _parts.Options.MaxReplyBytesFor(plan, _operation, request.Stream),
                 Link = link,
                 Pseudonyms = pseudonyms,
             };
-            if (await RedeemAsync(context, catalog, token, tag, prompt))
+            if (await RedeemAsync(context, catalog, token, tag, prompt, hold))
             {
                 filtered = null;
             }
@@ -181,8 +174,11 @@ internal sealed class RedemptionEndpoint
         }
     }
 
-    /// <summary>True if the prompt has a producer, which owns it from then on.</summary>
-    private async Task<bool> RedeemAsync(HttpContext context, PlanCatalog catalog, PresentedToken token, byte[] tag, Prompt prompt)
+    /// <summary>
+    /// True if the prompt has a producer, which owns it from then on. The request's own bytes are let go of with the decision: only until then can it turn out that
+    /// another instance is to have them.
+    /// </summary>
+    private async Task<bool> RedeemAsync(HttpContext context, PlanCatalog catalog, PresentedToken token, byte[] tag, Prompt prompt, BodyHold hold)
     {
         ReplyStore store = _parts.Replies;
         while (true)
@@ -199,11 +195,19 @@ internal sealed class RedemptionEndpoint
                     // Its producer has the prompt already, or had it; this copy need not wait for the reply's end.
                     prompt.Dispose();
                     prompt.Pseudonyms?.GiveBack();
+                    if (!await existing.Claimed && existing.Owner is not null)
+                    {
+                        await PassOnAsync(context, existing, attached, token, hold);
+                        return false;
+                    }
+
+                    hold.Dispose();
                     await SendAsync(context, existing, attached, token);
                     return false;
                 }
 
-                if (await existing.Claimed)
+                // A crowd with one token that another instance has would otherwise ask one after the other, each waiting for all before it.
+                if (await existing.Claimed || await IsOtherRequestAsync(token, tag, prompt.Link))
                 {
                     prompt.Pseudonyms?.GiveBack();
                     await RefuseAsync(context, catalog, GatewayParts.SpentElsewhere(), Routes.TokenSpent);
@@ -235,11 +239,24 @@ internal sealed class RedemptionEndpoint
                 continue;
             }
 
-            return await ClaimAsync(context, token, tag, prompt, reply);
+            return await ClaimAsync(context, token, tag, prompt, reply, hold);
         }
     }
 
-    private async Task<bool> ClaimAsync(HttpContext context, PresentedToken token, byte[] tag, Prompt prompt, Reply reply)
+    private async ValueTask<bool> IsOtherRequestAsync(PresentedToken token, byte[] tag, ChainLink? link)
+    {
+        try
+        {
+            return await _parts.Ledger.IsOtherRequestAsync(token.Key.Deadline, token.Id, tag, link);
+        }
+        catch (Exception e) when (e is StorageException or ObjectDisposedException)
+        {
+            // The spend will say so.
+            return false;
+        }
+    }
+
+    private async Task<bool> ClaimAsync(HttpContext context, PresentedToken token, byte[] tag, Prompt prompt, Reply reply, BodyHold hold)
     {
         ReplyReader reader = reply.Attach()!;
 
@@ -265,13 +282,22 @@ internal sealed class RedemptionEndpoint
         {
             prompt.Pseudonyms?.GiveBack();
             _parts.Replies.Forget(reply);
-            reply.SetClaimed(false);
+            reply.SetClaimed(false, decision.OwnerAddress);
             reply.EndWith(refusal, state ?? (refusal.Status == StatusCodes.Status409Conflict ? Routes.TokenSpent : Routes.TokenUnspent));
             reply.Release();
+            if (reply.Owner is not null)
+            {
+                prompt.Dispose();
+                await PassOnAsync(context, reply, reader, token, hold);
+                return false;
+            }
+
+            hold.Dispose();
             await SendAsync(context, reply, reader, token);
             return false;
         }
 
+        hold.Dispose();
         reply.SetClaimed(true);
         if (prompt.Link is null && decision.Claim is { Returns: 0, Takeovers: 0 })
         {
@@ -284,6 +310,30 @@ internal sealed class RedemptionEndpoint
         // 8. The reply to the reader.
         await SendAsync(context, reply, reader, token);
         return true;
+    }
+
+    /// <summary>The answer of the instance that has the reply; what the claim came to, where that one cannot give it.</summary>
+    private async Task PassOnAsync(HttpContext context, Reply reply, ReplyReader reader, PresentedToken token, BodyHold hold)
+    {
+        bool isAnswered;
+        try
+        {
+            isAnswered = !InstanceProxy.IsPassedOn(context.Request) && await _parts.Instances.TryPassOnAsync(context, reply.Owner, hold);
+        }
+        catch
+        {
+            reader.Dispose();
+            throw;
+        }
+
+        hold.Dispose();
+        if (isAnswered)
+        {
+            reader.Dispose();
+            return;
+        }
+
+        await SendAsync(context, reply, reader, token);
     }
 
     private static async Task SendAsync(HttpContext context, Reply reply, ReplyReader reader, PresentedToken token)
@@ -302,7 +352,10 @@ internal sealed class RedemptionEndpoint
         response.Headers.CacheControl = "no-store";
         if (reply.HasRenewal)
         {
-            await SendWithRenewalAsync(context, reply, reader, token);
+            await TrailedReply.WriteAsync(
+                context,
+                output => reader.CopyAsync(output, token.PseudorandomKey, context.RequestAborted),
+                async () => await reply.Renewal!.Outcome.WaitAsync(context.RequestAborted) is { } signature ? ChainHeaders.FormatRenewal(signature) : null);
             return;
         }
 
@@ -315,42 +368,6 @@ internal sealed class RedemptionEndpoint
         {
             // Half a reply must not look like a whole one.
             context.Abort();
-        }
-    }
-
-    /// <summary>
-    /// The reply, and the chain's renewal in a trailer behind it, whatever the media type. HTTP/2 has trailers; in HTTP/1.1 the chunked coding has; before that, and
-    /// where there is no renewal, the reply comes without.
-    /// </summary>
-    private static async Task SendWithRenewalAsync(HttpContext context, Reply reply, ReplyReader reader, PresentedToken token)
-    {
-        HttpResponse response = context.Response;
-        bool isChunked = HttpProtocol.IsHttp11(context.Request.Protocol);
-        if (isChunked)
-        {
-            response.Headers.TransferEncoding = "chunked";
-            response.Headers.Trailer = Routes.RenewalTrailer;
-        }
-        else if (response.SupportsTrailers())
-        {
-            response.DeclareTrailer(Routes.RenewalTrailer);
-        }
-
-        using ChunkedBody? chunked = isChunked ? new ChunkedBody(response.BodyWriter) : null;
-        if (!await reader.CopyAsync(chunked ?? response.BodyWriter, token.PseudorandomKey, context.RequestAborted))
-        {
-            context.Abort();
-            return;
-        }
-
-        string? renewal = await reply.Renewal!.Outcome.WaitAsync(context.RequestAborted) is { } signature ? ChainHeaders.FormatRenewal(signature) : null;
-        if (chunked is not null)
-        {
-            await chunked.EndAsync(Routes.RenewalTrailer, renewal, context.RequestAborted);
-        }
-        else if (renewal is not null && response.SupportsTrailers())
-        {
-            response.AppendTrailer(Routes.RenewalTrailer, renewal);
         }
     }
 

@@ -101,10 +101,16 @@ internal sealed class Reply
         CryptographicOperations.FixedTimeEquals(_marks.AsSpan(TagAt, TokenKeys.RequestTagSizeInBytes), requestTag)
         && ChainLink.IsSame(Renewal?.SuccessorHash, link?.Hash);
 
-    /// <summary>Tells whoever waits with another body whether the token went to this one.</summary>
-    public void SetClaimed(bool claimed)
+    /// <summary>The address of the instance that has the reply to this request, where it is not this one. Set before <see cref="Claimed"/> completes.</summary>
+    public string? Owner { get; private set; }
+
+    /// <summary>Tells whoever waits whether the token went to this request, here.</summary>
+    /// <param name="claimed">It did.</param>
+    /// <param name="owner">It did at another instance.</param>
+    public void SetClaimed(bool claimed, string? owner = null)
     {
         _refused = !claimed;
+        Owner = owner;
         if (_refused)
         {
             Renewal?.Complete(null);
