@@ -99,13 +99,23 @@ public sealed class PseudonymKeeper : IDisposable
             {
                 throw Missing(gateway.Name);
             }
-            if (next.State == PseudonymState.Held)
+            if (next.State != PseudonymState.InPlace)
             {
+                string issuer = directory.IssuerName;
                 byte[] secrets = _journal.OpenPseudonymSecrets(old);
                 PseudonymRotation rotation = PseudonymRotation.Create(
                     _journal.OpenPseudonym(old), _journal.OpenPseudonym(next), secrets.AsSpan(TokenSecrets.BlindingSeedSizeInBytes));
-                await PostRotationAsync(RedemptionClient.RouteTo(_options, gateway), rotation, cancellationToken);
-                await _journal.PutInPlaceAsync(directory.IssuerName, rotated.TokenKeyId, CancellationToken.None);
+                await _journal.RotateAsync(issuer, next.KeyId, PseudonymState.Held, PseudonymState.Rotating, cancellationToken);
+                try
+                {
+                    await PostRotationAsync(RedemptionClient.RouteTo(_options, gateway), rotation, cancellationToken);
+                }
+                catch (ClientException e) when (e.Error == ClientError.PseudonymRefused)
+                {
+                    await _journal.RotateAsync(issuer, next.KeyId, PseudonymState.Rotating, PseudonymState.Held, CancellationToken.None);
+                    throw;
+                }
+                await _journal.RotateAsync(issuer, next.KeyId, PseudonymState.Rotating, PseudonymState.InPlace, CancellationToken.None);
             }
             return new PseudonymHoldings(gateway.Name, rotated.Kind.ToName(), rotated.Deadline, IsHeld: true, IsInPlace: true);
         }
@@ -116,6 +126,21 @@ public sealed class PseudonymKeeper : IDisposable
     }
 
     public void Dispose() => _gate.Dispose();
+
+    /// <summary>Asks again for a replacement whose answer was lost. With the exchanges: only the gateway sees it.</summary>
+    internal async Task ResumeRotationAsync(CancellationToken cancellationToken)
+    {
+        if ((await _journal.PseudonymHoldingsAsync(cancellationToken)).Count == 0)
+        {
+            return;
+        }
+        IssuerDirectory directory = await _directory.CurrentAsync(cancellationToken);
+        IReadOnlyList<PseudonymRow> rows = await _journal.PseudonymsAsync(directory.IssuerName, cancellationToken);
+        if (rows.Any(row => row.State == PseudonymState.Rotating && row.Deadline > _time.GetUtcNow()))
+        {
+            await RotateAsync(cancellationToken);
+        }
+    }
 
     /// <summary>What goes beside every token to this gateway now; null if it asks for nothing, or nothing is allowed or there.</summary>
     internal async Task<string?> HeaderAsync(string gateway, CancellationToken cancellationToken)

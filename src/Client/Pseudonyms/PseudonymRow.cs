@@ -14,6 +14,9 @@ internal enum PseudonymState
 
     /// <summary>A rotated one that the gateway has put in the stolen one's place.</summary>
     InPlace = 3,
+
+    /// <summary>A rotated one that the gateway is asked to put there; whether it has is not known.</summary>
+    Rotating = 4,
 }
 
 /// <summary>A pseudonym in the journal, with its secrets as they are sealed there.</summary>

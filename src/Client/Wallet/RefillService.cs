@@ -124,8 +124,14 @@ public sealed partial class RefillService : IAsyncDisposable
         }
     }
 
-    private Task ExchangeAsync(CancellationToken cancellationToken) =>
-        TryAsync("Tokens could not be exchanged", () => _redemption.ExchangeAsync(cancellationToken), cancellationToken);
+    private async Task ExchangeAsync(CancellationToken cancellationToken)
+    {
+        await TryAsync("Tokens could not be exchanged", () => _redemption.ExchangeAsync(cancellationToken), cancellationToken);
+        if (_pseudonyms.IsAllowed)
+        {
+            await TryAsync("A pseudonym could not be replaced", () => _pseudonyms.ResumeRotationAsync(cancellationToken), cancellationToken);
+        }
+    }
 
     private async Task GuardAsync(Func<CancellationToken, Task> loop, CancellationToken cancellationToken)
     {

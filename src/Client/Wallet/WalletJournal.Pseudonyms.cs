@@ -54,10 +54,11 @@ internal sealed partial class WalletJournal
             cancellationToken);
     }
 
-    /// <summary>held → in place of the stolen one.</summary>
-    public Task PutInPlaceAsync(string issuer, byte[] keyId, CancellationToken cancellationToken) =>
+    /// <summary>held → rotating, before the gateway is asked; rotating → in place; rotating → held, if the gateway refused.</summary>
+    public Task RotateAsync(string issuer, byte[] keyId, PseudonymState from, PseudonymState to, CancellationToken cancellationToken) =>
         _database.WriteAsync(
-            session => session.Execute("UPDATE pseudonym SET state = 3 WHERE issuer = $1 AND key_id = $2 AND state = 2", issuer, keyId), cancellationToken);
+            session => session.Execute("UPDATE pseudonym SET state = $4 WHERE issuer = $1 AND key_id = $2 AND state = $3", issuer, keyId, (int)from, (int)to),
+            cancellationToken);
 
     /// <summary>Whether the user has yet to be told of this one; true once.</summary>
     public Task<bool> NoteShownAsync(string issuer, byte[] keyId, CancellationToken cancellationToken) =>

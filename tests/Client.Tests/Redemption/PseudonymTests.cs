@@ -144,6 +144,25 @@ public sealed class PseudonymTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Replacement_whose_answer_is_lost_is_asked_for_again_with_the_exchanges()
+    {
+        TacitClient client = await StartAsync(PseudonymPolicy.Transient);
+        await client.Pseudonyms.FetchAsync(Token);
+        _operator.GatewayFront.Decide = passing => passing.Path == Routes.PseudonymRotate ? Mishap.LoseReply : Mishap.None;
+        Assert.Equal(ClientError.GatewayUnreachable, (await Assert.ThrowsAsync<ClientException>(() => client.Pseudonyms.RotateAsync(Token))).Error);
+        await client.DisposeAsync();
+        _operator.GatewayFront.Decide = _ => Mishap.None;
+        int issued = _operator.IssuerFront.Seen.Count;
+
+        await using TacitClient again = await TacitClient.OpenAsync(Options(true), _time, NullLoggerFactory.Instance, Token);
+        await again.Pseudonyms.ResumeRotationAsync(Token);
+        await again.Pseudonyms.ResumeRotationAsync(Token);
+        Assert.Equal(2, _operator.GatewayFront.SeenAt(Routes.PseudonymRotate).Count);
+        Assert.Equal(issued, _operator.IssuerFront.Seen.Count);
+        Assert.Equal(200, (await again.Redemption.AnswerAsync(Prompts.Ask("In its place."), Token)).Status);
+    }
+
+    [Fact]
     public async Task Nonces_and_elements_of_all_keys_have_nothing_in_common()
     {
         await using TacitClient client = await StartAsync(PseudonymPolicy.Both);
