@@ -230,12 +230,12 @@ internal sealed partial class InstanceProxy : IAsyncDisposable
         long last = Volatile.Read(ref _warned);
         if ((last == 0 || _time.GetElapsedTime(last, now) >= s_warning) && Interlocked.CompareExchange(ref _warned, now, last) == last)
         {
-            LogUnreachable(_log, address.Authority);
+            LogUnreachable(_log, address);
         }
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The instance at {Address} does not answer, though its lease says that it lives: InstanceAddress has to be reachable from every instance.")]
-    private static partial void LogUnreachable(ILogger log, string address);
+    private static partial void LogUnreachable(ILogger log, Uri address);
 
     /// <summary>The request's bytes where they lie. Its owner wipes and reuses the memory, so it has to know when nothing reads it any more.</summary>
     private sealed class HeldContent(ReadOnlyMemory<byte> bytes) : HttpContent
