@@ -29,7 +29,7 @@ internal sealed partial class GatewayRun(TokenMint mint, string folder, Child up
             bool warmUp = round == 0;
             say(warmUp ? "requests: warming up" : $"requests: round {round} of {rounds}");
             // The first pass is long: the runtime compiles what is hot a second time only after it has run for a while.
-            int count = warmUp ? 2 * perRound : perRound;
+            int count = warmUp ? 6 * perRound : perRound;
             await MeasureAsync("bare", bare.Address, Repeat(Load.Request(bare.Address, "json"), count));
             await MeasureAsync("0x0002", gateway.Address, Paid(gateway, TokenType.BlindRsa, count));
             await MeasureAsync("0xDA7A", gateway.Address, Paid(gateway, TokenType.PartiallyBlindRsa, count / 4));
