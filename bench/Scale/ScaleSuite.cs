@@ -6,8 +6,8 @@ using Tacit.Crypto;
 using Tacit.Gateway.Admission;
 using Tacit.Protocol;
 using Tacit.Storage;
-using Row = Tacit.Bench.Harness.Row;
 using Tacit.Storage.Testing;
+using Row = Tacit.Bench.Harness.Row;
 
 namespace Tacit.Bench.Scale;
 
