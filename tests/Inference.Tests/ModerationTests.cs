@@ -83,6 +83,24 @@ public sealed class ModerationTests
         Assert.Null(await Task.Run(() => JudgeAsync(open, body).AsTask(), Token).WaitAsync(patience.Token));
     }
 
+    [Fact]
+    public async Task Slow_rules_keep_no_linear_one_from_being_applied_and_cost_no_more_the_more_there_are()
+    {
+        var policy = new ModerationPolicy
+        {
+            Name = "p", Rules = [.. Enumerable.Range(0, 2000).Select(i => $"^(a|aa)+\\1{i}$"), "FORBIDDEN"], RuleTimeout = TimeSpan.FromMilliseconds(20), OnFailure = ModerationFailure.Allow,
+        };
+        await using InferenceRouter router = Start(policy);
+        string slow = new string('a', 60_000) + "!";
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(Token);
+        patience.CancelAfter(TimeSpan.FromSeconds(30));
+        ModerationRefusal? refusal = await Task.Run(() => JudgeAsync(router, Chat(slow + " FORBIDDEN")).AsTask(), Token).WaitAsync(patience.Token);
+        Assert.Equal(ErrorCodes.ContentRefused, refusal?.Error.Code);
+
+        // One after the other they would take the better part of a minute.
+        Assert.Null(await Task.Run(() => JudgeAsync(router, Chat(slow)).AsTask(), Token).WaitAsync(patience.Token));
+    }
+
     [Theory]
     [InlineData("", false)]
     [InlineData("a*", false)]

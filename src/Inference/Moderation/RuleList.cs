@@ -21,11 +21,15 @@ internal enum RuleVerdict
 /// </summary>
 internal sealed class RuleList
 {
+    /// <summary>Rules that may run out of their time on one text. Each costs all of it, and whoever wrote the text may have meant it so.</summary>
+    private const int MaxTimeouts = 3;
+
     private readonly Regex[] _rules;
 
     public RuleList(IEnumerable<string> rules, TimeSpan timeout)
     {
-        _rules = [.. rules.Select(rule => Compile(rule, timeout))];
+        // Those that are linear first: a text that makes another one slow must not keep them from being applied.
+        _rules = [.. rules.Select(rule => Compile(rule, timeout)).OrderBy(rule => rule.Options.HasFlag(RegexOptions.NonBacktracking) ? 0 : 1)];
     }
 
     /// <summary>Whether this is a regular expression that does not match everything.</summary>
@@ -65,7 +69,7 @@ internal sealed class RuleList
 
     private RuleVerdict Judge(ReadOnlySpan<char> text)
     {
-        bool timedOut = false;
+        int timeouts = 0;
         foreach (Regex rule in _rules)
         {
             try
@@ -78,11 +82,14 @@ internal sealed class RuleList
             catch (RegexMatchTimeoutException)
             {
                 // Another rule may still match, and a match is the better answer.
-                timedOut = true;
+                if (++timeouts == MaxTimeouts)
+                {
+                    break;
+                }
             }
         }
 
-        return timedOut ? RuleVerdict.TimedOut : RuleVerdict.NoMatch;
+        return timeouts > 0 ? RuleVerdict.TimedOut : RuleVerdict.NoMatch;
     }
 
     private static Regex Compile(string rule, TimeSpan timeout)
@@ -90,7 +97,7 @@ internal sealed class RuleList
         const RegexOptions Common = RegexOptions.CultureInvariant;
         try
         {
-            return new Regex(rule, Common | RegexOptions.NonBacktracking, timeout);
+            return new Regex(rule, Common | RegexOptions.NonBacktracking);
         }
         catch (NotSupportedException)
         {
