@@ -30,6 +30,9 @@ public sealed partial class DirectoryClient
     /// <summary>How long a gateway or mirror is waited for; one that is away holds nothing up for longer.</summary>
     private static readonly TimeSpan CopyTimeout = TimeSpan.FromSeconds(10);
 
+    /// <summary>As many copies are compared at most: a directory must not turn those who read it into a crowd at somebody's door.</summary>
+    private const int MaxSources = 16;
+
     /// <summary>The longest chain that is followed by hand.</summary>
     private const int MaxChainLength = 400;
 
@@ -45,7 +48,7 @@ public sealed partial class DirectoryClient
         {
             Stored stored = await LoadAsync(cancellationToken);
             (DirectoryCopy own, IssuerDirectory? directory) = await FetchCopyAsync(_options.Issuer, Routes.IssuerDirectory, stored.Key, cancellationToken);
-            if (directory is not null && stored.Directory is not null && Compare(directory, stored.Directory) is string sinceStored)
+            if (directory is not null && stored.Directory is not null && directory.FindConflict(stored.Directory) is string sinceStored)
             {
                 own = own with { Problem = "against what this wallet has stored: " + sinceStored, IsContradiction = true };
             }
@@ -116,18 +119,18 @@ public sealed partial class DirectoryClient
     private async Task<(DirectoryCopy Copy, IssuerDirectory? Directory)[]> CompareCopiesAsync(
         IssuerDirectory reference, byte[] pinnedKey, CancellationToken cancellationToken)
     {
-        IEnumerable<Uri> sources = reference.Gateways.SelectMany(gateway => gateway.Urls).Select(url => new Uri(url)).Concat(_options.Mirrors)
-            .DistinctBy(uri => uri.GetLeftPart(UriPartial.Path).TrimEnd('/'));
+        // The user's own first, then each gateway's first address before any gateway's second.
+        IEnumerable<Uri> listed = reference.Gateways.SelectMany(gateway => gateway.Urls.Select((url, place) => (Place: place, Url: new Uri(url))))
+            .OrderBy(entry => entry.Place).Select(entry => entry.Url);
+        IEnumerable<Uri> sources = _options.Mirrors.Concat(listed).DistinctBy(uri => uri.GetLeftPart(UriPartial.Path).TrimEnd('/')).Take(MaxSources);
         return await Task.WhenAll(sources.Select(async source =>
         {
             (DirectoryCopy copy, IssuerDirectory? directory) = await FetchCopyAsync(source, Routes.IssuerDirectory, pinnedKey, cancellationToken);
-            return directory is not null && Compare(directory, reference) is string contradiction
+            return directory is not null && directory.FindConflict(reference) is string contradiction
                 ? (copy with { Problem = contradiction, IsContradiction = true }, directory)
                 : (copy, directory);
         }));
     }
-
-    private static string? Compare(IssuerDirectory one, IssuerDirectory other) => one.FindConflict(other);
 
     private async Task<(DirectoryCopy Copy, IssuerDirectory? Directory)> FetchCopyAsync(
         Uri source, string path, byte[] pinnedKey, CancellationToken cancellationToken)

@@ -119,6 +119,19 @@ public sealed class DirectoryComparisonTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Directory_of_many_addresses_sends_nobody_to_all_of_them()
+    {
+        string gateway = _gateway.Address.GetLeftPart(UriPartial.Authority);
+        Show(Publish(1, null, urls: [.. Enumerable.Range(0, 16).Select(i => $"{gateway}/{i}")]));
+        await using TacitClient client = await TacitClient.CreateAsync(
+            Options() with { Directory = Options().Directory with { Mirrors = [.. Enumerable.Range(0, 5).Select(i => new Uri($"{gateway}/mirror{i}"))] } },
+            null, TimeProvider.System, NullLoggerFactory.Instance, Token);
+        await client.Directory.RefreshAsync(Token);
+        Assert.Equal(16, _gateway.Seen.Count);
+        Assert.Equal(5, _gateway.Seen.Count(passing => passing.Path.StartsWith("/mirror", StringComparison.Ordinal)));
+    }
+
+    [Fact]
     public async Task Copies_are_fetched_each_on_its_own_connection_without_an_account()
     {
         Show(Publish(1, null));
@@ -180,7 +193,7 @@ public sealed class DirectoryComparisonTests : IAsyncLifetime
 
     private Task<TacitClient> CreateAsync(string wallet = "wallet") => TacitClient.CreateAsync(Options(wallet), null, TimeProvider.System, NullLoggerFactory.Instance, Token);
 
-    private byte[] Publish(long sequence, byte[]? previous, byte[]? key = null, long? crowd = null)
+    private byte[] Publish(long sequence, byte[]? previous, byte[]? key = null, long? crowd = null, string[]? urls = null)
     {
         byte[]? hash = null;
         if (previous is not null)
@@ -202,7 +215,7 @@ public sealed class DirectoryComparisonTests : IAsyncLifetime
                     new Plan { Id = "chat", Models = ["m"], MaxInputBytes = 4096, MaxOutputTokens = 100, Price = new Credits(1), Period = PeriodKind.Month },
                     [new PlanKey { PlanId = "chat", TokenKeyId = tokenKey.TokenKeyId, Period = period, NotBefore = period.IssueFrom, Accounts = crowd }]),
             ],
-            Gateways = [new DirectoryGateway("gateway.test", [_gateway.Address.GetLeftPart(UriPartial.Authority)])],
+            Gateways = [new DirectoryGateway("gateway.test", urls ?? [_gateway.Address.GetLeftPart(UriPartial.Authority)])],
             Sequence = sequence,
             Previous = hash,
         }.SignAndEncode(message => _key.Sign(message.Span));
