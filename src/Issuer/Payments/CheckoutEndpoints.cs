@@ -21,12 +21,20 @@ internal sealed partial class CheckoutEndpoints : IDisposable
 
     private const double CheckoutsPerSecond = 1 / 60.0;
 
+    /// <summary>Webhooks that are read at once: whoever sends the 65th, a stranger or a provider, is told to come again.</summary>
+    private const int MaxWebhooks = 64;
+
+    /// <summary>Anybody can send a false webhook, so they are told of no more often than this.</summary>
+    private static readonly TimeSpan s_warning = TimeSpan.FromMinutes(1);
+
     private readonly PaymentOptions _options;
     private readonly IPaymentProvider[] _providers;
     private readonly PaymentBook _book;
     private readonly RateLimiter _limit;
     private readonly TimeProvider _time;
     private readonly ILogger _log;
+    private int _webhooks;
+    private long _warned;
 
     /// <exception cref="SettingsException">A provider's secret can't be had.</exception>
     public CheckoutEndpoints(PaymentOptions options, PaymentBook book, TimeProvider time, ILogger log)
@@ -162,6 +170,24 @@ internal sealed partial class CheckoutEndpoints : IDisposable
 
     private async Task TakeNoticeAsync(HttpContext context, IPaymentProvider provider)
     {
+        try
+        {
+            if (Interlocked.Increment(ref _webhooks) > MaxWebhooks)
+            {
+                await Problems.WriteAsync(context, ProblemTypes.Busy);
+                return;
+            }
+
+            await ReadNoticeAsync(context, provider);
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _webhooks);
+        }
+    }
+
+    private async Task ReadNoticeAsync(HttpContext context, IPaymentProvider provider)
+    {
         using var body = new SensitiveBuffer();
         if (!await ReadAsync(context, body, MaxWebhookBytes))
         {
@@ -171,7 +197,7 @@ internal sealed partial class CheckoutEndpoints : IDisposable
         // The signature covers the bytes as they came; nothing is parsed before it holds.
         if (!provider.IsAuthentic(context.Request.Headers, body.WrittenSpan, _time.GetUtcNow()))
         {
-            LogNotAuthentic(provider.Name);
+            WarnOfFalse(provider);
             await Problems.WriteAsync(context, ProblemTypes.WebhookNotAuthentic);
             return;
         }
@@ -191,6 +217,16 @@ internal sealed partial class CheckoutEndpoints : IDisposable
         }
 
         context.Response.StatusCode = StatusCodes.Status204NoContent;
+    }
+
+    private void WarnOfFalse(IPaymentProvider provider)
+    {
+        long now = _time.GetTimestamp();
+        long last = Volatile.Read(ref _warned);
+        if ((last == 0 || _time.GetElapsedTime(last, now) >= s_warning) && Interlocked.CompareExchange(ref _warned, now, last) == last)
+        {
+            LogNotAuthentic(provider.Name);
+        }
     }
 
     /// <summary>False if the problem was written.</summary>

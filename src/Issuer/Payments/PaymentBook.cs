@@ -48,6 +48,7 @@ internal sealed class PaymentBook
                 session.Execute(
                     "DELETE FROM reversal WHERE day < $1 AND NOT EXISTS (SELECT 1 FROM payment p WHERE p.provider = reversal.provider AND p.id = reversal.payment AND p.state = $2)",
                     day - ForgetAfterDays, Paid);
+                session.Execute("DELETE FROM payment WHERE state = $1 AND day < $2", Open, day - ForgetAfterDays);
                 session.Execute(
                     "INSERT INTO checkout (reference, provider, key_hash, credits, amount, currency, price, state, day) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
                     reference, provider, keyHash, pack.Credits, offer.Amount, offer.Currency, offer.PriceId, Open, day);
