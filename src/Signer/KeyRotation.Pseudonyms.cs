@@ -39,27 +39,11 @@ internal sealed partial class KeyRotation
             Epoch = epoch,
             NotBefore = epoch?.IssueFrom ?? DateTimeOffset.FromUnixTimeSeconds(now.ToUnixTimeSeconds()),
         };
-        KeyAddition addition;
-        try
+        if (!await TryKeepAsync(key, _store.AddPseudonymKeyAsync(key.Stored, use)))
         {
-            addition = await _store.AddPseudonymKeyAsync(key.Stored, use);
-        }
-        catch
-        {
-            key.Dispose();
-            throw;
-        }
-
-        if (addition != KeyAddition.Added)
-        {
-            // Another signer made keys meanwhile: see which.
-            key.Dispose();
-            _isLoaded = false;
-            await LoadAsync();
             return;
         }
 
-        _keys.Add(key.Stored.KeyId, key);
         _pseudonyms.Add(new PseudonymUse(use));
         LogNewPseudonymKey(_log, gateway, kind);
     }

@@ -232,10 +232,22 @@ internal sealed partial class KeyRotation : IAsyncDisposable
     {
         SigningKey key = await Task.Run(() => MakeBlindRsaKey(period.Start, period.Deadline));
         var use = new KeyUse(plan.Id, plan.TokenType, period, key.Stored.KeyId);
+        if (!await TryKeepAsync(key, _store.AddKeyAsync(key.Stored, use)))
+        {
+            return;
+        }
+
+        _uses.Add(use);
+        LogNewUse(_log, plan.Id, period.Start, period.Deadline);
+    }
+
+    /// <summary>Whether the new key was stored, and is ours to sign with; if another signer made keys meanwhile, it is dropped and they are read.</summary>
+    private async Task<bool> TryKeepAsync(SigningKey key, Task<KeyAddition> storing)
+    {
         KeyAddition addition;
         try
         {
-            addition = await _store.AddKeyAsync(key.Stored, use);
+            addition = await storing;
         }
         catch
         {
@@ -245,16 +257,14 @@ internal sealed partial class KeyRotation : IAsyncDisposable
 
         if (addition != KeyAddition.Added)
         {
-            // Another signer made keys meanwhile: see which.
             key.Dispose();
             _isLoaded = false;
             await LoadAsync();
-            return;
+            return false;
         }
 
         _keys.Add(key.Stored.KeyId, key);
-        _uses.Add(use);
-        LogNewUse(_log, plan.Id, period.Start, period.Deadline);
+        return true;
     }
 
     /// <summary>False if a key is missing; its search is under way then.</summary>
