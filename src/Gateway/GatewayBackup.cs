@@ -1,4 +1,5 @@
 using Tacit.Gateway.Admission;
+using Tacit.Gateway.Sealing;
 using Tacit.Storage;
 
 namespace Tacit.Gateway;
@@ -31,6 +32,8 @@ public static class GatewayBackup
                 {
                     ClosedKeys.Mark(session);
                 }
+
+                ReplayGuard.Mark(session, time.GetUtcNow());
             },
             time, cancellationToken);
     }

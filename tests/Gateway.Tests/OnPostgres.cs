@@ -13,3 +13,5 @@ public sealed class ChainLedgerTestsOnPostgres : ChainLedgerTests;
 public sealed class ChainRecoveryTestsOnPostgres : ChainRecoveryTests;
 
 public sealed class PseudonymLedgerTestsOnPostgres : PseudonymLedgerTests;
+
+public sealed class ReplayGuardTestsOnPostgres : ReplayGuardTests;

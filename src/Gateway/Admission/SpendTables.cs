@@ -1,5 +1,6 @@
 using System.Globalization;
 using Tacit.Gateway.Pseudonyms;
+using Tacit.Gateway.Sealing;
 using Tacit.Storage;
 
 namespace Tacit.Gateway.Admission;
@@ -50,6 +51,7 @@ internal static class SpendTables
             ) {without_rowid};
             """),
         PseudonymStore.Migration(4),
+        ReplayGuard.Migration(5),
     ];
 
     /// <summary>The layout of a spend table as <see cref="Statements.Create"/> makes it.</summary>
