@@ -23,6 +23,14 @@ public sealed record GatewayOptions : IValidatedSettings
     /// <summary>The one canonical name, as the issuer's directory lists it: the origin_info of every challenge, on every transport.</summary>
     public required string Name { get; init; }
 
+    /// <summary>Default production. Development adds <c>/api/echo</c>, which seals back what it opened; it opens nothing else.</summary>
+    public Profile Profile { get; init; } = Profile.Production;
+
+    /// <summary>
+    /// Web pages of other origins that may use <c>/api/pubkey</c> and <c>/api/chat</c>: <c>https://chat.example</c>, or <c>*</c> for all. Default: none.
+    /// </summary>
+    public IReadOnlyList<string> WebOrigins { get; init; } = [];
+
     /// <summary>Where to listen. Default 127.0.0.1:8226; port 0 takes a free one.</summary>
     public ListenAddress Listen { get; init; } = ListenAddress.Loopback(DefaultPort);
 
@@ -90,6 +98,9 @@ public sealed record GatewayOptions : IValidatedSettings
             .Require(
                 InstanceAddress is null || (Uri.TryCreate(InstanceAddress, UriKind.Absolute, out Uri? url) && url.Scheme is "http" or "https"),
                 "InstanceAddress", "this is no http or https URL", "Use a base URL of this very instance, such as http://10.0.0.5:8226.")
+            .Require(
+                WebOrigins.All(IsOrigin), "WebOrigins", "one of these is no origin",
+                "Write each as a browser does: https://chat.example, with a port only if it is not the scheme's own, and nothing behind it; or * for all.")
             .RequireRange(DirectoryRefresh, TimeSpan.FromSeconds(1), TimeSpan.FromDays(1), "DirectoryRefresh")
             .RequireRange(KeepReplies, TimeSpan.Zero, TimeSpan.FromHours(1), "KeepReplies")
             .RequireRange(ReplyMemoryBytes, 1 << 20, 1L << 46, "ReplyMemoryBytes")
@@ -127,6 +138,10 @@ public sealed record GatewayOptions : IValidatedSettings
 
         return key.Length == 32;
     }
+
+    /// <summary>Compared byte for byte with the browser's, so only its own spelling will ever match.</summary>
+    private static bool IsOrigin(string? text) =>
+        text == "*" || (Uri.TryCreate(text, UriKind.Absolute, out Uri? url) && url.GetLeftPart(UriPartial.Authority) == text && url.UserInfo.Length == 0 && url.Host.Length > 0);
 
     private static bool IsName(string? name) =>
         name is { Length: > 0 and <= 255 } && !name.AsSpan().ContainsAnyExceptInRange('!', '~') && !name.Contains(',', StringComparison.Ordinal);

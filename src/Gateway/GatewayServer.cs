@@ -214,6 +214,10 @@ public sealed partial class GatewayServer : IAsyncDisposable
         _owned.Push(await ManagementSocket.StartAsync(
             _options.DataDirectory, Role, new GatewayManagement(totals, router, pseudonyms, catalogs).Map, health, _time, loggers, cancellationToken));
         LogStarted(_log, _options.Name, _web.Address);
+        if (_options.Profile == Profile.Development)
+        {
+            LogDevelopment(_log);
+        }
     }
 
     // Every statement on a spend carries its own condition, so READ COMMITTED does, and two instances that spend at the same time have nothing to collide at.
@@ -285,6 +289,9 @@ public sealed partial class GatewayServer : IAsyncDisposable
             >= 400 and < 500 => ApiError.Create(ErrorCodes.BadRequest, "The request is not well-formed HTTP.") with { Status = status },
             _ => ApiError.Create(ErrorCodes.InternalError, "The gateway failed."),
         });
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "The profile is development: this gateway is for trying things out, not for others' prompts.")]
+    private static partial void LogDevelopment(ILogger log);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Gateway {Name} listens on {Address}.")]
     private static partial void LogStarted(ILogger log, string name, Uri address);

@@ -103,6 +103,7 @@ internal sealed class DemoServers : IAsyncDisposable
             new GatewayOptions
             {
                 Name = DemoOptions.GatewayName,
+                Profile = Profile.Development,
                 DataDirectory = options.DataDirectory,
                 Listen = ListenAddress.Loopback(options.PortBase + 2),
                 IssuerUrl = issuer.Address,

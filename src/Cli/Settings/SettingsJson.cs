@@ -14,7 +14,7 @@ namespace Tacit.Cli.Settings;
 
 /// <summary>The settings of the roles as they are written in files and in the environment.</summary>
 [JsonSourceGenerationOptions(
-    Converters = [typeof(CreditsForm), typeof(PlanKindForm), typeof(PeriodKindForm), typeof(TokenTypeForm), typeof(ModerationFailureForm), typeof(OutgrownPlanForm), typeof(PseudonymPolicyForm)],
+    Converters = [typeof(CreditsForm), typeof(PlanKindForm), typeof(PeriodKindForm), typeof(TokenTypeForm), typeof(ModerationFailureForm), typeof(OutgrownPlanForm), typeof(PseudonymPolicyForm), typeof(ProfileForm)],
     RespectNullableAnnotations = true)]
 [JsonSerializable(typeof(SignerOptions))]
 [JsonSerializable(typeof(IssuerOptions))]
@@ -56,6 +56,8 @@ internal sealed class PseudonymPolicyForm()
     : WordForm<PseudonymPolicy>(
         "A pseudonym policy is",
         ("none", PseudonymPolicy.None), ("transient", PseudonymPolicy.Transient), ("permanent", PseudonymPolicy.Permanent), ("both", PseudonymPolicy.Both));
+
+internal sealed class ProfileForm() : WordForm<Profile>("A profile is", ("production", Profile.Production), ("development", Profile.Development));
 
 internal sealed class OutgrownPlanForm()
     : WordForm<OutgrownPlan>("What happens to a conversation that has outgrown its plan is", ("larger", OutgrownPlan.Larger), ("trim", OutgrownPlan.Trim), ("ask", OutgrownPlan.Ask));
