@@ -109,12 +109,12 @@ public static class Samples
     public static byte[] Utf8(string text) => Encoding.UTF8.GetBytes(text);
 
     /// <summary>The hex members called <paramref name="member"/> in a vector file; nothing where the vectors are not at hand.</summary>
-    public static IEnumerable<byte[]> FromVectors(string file, string member) =>
-        TextFromVectors(file, member).Where(text => text.Length > 0).Select(Convert.FromHexString);
+    public static IEnumerable<byte[]> FromVectors(string file, string member, string standard = "privacypass") =>
+        TextFromVectors(file, member, standard).Where(text => text.Length > 0).Select(Convert.FromHexString);
 
-    public static IEnumerable<string> TextFromVectors(string file, string member)
+    public static IEnumerable<string> TextFromVectors(string file, string member, string standard = "privacypass")
     {
-        string? path = VectorFolder is null ? null : Path.Combine(VectorFolder, "privacypass", file);
+        string? path = VectorFolder is null ? null : Path.Combine(VectorFolder, standard, file);
         if (path is null || !File.Exists(path))
         {
             return [];

@@ -59,6 +59,8 @@ public static class Targets
         new("signer-request", SignerMessages.Requests, SignerMessages.RunRequest),
         new("signer-response", SignerMessages.Responses, SignerMessages.RunResponse),
         new("signer-keys", SignerMessages.KeyLists, SignerMessages.RunKeys),
+        new("bhttp-request", BinaryHttp.Requests, input => BinaryHttp.Run(input, BinaryHttpKind.Request)),
+        new("bhttp-response", BinaryHttp.Responses, input => BinaryHttp.Run(input, BinaryHttpKind.Response)),
         new("codes", Codes.Texts, Codes.Run),
     ];
 

@@ -3,10 +3,10 @@ using Tacit.Fuzz;
 
 namespace Tacit.Protocol.Tests;
 
-/// <summary>The published vectors of Privacy Pass. A test that needs them is skipped where they are not at hand.</summary>
+/// <summary>The published vectors. A test that needs them is skipped where they are not at hand.</summary>
 internal static class Vectors
 {
-    public static IReadOnlyList<JsonElement> Read(string file)
+    public static IReadOnlyList<JsonElement> Read(string file, string standard = "privacypass")
     {
         if (Samples.VectorFolder is not string folder)
         {
@@ -14,7 +14,7 @@ internal static class Vectors
             return [];
         }
 
-        using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(folder, "privacypass", file)));
+        using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(folder, standard, file)));
         return [.. document.RootElement.GetProperty("vectors").EnumerateArray().Select(vector => vector.Clone())];
     }
 
