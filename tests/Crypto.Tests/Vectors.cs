@@ -5,12 +5,14 @@ namespace Tacit.Crypto.Tests;
 /// <summary>Published test vectors, kept beside the repository or where TACIT_VECTORS says.</summary>
 internal static class Vectors
 {
-    internal static IReadOnlyList<JsonElement> Read(string path)
+    internal static IReadOnlyList<JsonElement> Read(string path) => [.. ReadRoot(path).GetProperty("vectors").EnumerateArray()];
+
+    internal static JsonElement ReadRoot(string path)
     {
         string file = Path.Combine(Folder(), path);
         Assert.SkipUnless(File.Exists(file), $"No test vectors at {file}.");
         using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(file));
-        return [.. document.RootElement.GetProperty("vectors").EnumerateArray().Select(vector => vector.Clone())];
+        return document.RootElement.Clone();
     }
 
     internal static byte[] Bytes(this JsonElement vector, string name) =>

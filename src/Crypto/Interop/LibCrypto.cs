@@ -197,9 +197,10 @@ internal static partial class LibCrypto
     [SuppressGCTransition]
     internal static unsafe partial int SHA384_Final(byte* hash, void* state);
 
-    // ---- AES-GCM -------------------------------------------------------------------------------------------------------------------
+    // ---- authenticated encryption --------------------------------------------------------------------------------------------------
 
     internal const int AeadGetTag = 0x10;
+    internal const int AeadSetTag = 0x11;
 
     [LibraryImport(Name, StringMarshalling = StringMarshalling.Utf8)]
     internal static partial nint EVP_CIPHER_fetch(nint library, string name, nint properties);
@@ -218,6 +219,15 @@ internal static partial class LibCrypto
 
     [LibraryImport(Name)]
     internal static unsafe partial int EVP_EncryptFinal_ex(SafeCipherContext context, byte* output, int* written);
+
+    [LibraryImport(Name)]
+    internal static unsafe partial int EVP_DecryptInit_ex(SafeCipherContext context, nint cipher, nint engine, byte* key, byte* nonce);
+
+    [LibraryImport(Name)]
+    internal static unsafe partial int EVP_DecryptUpdate(SafeCipherContext context, byte* output, int* written, byte* input, int length);
+
+    [LibraryImport(Name)]
+    internal static unsafe partial int EVP_DecryptFinal_ex(SafeCipherContext context, byte* output, int* written);
 
     [LibraryImport(Name)]
     internal static unsafe partial int EVP_CIPHER_CTX_ctrl(SafeCipherContext context, int type, int argument, byte* pointer);
@@ -245,6 +255,7 @@ internal static partial class LibCrypto
     [LibraryImport(Name)]
     internal static partial void EVP_PKEY_free(nint key);
 
+    internal const int EvpPkeyX25519 = 1034;
     internal const int EvpPkeyEd25519 = 1087;
 
     [LibraryImport(Name)]
@@ -258,6 +269,34 @@ internal static partial class LibCrypto
 
     [LibraryImport(Name)]
     internal static unsafe partial int EVP_PKEY_get_raw_public_key(SafeEvpKeyHandle key, byte* bytes, nuint* length);
+
+    // ---- key agreement -------------------------------------------------------------------------------------------------------------
+
+    [LibraryImport(Name)]
+    internal static partial nint EVP_PKEY_CTX_new_from_pkey(nint library, nint key, nint properties);
+
+    [LibraryImport(Name)]
+    internal static partial int EVP_PKEY_fromdata_init(nint context);
+
+    [LibraryImport(Name)]
+    internal static unsafe partial int EVP_PKEY_fromdata(nint context, nint* key, int selection, NativeParameter* parameters);
+
+    [LibraryImport(Name)]
+    internal static unsafe partial int EVP_PKEY_set1_encoded_public_key(nint key, byte* publicKey, nuint length);
+
+    [LibraryImport(Name)]
+    internal static unsafe partial int EVP_PKEY_get_raw_public_key(nint key, byte* bytes, nuint* length);
+
+    [LibraryImport(Name)]
+    internal static partial int EVP_PKEY_derive_init(nint context);
+
+    [LibraryImport(Name)]
+    internal static partial int EVP_PKEY_derive_set_peer_ex(nint context, nint peer, int validate);
+
+    [LibraryImport(Name)]
+    internal static unsafe partial int EVP_PKEY_derive(nint context, byte* secret, nuint* length);
+
+    // ---- signatures ----------------------------------------------------------------------------------------------------------------
 
     [LibraryImport(Name)]
     internal static partial nint EVP_MD_CTX_new();
