@@ -34,6 +34,7 @@ public sealed partial class DocumentTests
         { "gateway: each of `Inference:Moderation:Policies`", typeof(ModerationPolicySettings) },
         { "gateway: `Service` of a policy", typeof(ModerationServiceSettings) },
         { "gateway: each of `Inference:Backends`", typeof(BackendSettings) },
+        { "gateway: `Tls` of a backend", typeof(BackendTlsSettings) },
         { "gateway: `KeyBudget` of a backend", typeof(Inference.KeyBudget) },
         { "gateway: each of `Prices` of a backend", typeof(Inference.TokenPrice) },
         { "gateway: `Budgets`, of `Inference` and of a backend", typeof(Inference.ProviderBudgets) },

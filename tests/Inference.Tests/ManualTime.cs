@@ -44,13 +44,24 @@ public sealed class ManualTime : TimeProvider
     {
         public DateTimeOffset Due { get; private set; }
 
-        public void Fire() => callback(state);
+        private TimeSpan _period = Timeout.InfiniteTimeSpan;
+
+        public void Fire()
+        {
+            if (_period > TimeSpan.Zero)
+            {
+                Change(_period, _period);
+            }
+
+            callback(state);
+        }
 
         public bool Change(TimeSpan dueTime, TimeSpan period)
         {
             lock (time._lock)
             {
                 time._timers.Remove(this);
+                _period = period;
                 if (dueTime >= TimeSpan.Zero)
                 {
                     Due = time._now + dueTime;

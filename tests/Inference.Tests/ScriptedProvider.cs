@@ -12,7 +12,7 @@ namespace Tacit.Inference.Tests;
 /// </summary>
 public sealed class ScriptedProvider : IAsyncDisposable
 {
-    private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
+    private readonly Socket _listener;
     private readonly Func<ScriptedExchange, Task> _script;
     private readonly CancellationTokenSource _stopping = new();
     private readonly ConcurrentQueue<ScriptedRequest> _requests = new();
@@ -21,11 +21,14 @@ public sealed class ScriptedProvider : IAsyncDisposable
     private int _connectionCount;
     private volatile bool _readsBodyLate;
 
-    private ScriptedProvider(Func<ScriptedExchange, Task> script)
+    private ScriptedProvider(Func<ScriptedExchange, Task> script, EndPoint? at = null)
     {
         _script = script;
-        _listener.Start();
-        BaseUrl = new Uri($"http://127.0.0.1:{((IPEndPoint)_listener.LocalEndpoint).Port}/v1");
+        at ??= new IPEndPoint(IPAddress.Loopback, 0);
+        _listener = new Socket(at.AddressFamily, SocketType.Stream, at is IPEndPoint ? ProtocolType.Tcp : ProtocolType.Unspecified);
+        _listener.Bind(at);
+        _listener.Listen();
+        BaseUrl = new Uri(_listener.LocalEndPoint is IPEndPoint tcp ? $"http://127.0.0.1:{tcp.Port}/v1" : "unix:" + at);
         _accepting = AcceptAsync();
     }
 
@@ -38,6 +41,9 @@ public sealed class ScriptedProvider : IAsyncDisposable
 
     /// <summary>Follows the script for each request.</summary>
     public static ScriptedProvider Start(Func<ScriptedExchange, Task> script) => new(script);
+
+    /// <summary>The same at a port, or on a Unix socket, of the test's choice.</summary>
+    public static ScriptedProvider StartAt(EndPoint at, Func<ScriptedExchange, Task> script) => new(script, at);
 
     /// <summary>Follows one script after the other, the last one from then on.</summary>
     public static ScriptedProvider InTurn(params Func<ScriptedExchange, Task>[] scripts)
@@ -57,7 +63,7 @@ public sealed class ScriptedProvider : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _stopping.CancelAsync();
-        _listener.Stop();
+        _listener.Dispose();
         await _accepting;
         await Task.WhenAll(_connections);
         _stopping.Dispose();
@@ -69,7 +75,7 @@ public sealed class ScriptedProvider : IAsyncDisposable
         {
             while (true)
             {
-                Socket socket = await _listener.AcceptSocketAsync(_stopping.Token);
+                Socket socket = await _listener.AcceptAsync(_stopping.Token);
                 Interlocked.Increment(ref _connectionCount);
                 _connections.Add(ServeAsync(socket));
             }

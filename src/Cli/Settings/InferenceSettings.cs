@@ -51,12 +51,14 @@ internal sealed record InferenceSettings
     }
 }
 
-/// <summary>An OpenAI-compatible server.</summary>
+/// <summary>A server that runs models.</summary>
 internal sealed record BackendSettings
 {
     public required string Name { get; init; }
 
-    /// <summary>Up to and with the version: <c>https://api.openai.com/v1</c>.</summary>
+    public BackendKind Kind { get; init; }
+
+    /// <summary>Up to and with the version: <c>https://api.openai.com/v1</c>; or <c>unix:/path</c>.</summary>
     public required Uri BaseUrl { get; init; }
 
     /// <summary>References to its keys, used in turn.</summary>
@@ -66,6 +68,9 @@ internal sealed record BackendSettings
     public required IReadOnlyDictionary<string, string> Models { get; init; }
 
     public string? OutputCapMember { get; init; }
+
+    /// <summary>The certificates of both sides.</summary>
+    public BackendTlsSettings? Tls { get; init; }
 
     public ProviderBudgets? Budgets { get; init; }
 
@@ -78,7 +83,9 @@ internal sealed record BackendSettings
     public BackendOptions Load(int index) => new()
     {
         Name = Name,
+        Kind = Kind,
         BaseUrl = BaseUrl,
+        Tls = Tls?.Load($"Inference:Backends:{index}:Tls"),
         Keys = [.. Keys.Select((reference, i) => LoadKey(reference, $"Inference:Backends:{index}:Keys:{i}"))],
         Models = Models,
         OutputCapMember = OutputCapMember,
@@ -97,6 +104,41 @@ internal sealed record BackendSettings
         catch (ArgumentException)
         {
             throw new SettingsException(new SettingsProblem(setting, $"the secret {reference} is no provider key", "A key is 1 to 4096 visible ASCII characters."));
+        }
+    }
+}
+
+/// <summary>Whom a backend behind <c>https</c> is believed to be, and who the gateway is to it.</summary>
+internal sealed record BackendTlsSettings
+{
+    /// <summary>PEM file with the only roots its certificate may lead to.</summary>
+    public string? CaFile { get; init; }
+
+    /// <summary>PEM file with the gateway's own certificate, then those above it.</summary>
+    public string? ClientCertificate { get; init; }
+
+    /// <summary>Reference to its private key in PEM.</summary>
+    public SecretReference? ClientKey { get; init; }
+
+    /// <exception cref="SettingsException">The key cannot be read.</exception>
+    public BackendTls Load(string setting)
+    {
+        // Once at start, so that a key that cannot be read is told with the other settings.
+        ClientKey?.Load($"{setting}:ClientKey").Dispose();
+        return new BackendTls { CaFile = CaFile, ClientCertificateFile = ClientCertificate, ClientKey = ClientKey is null ? null : LoadKey };
+
+        byte[] LoadKey()
+        {
+            try
+            {
+                using SecretBytes key = ClientKey.Load($"{setting}:ClientKey");
+                return key.Span.ToArray();
+            }
+            catch (SettingsException e)
+            {
+                // It was there at the start: whoever renews it is at work, and it is tried again.
+                throw new ArgumentException(e.Message, e);
+            }
         }
     }
 }

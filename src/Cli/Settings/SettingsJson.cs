@@ -14,7 +14,12 @@ namespace Tacit.Cli.Settings;
 
 /// <summary>The settings of the roles as they are written in files and in the environment.</summary>
 [JsonSourceGenerationOptions(
-    Converters = [typeof(CreditsForm), typeof(PlanKindForm), typeof(PeriodKindForm), typeof(TokenTypeForm), typeof(ModerationFailureForm), typeof(OutgrownPlanForm), typeof(PseudonymPolicyForm), typeof(ProfileForm)],
+    Converters =
+    [
+        typeof(CreditsForm), typeof(PlanKindForm), typeof(PeriodKindForm), typeof(TokenTypeForm), typeof(ModerationFailureForm), typeof(OutgrownPlanForm),
+        typeof(PseudonymPolicyForm), typeof(ProfileForm),
+        typeof(BackendKindForm),
+    ],
     RespectNullableAnnotations = true)]
 [JsonSerializable(typeof(SignerOptions))]
 [JsonSerializable(typeof(IssuerOptions))]
@@ -64,6 +69,8 @@ internal sealed class OutgrownPlanForm()
 
 internal sealed class ModerationFailureForm()
     : WordForm<ModerationFailure>("What cannot be judged is", ("refuse", ModerationFailure.Refuse), ("allow", ModerationFailure.Allow));
+
+internal sealed class BackendKindForm() : WordForm<BackendKind>("A kind of backend is", ("openai", BackendKind.OpenAI));
 
 /// <summary>An enumeration as the words that the documents use; case does not matter.</summary>
 internal abstract class WordForm<T>(string lead, params (string Word, T Value)[] words) : JsonConverter<T>

@@ -1,7 +1,6 @@
 using System.Net;
 using System.Net.Http.Headers;
 using System.Runtime.CompilerServices;
-using System.Security.Cryptography.X509Certificates;
 using Tacit.Protocol;
 
 namespace Tacit.Inference;
@@ -18,61 +17,31 @@ internal sealed class HttpBackend : IProvider
     private static readonly TimeSpan DefaultRetryAfter = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LongestRetryAfter = TimeSpan.FromMinutes(1);
 
-    private readonly HttpMessageInvoker _http;
+    private readonly BackendHttp _http;
     private readonly Uri[] _addresses;
-    private readonly Version _version;
     private readonly Dictionary<string, (long Input, long Output)> _prices;
     private readonly string? _outputCapMember;
     private readonly ProviderBudgets _budgets;
     private readonly int _maxEventBytes;
     private readonly TimeProvider _time;
 
-    public HttpBackend(BackendOptions settings, InferenceOptions options, TimeProvider time)
+    /// <param name="http">Its connections; owned by this from here on.</param>
+    public HttpBackend(BackendOptions settings, InferenceOptions options, BackendHttp http, TimeProvider time)
     {
         Name = settings.Name;
         Keys = new KeyRing(settings.Keys, time, settings.KeyBudget);
+        _http = http;
         _prices = settings.Prices.ToDictionary(price => price.Key, price => price.Value.PerToken, StringComparer.Ordinal);
         _outputCapMember = settings.OutputCapMember;
         _budgets = settings.Budgets ?? options.Budgets;
         _maxEventBytes = options.MaxEventBytes;
         _time = time;
-        string address = settings.BaseUrl.AbsoluteUri.TrimEnd('/');
         _addresses =
         [
-            new Uri(address + "/chat/completions"),
-            new Uri(address + "/responses"),
-            new Uri(address + "/embeddings"),
+            new Uri(http.Address.Base + "/chat/completions"),
+            new Uri(http.Address.Base + "/responses"),
+            new Uri(http.Address.Base + "/embeddings"),
         ];
-
-        // HTTP/2 is agreed on by TLS; without TLS it would be a guess.
-        _version = settings.BaseUrl.Scheme == Uri.UriSchemeHttps ? HttpVersion.Version20 : HttpVersion.Version11;
-        var handler = new SocketsHttpHandler
-        {
-            AllowAutoRedirect = false,
-            AutomaticDecompression = DecompressionMethods.None,
-            UseCookies = false,
-            UseProxy = false,
-            // No traceparent: it would tie a caller's trace to the provider's.
-            ActivityHeadersPropagator = null,
-            ConnectTimeout = _budgets.Connect,
-            PooledConnectionLifetime = TimeSpan.FromMinutes(5),
-            EnableMultipleHttp2Connections = true,
-            MaxResponseHeadersLength = 32,
-            // A reply that is given up is not worth reading on for the sake of its connection.
-            MaxResponseDrainSize = 16 << 10,
-            ResponseDrainTimeout = TimeSpan.FromMilliseconds(250),
-        };
-        if (settings.TrustedRoot is { } root)
-        {
-            handler.SslOptions.CertificateChainPolicy = new X509ChainPolicy
-            {
-                TrustMode = X509ChainTrustMode.CustomRootTrust,
-                CustomTrustStore = { root },
-                RevocationMode = X509RevocationMode.NoCheck,
-            };
-        }
-
-        _http = new HttpMessageInvoker(handler);
     }
 
     public string Name { get; }
@@ -88,7 +57,7 @@ internal sealed class HttpBackend : IProvider
         bool handedOn = false;
         try
         {
-            using var request = new HttpRequestMessage(HttpMethod.Post, _addresses[(int)call.Operation]) { Version = _version, Content = body };
+            using var request = new HttpRequestMessage(HttpMethod.Post, _addresses[(int)call.Operation]) { Version = _http.Version, Content = body };
             request.Headers.TryAddWithoutValidation("Accept", call.Stream ? "text/event-stream" : "application/json");
             if (key.Key is { } secret)
             {

@@ -38,6 +38,7 @@ public sealed record InferenceOptions
     /// </summary>
     public Action<Operation, string, ReadOnlyMemory<byte>>? Observer { get; init; }
 
+    /// <summary>Checks the settings, and reads the certificate files that they name.</summary>
     /// <exception cref="ArgumentException">A setting is wrong; the message names it and the fix.</exception>
     public void Validate()
     {
@@ -64,13 +65,16 @@ public sealed record InferenceOptions
     }
 }
 
-/// <summary>An OpenAI-compatible server and the keys it may be asked with.</summary>
+/// <summary>A server that runs models, and the keys it may be asked with.</summary>
 public sealed record BackendOptions
 {
     /// <summary>What logs call it.</summary>
     public required string Name { get; init; }
 
-    /// <summary>Up to and with the version, as SDKs take it: <c>https://api.openai.com/v1</c>.</summary>
+    /// <summary>Which API it speaks. Default: OpenAI's.</summary>
+    public BackendKind Kind { get; init; }
+
+    /// <summary>Up to and with the version, as SDKs take it: <c>https://api.openai.com/v1</c>. Or <c>unix:/path</c>, with the API at <c>/v1</c> there.</summary>
     public required Uri BaseUrl { get; init; }
 
     /// <summary>The keys, used in turn. None: requests carry no Authorization, as own servers allow.</summary>
@@ -86,7 +90,10 @@ public sealed record BackendOptions
     /// </summary>
     public string? OutputCapMember { get; init; }
 
-    /// <summary>The only root this backend's certificate may lead to. Null: those of the system.</summary>
+    /// <summary>The certificates of both sides, where <see cref="BaseUrl"/> is <c>https</c>. Null: the system's roots, and none of our own.</summary>
+    public BackendTls? Tls { get; init; }
+
+    /// <summary>The only root this backend's certificate may lead to, where <see cref="Tls"/> names no file. Null: those of the system.</summary>
     public X509Certificate2? TrustedRoot { get; init; }
 
     /// <summary>What each key may use up. Null: as much as the provider lets it.</summary>
@@ -102,10 +109,11 @@ public sealed record BackendOptions
     {
         InferenceOptions.Require(!string.IsNullOrWhiteSpace(Name) && Name.Length <= 64, $"{at}:Name", "give a name of 1 to 64 characters");
         InferenceOptions.Require(
-            BaseUrl is { IsAbsoluteUri: true } && BaseUrl.Scheme is "http" or "https" && BaseUrl.UserInfo.Length == 0
-                && BaseUrl.Query.Length == 0 && BaseUrl.Fragment.Length == 0,
+            BackendAddress.IsValid(BaseUrl),
             $"{at}:BaseUrl",
-            "give an absolute http or https URL without user, query and fragment, such as https://api.openai.com/v1");
+            "give an absolute http or https URL without user, query and fragment, such as https://api.openai.com/v1, or unix: and the path of a socket");
+        InferenceOptions.Require(Tls is null || BaseUrl.Scheme == Uri.UriSchemeHttps, $"{at}:Tls", "it is for https; give such a BaseUrl, or leave it out");
+        Tls?.Validate($"{at}:Tls");
         InferenceOptions.Require(Models is { Count: > 0 }, $"{at}:Models", "name at least one model");
         foreach ((string name, string upstream) in Models)
         {

@@ -40,14 +40,20 @@ public sealed partial class InferenceRouter : IAsyncDisposable
         _log = loggers.CreateLogger("Tacit.Inference");
 
         var routes = new Dictionary<string, List<Route>>(StringComparer.Ordinal);
-        foreach (BackendOptions settings in options.Backends)
+        for (int i = 0; i < options.Backends.Count; i++)
         {
+            BackendOptions settings = options.Backends[i];
             if (settings.BaseUrl.Scheme == Uri.UriSchemeHttp && !settings.BaseUrl.IsLoopback)
             {
                 LogPlainHttp(settings.Name);
             }
 
-            Add(new HttpBackend(settings, options, time), settings.Models);
+            var http = new BackendHttp(settings, $"Backends:{i}", settings.Budgets ?? options.Budgets, time, _log);
+            IProvider provider = settings.Kind switch
+            {
+                _ => new HttpBackend(settings, options, http, time),
+            };
+            Add(provider, settings.Models);
         }
 
         if (options.DemoModel)
