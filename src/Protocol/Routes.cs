@@ -24,6 +24,10 @@ public static class Routes
     public const string Embeddings = "/v1/embeddings";
     public const string Exchange = "/v1/exchange";
     public const string Cancel = "/v1/cancel";
+
+    /// <summary>Where a device registers its key.</summary>
+    public const string Devices = "/api/devices";
+
     public const string PseudonymRotate = "/v1/pseudonym/rotate";
 
     public const string HealthLive = "/health/live";
@@ -48,6 +52,9 @@ public static class Routes
 
     /// <summary>Request header beside a token, where the gateway's policy in the directory asks for it: see <see cref="Protocol.PseudonymHeader"/>.</summary>
     public const string PseudonymHeader = "Tacit-Pseudonym";
+
+    /// <summary>Request header: a <see cref="Protocol.WorkStamp"/>, where the gateway asks for one.</summary>
+    public const string WorkHeader = "Tacit-Work";
 
     /// <summary>
     /// Request header between instances of one gateway: the request was passed on once and is not to be passed on again. It grants nothing, so it proves nothing.

@@ -39,6 +39,9 @@ public sealed record ApiError
     /// <summary>Whole seconds for a <c>Retry-After</c> header; not part of the body.</summary>
     public int? RetryAfter { get; init; }
 
+    /// <summary>With <see cref="ErrorCodes.WorkRequired"/>: the work that is asked for, a member beside the code.</summary>
+    public WorkAnnouncement? Work { get; init; }
+
     /// <summary>The error with the status and type that belong to its code.</summary>
     public static ApiError Create(string code, string message, string? param = null)
     {
@@ -67,6 +70,12 @@ public sealed record ApiError
         json.WriteString("type"u8, Type);
         json.WriteString("param"u8, Param);
         json.WriteString("code"u8, Code);
+        if (Work is not null)
+        {
+            json.WritePropertyName(WorkAnnouncement.MemberName);
+            Work.WriteTo(json);
+        }
+
         json.WriteEndObject();
         json.WriteEndObject();
     }

@@ -108,6 +108,57 @@ public static class ErrorCodes
     /// <summary>409: <c>/v1/pseudonym/rotate</c>: the old pseudonym was replaced by another, or the new one is in use already.</summary>
     public const string PseudonymReplaced = "pseudonym_replaced";
 
+    /// <summary>401: this gateway takes requests that a device key signs (RFC 9421).</summary>
+    public const string DeviceRequired = "device_required";
+
+    /// <summary>401: the signature's headers do not have the one shape that is taken.</summary>
+    public const string SignatureMalformed = "signature_malformed";
+
+    /// <summary>401: the signature is not the key's over this method, path and digest.</summary>
+    public const string SignatureInvalid = "signature_invalid";
+
+    /// <summary>401: the signature was made too long ago, or in the future; the message names the server's time.</summary>
+    public const string SignatureExpired = "signature_expired";
+
+    /// <summary>401: no such device is on the gateway's list.</summary>
+    public const string DeviceUnknown = "device_unknown";
+
+    /// <summary>403: the operator took the device off.</summary>
+    public const string DeviceRevoked = "device_revoked";
+
+    /// <summary>400: the body is not the one whose digest was signed.</summary>
+    public const string DigestMismatch = "digest_mismatch";
+
+    /// <summary>409: the device signed another request with this nonce, or the reply to this one is no longer kept.</summary>
+    public const string NonceUsed = "nonce_used";
+
+    /// <summary>429: the device's requests of a window are used up; <c>Retry-After</c> says for how long.</summary>
+    public const string DeviceRateLimited = "device_rate_limited";
+
+    /// <summary>429: as many requests of the device as it may have at a time are being answered.</summary>
+    public const string DeviceBusy = "device_busy";
+
+    /// <summary>429: what is left of the device's output tokens of the day is less than the request may take.</summary>
+    public const string DeviceTokensExhausted = "device_tokens_exhausted";
+
+    /// <summary>429: too many requests from this network address; <c>Retry-After</c> says for how long.</summary>
+    public const string AddressRateLimited = "address_rate_limited";
+
+    /// <summary>428: the request needs a proof of work; the error's <c>work</c> says which.</summary>
+    public const string WorkRequired = "work_required";
+
+    /// <summary>400: a sampling parameter is outside of what the operator allows; <c>param</c> names it.</summary>
+    public const string SamplingRefused = "sampling_refused";
+
+    /// <summary>403: this gateway registers no devices.</summary>
+    public const string RegistrationClosed = "registration_closed";
+
+    /// <summary>403: registering a device needs an invitation code, and this is none.</summary>
+    public const string InvitationRequired = "invitation_required";
+
+    /// <summary>403: as many devices as the operator allows are registered.</summary>
+    public const string RegistrationFull = "registration_full";
+
     /// <summary>503: a queue is full or memory is reserved up; try again later.</summary>
     public const string GatewayBusy = "gateway_busy";
 
@@ -145,12 +196,14 @@ public static class ErrorCodes
     public static int StatusOf(string code) => code switch
     {
         TokenRequired or TokenMalformed or TokenInvalid or TokenExpired or TokenUnknownKey or WrongChallenge or PlanMismatch
-            or PseudonymRequired or PseudonymInvalid or PseudonymExpired => 401,
-        TokenSpent or SuccessorMismatch or RequestInFlight or PseudonymReplaced => 409,
+            or PseudonymRequired or PseudonymInvalid or PseudonymExpired
+            or DeviceRequired or SignatureMalformed or SignatureInvalid or SignatureExpired or DeviceUnknown => 401,
+        TokenSpent or SuccessorMismatch or RequestInFlight or PseudonymReplaced or NonceUsed => 409,
         LinkedCredentials or UnknownMember or InvalidValue or InvalidJson or OutputCapExceeded or StatefulMemberRefused
-            or SuccessorRequired or SuccessorInvalid or ContentRefused or BadRequest => 400,
-        RenewalRefused or PseudonymBanned => 403,
-        PseudonymRateLimited => 429,
+            or SuccessorRequired or SuccessorInvalid or ContentRefused or BadRequest or DigestMismatch or SamplingRefused => 400,
+        RenewalRefused or PseudonymBanned or DeviceRevoked or RegistrationClosed or InvitationRequired or RegistrationFull => 403,
+        WorkRequired => 428,
+        PseudonymRateLimited or DeviceRateLimited or DeviceBusy or DeviceTokensExhausted or AddressRateLimited => 429,
         RequestIncomplete => 408,
         RequestTooLarge => 413,
         ModelNotFound or NotFound => 404,
