@@ -11,4 +11,10 @@ public static class MediaTypes
     public const string ProblemJson = "application/problem+json";
     public const string Json = "application/json";
     public const string EventStream = "text/event-stream";
+
+    /// <summary>RFC 9458, section 9; the chunked ones: draft-ietf-ohai-chunked-ohttp.</summary>
+    public const string ObliviousRequest = "message/ohttp-req";
+    public const string ObliviousResponse = "message/ohttp-res";
+    public const string ObliviousChunkedRequest = "message/ohttp-chunked-req";
+    public const string ObliviousChunkedResponse = "message/ohttp-chunked-res";
 }

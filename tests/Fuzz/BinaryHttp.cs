@@ -40,6 +40,8 @@ internal static class BinaryHttp
         .. Samples.FromVectors("rfc9458_appendix_a.json", "response_bhttp", "rfc9458-ohttp"),
     ];
 
+    public static IReadOnlyList<byte[]> KeyLists { get; } = [.. Configurations().Select(one => (byte[])[0, 5, 9, 0xfe, 0xfe, 1, 2, 0, (byte)one.Length, .. one])];
+
     /// <summary>Whole and cut into small pieces the reader has to come to the same; and what it took, written again and read again, says the same.</summary>
     public static bool Run(byte[] input, BinaryHttpKind kind)
     {
@@ -112,6 +114,12 @@ internal static class BinaryHttp
             text.AppendLine($"{name.ToLowerInvariant()}: {value}");
         }
     }
+
+    private static IEnumerable<byte[]> Configurations() =>
+    [
+        new ObliviousKeyConfiguration { KeyId = 1, KemId = 0x0020, PublicKey = Samples.Filled(32, 3), Algorithms = [new(1, 3), new(1, 1)] }.Encode(),
+        .. Samples.FromVectors("rfc9458_appendix_a.json", "key_config", "rfc9458-ohttp"),
+    ];
 
     public static byte[] Write(Action<IBufferWriter<byte>> write)
     {

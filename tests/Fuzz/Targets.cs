@@ -61,6 +61,17 @@ public static class Targets
         new("signer-keys", SignerMessages.KeyLists, SignerMessages.RunKeys),
         new("bhttp-request", BinaryHttp.Requests, input => BinaryHttp.Run(input, BinaryHttpKind.Request)),
         new("bhttp-response", BinaryHttp.Responses, input => BinaryHttp.Run(input, BinaryHttpKind.Response)),
+        new(
+            "ohttp-keys",
+            BinaryHttp.KeyLists,
+            input =>
+            {
+                _ = ObliviousRequestHeader.TryRead(input, out _);
+                bool taken = ObliviousKeyConfiguration.TryParseList(input, out IReadOnlyList<ObliviousKeyConfiguration> list);
+                FuzzTarget.Require(
+                    list.All(one => ObliviousKeyConfiguration.TryParse(one.Encode(), out _)), "a configuration's own encoding is refused");
+                return taken && list.Count > 0;
+            }),
         new("codes", Codes.Texts, Codes.Run),
     ];
 
