@@ -47,7 +47,10 @@ public static class Routes
     /// </summary>
     public const string SuccessorHeader = "Tacit-Successor";
 
-    /// <summary>Trailer behind a reply to a chain token: base64url of the blind signature (256 bytes) over what <see cref="SuccessorHeader"/> sent.</summary>
+    /// <summary>
+    /// Trailer behind a reply to a chain token, or header of one that is whole before it is sent: base64url of the blind signature (256 bytes) over what
+    /// <see cref="SuccessorHeader"/> sent.
+    /// </summary>
     public const string RenewalTrailer = "Tacit-Renewal";
 
     /// <summary>Request header beside a token, where the gateway's policy in the directory asks for it: see <see cref="Protocol.PseudonymHeader"/>.</summary>

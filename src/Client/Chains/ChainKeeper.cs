@@ -30,6 +30,7 @@ internal sealed partial class ChainKeeper : IAsyncDisposable
     private readonly CancellationTokenSource _stop = new();
     private readonly ConcurrentDictionary<long, TokenBlinder> _blinders = new();
     private readonly ConcurrentDictionary<TokenPlace, BlindedToken> _inHand = new();
+    private readonly Dictionary<long, Task<PreparedLink>> _prepared = [];
     private readonly Dictionary<TokenPlace, Task> _renewals = [];
 
     public ChainKeeper(Wallet wallet, ExchangeCall exchange, RedemptionOptions options, NoticeBoard notices, TimeProvider time, ILoggerFactory loggers)
@@ -100,7 +101,7 @@ internal sealed partial class ChainKeeper : IAsyncDisposable
         foreach ((TokenSeries series, long index) in await _journal.UnprovenHeadsAsync(cancellationToken))
         {
             var head = new TokenPlace(series.Id, index);
-            (NextLink next, BlindedToken blinded) = CreateNext(Blinder(series));
+            (NextLink next, BlindedToken blinded) = CreateNext(series);
             blinded.Dispose();
             await _journal.PresentForRenewalAsync(head, next, cancellationToken);
         }
@@ -126,11 +127,18 @@ internal sealed partial class ChainKeeper : IAsyncDisposable
     {
         await _stop.CancelAsync();
         Task[] running;
+        Task<PreparedLink>[] unused;
         lock (_renewals)
         {
             running = [.. _renewals.Values];
+            unused = [.. _prepared.Values];
+            _prepared.Clear();
         }
         await Task.WhenAll(running);
+        foreach (Task<PreparedLink> prepared in unused)
+        {
+            (await prepared).Blinded.Dispose();
+        }
         foreach (TokenPlace head in _inHand.Keys)
         {
             DropInHand(head);
@@ -151,10 +159,11 @@ internal sealed partial class ChainKeeper : IAsyncDisposable
             ChainView view = await _journal.ViewChainsAsync(wish, cancellationToken);
             if (view.Ready is TokenPlace head)
             {
-                (NextLink next, BlindedToken blinded) = CreateNext(Blinder(view.Series!));
+                (NextLink next, BlindedToken blinded) = await TakeNextAsync(view.Series!);
                 if (await present(head, next) is OpenRequest open)
                 {
                     _inHand[head] = blinded;
+                    Prepare(view.Series!);
                     return new ChainTake(open, 0, 0);
                 }
                 blinded.Dispose();
@@ -291,12 +300,42 @@ internal sealed partial class ChainKeeper : IAsyncDisposable
 
     private TokenBlinder Blinder(TokenSeries series) => _blinders.GetOrAdd(series.Id, _ => new TokenBlinder(series, _keys));
 
-    private static (NextLink Next, BlindedToken Blinded) CreateNext(TokenBlinder blinder)
+    /// <summary>One that was made while the request before was answered, or one made now.</summary>
+    private async ValueTask<PreparedLink> TakeNextAsync(TokenSeries series)
+    {
+        Task<PreparedLink>? prepared;
+        lock (_renewals)
+        {
+            _prepared.Remove(series.Id, out prepared);
+        }
+        return prepared is null ? CreateNext(series) : await prepared;
+    }
+
+    /// <summary>
+    /// Blinds a successor for the chain's next request while this one is answered: it is the same arithmetic for any head of the series. Fresh randomness in
+    /// memory, which is nothing until a request takes it into the journal.
+    /// </summary>
+    private void Prepare(TokenSeries series)
+    {
+        lock (_renewals)
+        {
+            if (!_stop.IsCancellationRequested && !_prepared.ContainsKey(series.Id))
+            {
+                _prepared.Add(series.Id, Task.Run(() => CreateNext(series)));
+            }
+        }
+    }
+
+    private PreparedLink CreateNext(TokenSeries series)
     {
         byte[] randomness = TokenBlinder.FreshRandomness();
-        BlindedToken blinded = blinder.Blind(new ReservedToken(0, null, randomness));
-        return (new NextLink(randomness, blinded.RequestHash, blinded.Request.Encode()), blinded);
+        BlindedToken blinded = Blinder(series).Blind(new ReservedToken(0, null, randomness));
+        return new PreparedLink(new NextLink(randomness, blinded.RequestHash, blinded.Request.Encode()), blinded);
     }
+
+    /// <param name="Next">As the journal takes it.</param>
+    /// <param name="Blinded">What finishes its token.</param>
+    private readonly record struct PreparedLink(NextLink Next, BlindedToken Blinded);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The gateway renewed a chain of plan {Plan} with something that is no signature.")]
     private partial void LogMisbehaved(string plan);

@@ -30,8 +30,11 @@ internal sealed class GatewayAnswer(HttpResponseMessage response, TransportLease
 
     public Stream Stream { get; } = stream;
 
-    /// <summary>The trailer that renews a chain, there once the body was read to its end; null if it did not come.</summary>
-    public string? Renewal => response.TrailingHeaders.TryGetValues(Routes.RenewalTrailer, out IEnumerable<string>? values) ? values.First() : null;
+    /// <summary>What renews a chain, in the head or, there once the body was read to its end, in the trailer; null if it did not come.</summary>
+    public string? Renewal => response.TrailingHeaders.TryGetValues(Routes.RenewalTrailer, out IEnumerable<string>? values)
+        || response.Headers.TryGetValues(Routes.RenewalTrailer, out values)
+        ? values.First()
+        : null;
 
     public TokenVerdict Verdict { get; } = response.Headers.TryGetValues(Routes.TokenStateHeader, out IEnumerable<string>? states)
         ? states.First() switch

@@ -78,6 +78,7 @@ internal sealed partial class SpendLedger
                 continue;
             }
 
+            Interlocked.Increment(ref _closings);
             NoteDropped(deadline.ToUnixTimeSeconds());
             await _database.WriteAsync(
                 session =>
@@ -115,6 +116,30 @@ internal sealed partial class SpendLedger
         }
     }
 
+    /// <summary>
+    /// Writes to the tables of those periods that are open when it runs; again, without them, if some were dropped by whomever since it was begun.
+    /// </summary>
+    private async Task OnOpenPeriodsAsync(Action<Session> work, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            int closings = Volatile.Read(ref _closings);
+            try
+            {
+                await _database.WriteAsync(work, cancellationToken);
+                return;
+            }
+            catch (StorageException e) when (e.Kind == StorageErrorKind.NoTable)
+            {
+                await ForgetDroppedAsync();
+                if (Volatile.Read(ref _closings) == closings)
+                {
+                    throw;
+                }
+            }
+        }
+    }
+
     /// <summary>Closes the periods that another instance has dropped.</summary>
     private async Task ForgetDroppedAsync()
     {
@@ -122,6 +147,7 @@ internal sealed partial class SpendLedger
         foreach (DateTimeOffset deadline in _open.Keys.Where(deadline => !open.Contains(deadline.ToUnixTimeSeconds())))
         {
             _open.TryRemove(deadline, out _);
+            Interlocked.Increment(ref _closings);
         }
     }
 

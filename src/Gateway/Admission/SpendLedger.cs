@@ -25,6 +25,7 @@ internal sealed partial class SpendLedger
     private readonly Lock _pendingGate = new();
     private List<PendingSpend> _pending = [];
     private long _droppedUntil = long.MinValue;
+    private int _closings;
 
     public SpendLedger(Database database, byte[] instance, TimeProvider time)
     {
@@ -94,26 +95,8 @@ internal sealed partial class SpendLedger
             cancellationToken));
 
     /// <summary>In flight → spent, for several rows in one work. Rows that are no longer ours are left alone.</summary>
-    public async Task FinishAsync(IReadOnlyList<SpendClaim> claims, CancellationToken cancellationToken)
-    {
-        while (true)
-        {
-            try
-            {
-                await _database.WriteAsync(session => Finish(session, claims), cancellationToken);
-                return;
-            }
-            catch (StorageException e) when (e.Kind == StorageErrorKind.NoTable)
-            {
-                int open = _open.Count;
-                await ForgetDroppedAsync();
-                if (_open.Count == open)
-                {
-                    throw;
-                }
-            }
-        }
-    }
+    public Task FinishAsync(IReadOnlyList<SpendClaim> claims, CancellationToken cancellationToken) =>
+        OnOpenPeriodsAsync(session => Finish(session, claims), cancellationToken);
 
     /// <summary>
     /// In flight → returned, durably; or spent, if it was returned three times already, or its row was taken over before, when an earlier
@@ -137,30 +120,15 @@ internal sealed partial class SpendLedger
         List<PendingSpend>? batch = null;
         try
         {
-            bool isWritten = false;
-            while (!isWritten)
-            {
-                try
+            await OnOpenPeriodsAsync(
+                session =>
                 {
-                    await _database.WriteAsync(session =>
-                    {
-                        // Taken when the work runs, not when it was queued: whoever came meanwhile is in it. And if it runs again, so are those of the run before.
-                        batch = batch is null ? TakePending() : [.. batch, .. TakePending()];
-                        Spend(session, batch);
-                        CountChains(session, batch);
-                    });
-                    isWritten = true;
-                }
-                catch (StorageException e) when (e.Kind == StorageErrorKind.NoTable)
-                {
-                    int open = _open.Count;
-                    await ForgetDroppedAsync();
-                    if (_open.Count == open)
-                    {
-                        throw;
-                    }
-                }
-            }
+                    // Taken when the work runs, not when it was queued: whoever came meanwhile is in it. And if it runs again, so are those of the run before.
+                    batch = batch is null ? TakePending() : [.. batch, .. TakePending()];
+                    Spend(session, batch);
+                    CountChains(session, batch);
+                },
+                CancellationToken.None);
         }
 #pragma warning disable CA1031 // Whoever waits gets it, whatever it is.
         catch (Exception e)

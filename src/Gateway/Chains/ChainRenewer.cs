@@ -35,10 +35,13 @@ internal sealed class ChainRenewer
         _time = time;
     }
 
+    /// <summary>The chain ends with its period: a next token could buy nothing.</summary>
+    public bool IsOver(ChainLink link) => _time.GetUtcNow() >= link.Key.Deadline;
+
     /// <summary>Only for a link that a durable row binds. Throws nothing.</summary>
     public async Task<Renewal> RenewAsync(ChainLink link)
     {
-        if (_time.GetUtcNow() >= link.Key.Deadline)
+        if (IsOver(link))
         {
             return new Renewal(RenewalStatus.Over);
         }

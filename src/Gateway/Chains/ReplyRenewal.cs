@@ -7,7 +7,7 @@ internal sealed class ReplyRenewal(byte[] successorHash)
 
     public byte[] SuccessorHash => successorHash;
 
-    /// <summary>The blind signature; null if there is none. Completes soon after the reply's end, never before it.</summary>
+    /// <summary>The blind signature; null if there is none. Completes with the reply's end or soon after, never before it.</summary>
     public Task<byte[]?> Outcome => _outcome.Task;
 
     /// <summary>The operator refused it, for ever.</summary>

@@ -80,9 +80,10 @@ internal sealed partial class InstanceProxy : IAsyncDisposable
         HttpResponse response = context.Response;
         response.StatusCode = (int)answer.StatusCode;
         response.ContentType = answer.Content.Headers.ContentType?.ToString();
-        response.Headers[Routes.TokenStateHeader] = state;
+        TokenStateHeader.Write(context, state);
         Copy(answer, response, "Retry-After");
         Copy(answer, response, "Cache-Control");
+        Copy(answer, response, Routes.RenewalTrailer);
         try
         {
             await using Stream source = await answer.Content.ReadAsStreamAsync(context.RequestAborted);

@@ -348,9 +348,8 @@ internal sealed class RedemptionEndpoint
         HttpResponse response = context.Response;
         response.StatusCode = reply.Status;
         response.ContentType = reply.ContentType;
-        response.Headers[Routes.TokenStateHeader] = reply.TokenState;
-        response.Headers.CacheControl = "no-store";
-        if (reply.HasRenewal)
+        TokenStateHeader.Write(context, reply.TokenState);
+        if (reply.HasRenewal && !TrailedReply.TryWriteHead(response, reply))
         {
             await TrailedReply.WriteAsync(
                 context,

@@ -48,12 +48,19 @@ internal sealed partial class ReplyProducer
         ApiError? error;
         bool clientProvoked;
         bool endsChain = false;
+        Task<Renewal>? renewal = null;
         try
         {
             PromptRefusal? refusal = _check is null ? null : await _check(prompt, reply.Stopped);
             if (refusal?.Error.Code == ErrorCodes.ContentRefused && prompt.Pseudonyms is { } pseudonyms)
             {
                 await pseudonyms.CountRefusalAsync();
+            }
+
+            if (refusal is null && prompt.Link is not null)
+            {
+                // Signed while the provider works, handed out when the reply has ended: so nobody waits for it.
+                renewal = _renewer.RenewAsync(prompt.Link);
             }
 
             error = refusal is null ? await CopyAsync(reply, prompt) : refusal.Error;
@@ -87,7 +94,7 @@ internal sealed partial class ReplyProducer
 
         if (prompt.Link is not null)
         {
-            await EndChainAsync(reply, claim, error, prompt.Link, endsChain);
+            await EndChainAsync(reply, claim, error, prompt.Link, renewal, endsChain);
         }
         else if (error is null || clientProvoked || reply.HasPassedOn)
         {
@@ -159,10 +166,10 @@ internal sealed partial class ReplyProducer
     }
 
     /// <summary>
-    /// A chain token is never given back: whatever became of the reply, the chain moves on by its renewal. That is asked for once, behind the reply's end, which it
-    /// never holds up, and kept with the reply; whoever does not get it there asks for it at the exchange.
+    /// A chain token is never given back: whatever became of the reply, the chain moves on by its renewal. That comes with the reply's end, which it never holds
+    /// up, and is kept with the reply; whoever does not get it there asks for it at the exchange.
     /// </summary>
-    private async Task EndChainAsync(Reply reply, SpendClaim claim, ApiError? error, ChainLink link, bool endsChain)
+    private async Task EndChainAsync(Reply reply, SpendClaim claim, ApiError? error, ChainLink link, Task<Renewal>? signing, bool endsChain)
     {
         ReplyRenewal renewal = reply.Renewal!;
         if (endsChain)
@@ -170,11 +177,21 @@ internal sealed partial class ReplyProducer
             await RefuseRenewalAsync(claim);
             renewal.Refuse();
         }
+        else if (_renewer.IsOver(link))
+        {
+            renewal.Complete(null);
+        }
+        else if (signing is { IsCompletedSuccessfully: true, Result.BlindSignature: byte[] signature })
+        {
+            renewal.Complete(signature);
+        }
 
         EndSpent(reply, claim, error);
-        if (!endsChain)
+        if (!renewal.Outcome.IsCompleted)
         {
-            renewal.Complete((await _renewer.RenewAsync(link)).BlindSignature);
+            // The signer was slow, or away a minute ago.
+            byte[]? late = signing is null ? null : (await signing).BlindSignature;
+            renewal.Complete(late ?? (await _renewer.RenewAsync(link)).BlindSignature);
         }
 
         // Only now: a drain waits for replies that are not kept yet.

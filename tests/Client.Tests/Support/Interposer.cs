@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging.Abstractions;
 using Tacit.Hosting;
+using Tacit.Protocol;
 
 namespace Tacit.Client.Tests.Support;
 
@@ -23,7 +24,7 @@ public enum Mishap
     /// <summary>The whole body arrives, and the connection breaks before the trailer.</summary>
     CutTrailer,
 
-    /// <summary>Something in between passes the body on and leaves the trailer out.</summary>
+    /// <summary>Something in between passes the body on and leaves the renewal out.</summary>
     StripTrailer,
 
     /// <summary>The server gets the request twice; the second answer arrives.</summary>
@@ -188,7 +189,7 @@ public sealed class Interposer : IAsyncDisposable
         context.Response.StatusCode = (int)response.StatusCode;
         foreach ((string name, IEnumerable<string> values) in response.Headers.Concat(response.Content.Headers))
         {
-            if (name is not ("Transfer-Encoding" or "Content-Length" or "Connection"))
+            if (name is not ("Transfer-Encoding" or "Content-Length" or "Connection") && (name != Routes.RenewalTrailer || mishap != Mishap.StripTrailer))
             {
                 context.Response.Headers[name] = values.ToArray();
             }

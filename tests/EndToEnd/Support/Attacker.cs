@@ -127,7 +127,8 @@ internal sealed class Attacker : IDisposable
             Interlocked.Increment(ref _answered);
         }
 
-        Token? next = response.TrailingHeaders.TryGetValues(Routes.RenewalTrailer, out IEnumerable<string>? values)
+        Token? next = (response.TrailingHeaders.TryGetValues(Routes.RenewalTrailer, out IEnumerable<string>? values)
+                || response.Headers.TryGetValues(Routes.RenewalTrailer, out values))
             && ChainHeaders.TryParseRenewal(values.Single(), out byte[]? signature) && successor.TryFinalize(signature, out Token? made)
                 ? made
                 : null;

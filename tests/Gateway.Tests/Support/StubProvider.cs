@@ -32,6 +32,13 @@ public sealed class StubProvider : IAsyncDisposable
         return provider;
     }
 
+    public static async Task AnswerStreamAsync(HttpContext context)
+    {
+        await BeginStreamAsync(context);
+        await SendEventAsync(context, "one");
+        await EndStreamAsync(context);
+    }
+
     public static Task AnswerJsonAsync(HttpContext context) => WriteJsonAsync(context, Reply);
 
     public static async Task WriteJsonAsync(HttpContext context, string json, int status = 200)

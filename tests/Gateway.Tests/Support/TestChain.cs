@@ -64,10 +64,11 @@ internal sealed class TestChain
         return signature;
     }
 
-    /// <summary>The renewal behind a response that was read to its end; null if there is none.</summary>
+    /// <summary>The renewal behind a response that was read to its end, or in its head; null if there is none.</summary>
     public static byte[]? RenewalOf(HttpResponseMessage response)
     {
-        if (!response.TrailingHeaders.TryGetValues(Routes.RenewalTrailer, out IEnumerable<string>? values))
+        if (!response.TrailingHeaders.TryGetValues(Routes.RenewalTrailer, out IEnumerable<string>? values)
+            && !response.Headers.TryGetValues(Routes.RenewalTrailer, out values))
         {
             return null;
         }

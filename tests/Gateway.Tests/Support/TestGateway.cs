@@ -214,8 +214,11 @@ public sealed class TestGateway : IAsyncDisposable
 /// <summary>What a test reads of a response.</summary>
 public static class Responses
 {
+    /// <summary>What became of the token: a success has been bought, and need not say so.</summary>
     public static string? TokenState(this HttpResponseMessage response) =>
-        response.Headers.TryGetValues(Routes.TokenStateHeader, out IEnumerable<string>? values) ? values.Single() : null;
+        response.Headers.TryGetValues(Routes.TokenStateHeader, out IEnumerable<string>? values) ? values.Single()
+        : response.IsSuccessStatusCode ? Routes.TokenSpent
+        : null;
 
     public static Task<string> TextAsync(this HttpResponseMessage response) => response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
 

@@ -207,10 +207,23 @@ internal sealed class TestIssuer : IAsyncDisposable
 
     public async Task<IssuerDirectory> DirectoryAsync()
     {
-        Answer answer = await SendTwiceAsync(HttpMethod.Get, Routes.IssuerDirectory, null);
-        Assert.Equal(200, answer.Status);
-        Assert.True(IssuerDirectory.TryParse(answer.Body, out IssuerDirectory? directory, out string? error), error);
+        Answer first = await SendAsync(HttpMethod.Get, Routes.IssuerDirectory, null);
+        Answer second = await SendAsync(HttpMethod.Get, Routes.IssuerDirectory, null);
+        IssuerDirectory directory = Read(second);
+        if (Read(first).Sequence == directory.Sequence)
+        {
+            // Another may have been published in between; the same number is the same bytes.
+            Assert.Equal(first.Body, second.Body);
+        }
+
         return directory;
+
+        static IssuerDirectory Read(Answer answer)
+        {
+            Assert.Equal(200, answer.Status);
+            Assert.True(IssuerDirectory.TryParse(answer.Body, out IssuerDirectory? directory, out string? error), error);
+            return directory;
+        }
     }
 
     /// <summary>Blinds tokens for the plan's first live key, as the directory tells it.</summary>
