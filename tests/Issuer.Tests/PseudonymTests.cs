@@ -103,7 +103,8 @@ public sealed class PseudonymTests
     {
         await using TestIssuer issuer = await TestIssuer.StartAsync(pseudonyms: [Offer()]);
         string account = await issuer.CreateAccountAsync(5);
-        using BlindedToken pseudonym = await BlindAsync(issuer, PseudonymKind.Transient);
+        PseudonymKey key = (await issuer.DirectoryAsync()).Pseudonyms[0].Keys.First(key => key.Kind == PseudonymKind.Transient);
+        using BlindedToken pseudonym = await BlindAsync(issuer, key);
         List<BlindedToken> tokens = await issuer.BlindAsync(1);
         TestIssuer.AssertProblem(ProblemTypes.TokenKeyUnknown, await issuer.RequestAsync(account, [pseudonym]));
         TestIssuer.AssertProblem(ProblemTypes.TokenKeyUnknown, await AskAsync(issuer, account, tokens[0]));
@@ -111,7 +112,7 @@ public sealed class PseudonymTests
         IssuerDirectory directory = await issuer.DirectoryAsync();
         foreach (SigningPurpose purpose in Enum.GetValues<SigningPurpose>())
         {
-            Assert.Equal(purpose == SigningPurpose.Pseudonym, await SignAsync(directory.Pseudonyms[0].Keys[0].TokenKeyId, pseudonym, purpose));
+            Assert.Equal(purpose == SigningPurpose.Pseudonym, await SignAsync(key.TokenKeyId, pseudonym, purpose));
         }
 
         Assert.False(await SignAsync(directory.Plans[0].Keys[0].TokenKeyId, tokens[0], SigningPurpose.Pseudonym));
