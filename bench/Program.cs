@@ -2,6 +2,7 @@ using Tacit.Bench.Crypto;
 using Tacit.Bench.Demo;
 using Tacit.Bench.Gateway;
 using Tacit.Bench.Harness;
+using Tacit.Bench.Hpke;
 using Tacit.Bench.Issuance;
 using Tacit.Bench.Paper;
 using Tacit.Bench.Privacy;
@@ -13,7 +14,7 @@ if (args is ["role", ..])
     return await Roles.RunAsync(args[1..]);
 }
 
-Suite[] suites = [new CryptoSuite(), new IssuanceSuite(), .. GatewaySuite.All, new DemoSuite(), new PaperSuite(), new ScaleSuite(), new PrivacySuite()];
+Suite[] suites = [new CryptoSuite(), new HpkeBench(), new IssuanceSuite(), .. GatewaySuite.All, new DemoSuite(), new PaperSuite(), new ScaleSuite(), new PrivacySuite()];
 
 string[] words = [.. args.Where(arg => !arg.StartsWith("--", StringComparison.Ordinal))];
 string[] flags = [.. args.Where(arg => arg.StartsWith("--", StringComparison.Ordinal))];
