@@ -75,6 +75,13 @@ public abstract class Database : IAsyncDisposable
     /// <summary>Runs a work that only reads, on a snapshot of what is committed. Several run at the same time, beside the writer.</summary>
     public abstract Task<T> ReadAsync<T>(Func<Session, T> work, CancellationToken cancellationToken = default);
 
+    /// <summary>
+    /// Folds SQLite's write-ahead log into the file and empties it, so that nothing is left in it of rows that were deleted or overwritten before. Waits for works under
+    /// way. On PostgreSQL it does nothing: what is left there of deleted rows, VACUUM and the server's own log decide.
+    /// </summary>
+    /// <exception cref="StorageException"><see cref="StorageErrorKind.Locked"/>: something else kept the log in use.</exception>
+    public abstract Task FoldLogAsync();
+
     /// <summary>Finishes the works that wait, refuses new ones with <see cref="ObjectDisposedException"/>, and gives the database free.</summary>
     public abstract ValueTask DisposeAsync();
 }

@@ -62,6 +62,8 @@ internal sealed class PostgresDatabase : Database
         return entry.Task;
     }
 
+    public override Task FoldLogAsync() => Task.CompletedTask;
+
     public override async ValueTask DisposeAsync()
     {
         if (Interlocked.Exchange(ref _disposed, true))

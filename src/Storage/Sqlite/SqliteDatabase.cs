@@ -74,6 +74,24 @@ internal sealed class SqliteDatabase : Database
         }
     }
 
+    public override async Task FoldLogAsync()
+    {
+        ObjectDisposedException.ThrowIf(Volatile.Read(ref _disposed), typeof(Database));
+
+        // The writer folds the log, too, whenever it has grown, and SQLite waits for works but not for that.
+        for (int attempt = 0; attempt < 40; attempt++)
+        {
+            if (await Task.Run(TryFoldLog))
+            {
+                return;
+            }
+
+            await Task.Delay(25);
+        }
+
+        throw new StorageException(StorageErrorKind.Locked, $"The write-ahead log of {_path} is in use and could not be folded.");
+    }
+
     public override async ValueTask DisposeAsync()
     {
         if (Interlocked.Exchange(ref _disposed, true))
@@ -95,6 +113,13 @@ internal sealed class SqliteDatabase : Database
         _readers.Release(_limits.MaxReaders);
         await _writer.DisposeAsync();
         _owner.Dispose();
+    }
+
+    /// <summary>On a connection of its own, since the writer's is in a transaction whenever there is something to do. Works and this wait for each other.</summary>
+    private bool TryFoldLog()
+    {
+        using SqliteSession session = SqliteSession.Open(_path, canWrite: true, _limits);
+        return session.QueryInt64("PRAGMA wal_checkpoint(TRUNCATE)") == 0;
     }
 
     private static SqliteDatabase Open(
