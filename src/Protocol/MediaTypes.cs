@@ -10,6 +10,12 @@ public static class MediaTypes
     public const string GenericBatchResponse = "application/private-token-generic-batch-response";
     public const string ProblemJson = "application/problem+json";
     public const string Json = "application/json";
+
+    /// <summary>RFC 7517, section 8.5.</summary>
+    public const string JsonWebKeys = "application/jwk-set+json";
+
+    /// <summary>Key configurations of RFC 9458, section 3.2.</summary>
+    public const string ObliviousKeys = "application/ohttp-keys";
     public const string EventStream = "text/event-stream";
 
     /// <summary>RFC 9458, section 9; the chunked ones: draft-ietf-ohai-chunked-ohttp.</summary>

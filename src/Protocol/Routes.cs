@@ -30,6 +30,18 @@ public static class Routes
 
     public const string PseudonymRotate = "/v1/pseudonym/rotate";
 
+    /// <summary>The sealing keys that a gateway offers to its issuer: <see cref="SealingOffer"/>.</summary>
+    public const string SealingOffer = "/.well-known/tacit-sealing-keys";
+
+    /// <summary>A gateway's sealing keys under the directory key's signature: <see cref="SealingKeyDocument"/>.</summary>
+    public const string SealingKeys = "/api/pubkey";
+
+    /// <summary>The same as JSON Web Keys (RFC 7517).</summary>
+    public const string JsonWebKeys = "/.well-known/jwks.json";
+
+    /// <summary>The same as key configurations (RFC 9458, section 3).</summary>
+    public const string ObliviousKeys = "/.well-known/ohttp-gateway";
+
     public const string HealthLive = "/health/live";
     public const string HealthReady = "/health/ready";
 

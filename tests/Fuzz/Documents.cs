@@ -47,6 +47,39 @@ internal static class Documents
         return true;
     }
 
+    public static bool RunSealingOffer(byte[] input)
+    {
+        // As if every signature were good: what is behind it must be safe to read all the same.
+        DateTimeOffset now = Samples.SealingKeys[0].NotBefore;
+        if (!SealingOffer.TryOpen(input, "gateway.example", (_, _) => true, now, out SealingOffer? offer, out string? error))
+        {
+            FuzzTarget.Require(offer is null && error.Length > 0, "a refused offer gives a reason");
+            return false;
+        }
+
+        byte[] written = offer.SignAndEncode(_ => Samples.Filled(64, 1));
+        FuzzTarget.Require(
+            SealingOffer.TryOpen(written, offer.Gateway, (_, _) => true, now, out SealingOffer? again, out _)
+                && again.Keys.Zip(offer.Keys).All(pair => pair.First.SignedBytes().AsSpan().SequenceEqual(pair.Second.SignedBytes())),
+            "an offer changes when it is written and read again");
+        return true;
+    }
+
+    public static bool RunSealingKeys(byte[] input)
+    {
+        if (!SealingKeyDocument.TryParse(input, out SealingKeyDocument? document, out string? error))
+        {
+            FuzzTarget.Require(document is null && error.Length > 0, "a refused list of sealing keys gives a reason");
+            return false;
+        }
+
+        FuzzTarget.Require(
+            SealingKeyDocument.TryParse(document.Encode(), out SealingKeyDocument? again, out _)
+                && again.Keys.Zip(document.Keys).All(pair => pair.First.Key.SignedBytes().AsSpan().SequenceEqual(pair.Second.Key.SignedBytes())),
+            "a list of sealing keys changes when it is written and read again");
+        return true;
+    }
+
     public static bool RunJson(byte[] input)
     {
         if (!CanonicalJson.TryCanonicalize(input, null, out byte[]? canonical))

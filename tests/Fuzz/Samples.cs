@@ -88,7 +88,36 @@ public static class Samples
         };
     }
 
-    public static byte[] DirectoryDocument { get; } = Directory().SignAndEncode(_ => Filled(64, 5));
+    /// <summary>A gateway's current key, with evidence, and the next.</summary>
+    public static IReadOnlyList<SealingKey> SealingKeys { get; } =
+    [
+        new SealingKey
+        {
+            Gateway = "gateway.example", Config = SealingKey.EncodeConfig(7, Filled(32, 1)),
+            NotBefore = DateTimeOffset.UnixEpoch.AddDays(20000), NotAfter = DateTimeOffset.UnixEpoch.AddDays(20001),
+            Evidence = new KeyEvidence("sev-snp", Filled(100, 3)),
+        },
+        new SealingKey
+        {
+            Gateway = "gateway.example", Config = SealingKey.EncodeConfig(8, Filled(32, 2)),
+            NotBefore = DateTimeOffset.UnixEpoch.AddDays(20001), NotAfter = DateTimeOffset.UnixEpoch.AddDays(20002),
+        },
+    ];
+
+    public static byte[] SealingOfferDocument { get; } = new SealingOffer
+    {
+        Gateway = "gateway.example", MadeAt = DateTimeOffset.UnixEpoch.AddDays(20000), Keys = SealingKeys,
+    }.SignAndEncode(_ => Filled(64, 7));
+
+    public static byte[] SealingKeyDocument { get; } = new SealingKeyDocument
+    {
+        Gateway = "gateway.example", ServerTime = DateTimeOffset.UnixEpoch.AddDays(20000), Keys = [.. SealingKeys.Select(key => key.Sign(_ => Filled(64, 6)))],
+    }.Encode();
+
+    public static byte[] DirectoryDocument { get; } = (Directory() with
+    {
+        SealingKeys = [new DirectorySealingKeys("gateway.example", [.. SealingKeys.Select(key => key.Sign(_ => Filled(64, 6)))])],
+    }).SignAndEncode(_ => Filled(64, 5));
 
     public static IReadOnlyList<SignerKey> SignerKeys()
     {

@@ -54,6 +54,8 @@ public static class Targets
         new("tacit-successor", Headers.Successors, Headers.RunSuccessor),
         new("www-authenticate", Headers.Challenges, Headers.RunChallenges),
         new("directory", [Samples.DirectoryDocument, .. Documents.Directories], Documents.RunDirectory),
+        new("sealing-offer", [Samples.SealingOfferDocument], Documents.RunSealingOffer),
+        new("sealing-keys", [Samples.SealingKeyDocument], Documents.RunSealingKeys),
         new("canonical-json", [Samples.DirectoryDocument, .. Documents.Json], Documents.RunJson),
         new("json-messages", Documents.Messages, Documents.RunMessages),
         new("signer-request", SignerMessages.Requests, SignerMessages.RunRequest),

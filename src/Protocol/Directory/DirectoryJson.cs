@@ -12,7 +12,6 @@ internal static partial class DirectoryJson
 {
     private const string SignatureMember = "signature";
     private const int MaxPublicKeyBytes = 4096;
-    private const long LastSecond = 221845392000;
 
     public static bool TryParse(
         ReadOnlyMemory<byte> json, [NotNullWhen(true)] out IssuerDirectory? directory, [NotNullWhen(false)] out string? error)
@@ -70,6 +69,7 @@ internal static partial class DirectoryJson
             WritePlans(json, directory.Plans);
             WriteGateways(json, directory.Gateways);
             WritePseudonyms(json, directory.Pseudonyms);
+            WriteSealingKeys(json, directory.SealingKeys);
             json.WriteNumber("sequence"u8, directory.Sequence);
             WriteBytes(json, "previous", directory.Previous);
             WriteBytes(json, SignatureMember, signature);
@@ -175,11 +175,9 @@ internal static partial class DirectoryJson
         }
     }
 
-    /// <summary>Reads the members one by one; the first that does not fit becomes <see cref="Fault"/>.</summary>
-    private sealed partial class DirectoryReader
+    /// <summary>Reads the members one by one; the first that does not fit becomes its fault.</summary>
+    private sealed partial class DirectoryReader() : StrictJsonReader("the document is not a directory")
     {
-        public string Fault { get; private set; } = "the document is not a directory";
-
         public IssuerDirectory? Read(JsonElement root)
         {
             if (root.ValueKind != JsonValueKind.Object)
@@ -195,7 +193,8 @@ internal static partial class DirectoryJson
                 || !TryList(root, "token-keys", IssuerDirectory.MaxTokenKeys, ReadTokenKey, out List<DirectoryTokenKey?>? tokenKeys)
                 || !TryList(root, "plans", IssuerDirectory.MaxPlans, ReadPlan, out List<DirectoryPlan?>? plans)
                 || !TryList(root, "gateways", IssuerDirectory.MaxGateways, ReadGateway, out List<DirectoryGateway?>? gateways)
-                || !TryPseudonyms(root, out List<DirectoryPseudonyms?> pseudonyms))
+                || !TryPseudonyms(root, out List<DirectoryPseudonyms?> pseudonyms)
+                || !TrySealingKeys(root, out List<DirectorySealingKeys?> sealingKeys))
             {
                 return null;
             }
@@ -208,6 +207,7 @@ internal static partial class DirectoryJson
                 Plans = [.. plans.OfType<DirectoryPlan>()],
                 Gateways = [.. gateways.OfType<DirectoryGateway>()],
                 Pseudonyms = [.. pseudonyms.OfType<DirectoryPseudonyms>()],
+                SealingKeys = [.. sealingKeys.OfType<DirectorySealingKeys>()],
                 Sequence = sequence,
                 Previous = previous,
                 Signature = signature,
@@ -373,100 +373,6 @@ internal static partial class DirectoryJson
 
             gateway = new DirectoryGateway(name, [.. urls.OfType<string>()]);
             return true;
-        }
-
-        private bool ReadText(JsonElement element, out string? text)
-        {
-            text = element.ValueKind == JsonValueKind.String ? element.GetString() : null;
-            return text is not null || Fail("a list of names holds something else");
-        }
-
-        private delegate bool ItemReader<T>(JsonElement element, out T? item);
-
-        private bool TryList<T>(JsonElement element, string name, int max, ItemReader<T> read, [NotNullWhen(true)] out List<T?>? list)
-        {
-            list = null;
-            if (!TryGet(element, name, JsonValueKind.Array, out JsonElement array))
-            {
-                return false;
-            }
-
-            if (array.GetArrayLength() > max)
-            {
-                return Fail($"{name} has more than {max} entries");
-            }
-
-            List<T?> items = [];
-            foreach (JsonElement entry in array.EnumerateArray())
-            {
-                if (!read(entry, out T? item))
-                {
-                    return false;
-                }
-
-                items.Add(item);
-            }
-
-            list = items;
-            return true;
-        }
-
-        private bool TryText(JsonElement element, string name, [NotNullWhen(true)] out string? text)
-        {
-            text = TryGet(element, name, JsonValueKind.String, out JsonElement value) ? value.GetString() : null;
-            return text is not null;
-        }
-
-        private bool TryNumber(JsonElement element, string name, out long number)
-        {
-            number = 0;
-            return TryGet(element, name, JsonValueKind.Number, out JsonElement value) && value.TryGetInt64(out number);
-        }
-
-        private bool TryTime(JsonElement element, string name, out DateTimeOffset time)
-        {
-            time = default;
-            if (!TryNumber(element, name, out long seconds))
-            {
-                return false;
-            }
-
-            if (seconds is < 0 or > LastSecond)
-            {
-                return Fail($"{name} is out of range");
-            }
-
-            time = DateTimeOffset.FromUnixTimeSeconds(seconds);
-            return true;
-        }
-
-        private bool TryOptionalBytes(JsonElement element, string name, int max, out byte[]? bytes)
-        {
-            bytes = null;
-            if (element.ValueKind != JsonValueKind.Object || !element.TryGetProperty(name, out _))
-            {
-                return true;
-            }
-
-            return TryText(element, name, out string? text)
-                && (Base64UrlText.TryDecode(text, max, out bytes) || Fail($"{name} is not base64url of at most {max} bytes"));
-        }
-
-        private bool TryGet(JsonElement element, string name, JsonValueKind kind, out JsonElement value)
-        {
-            value = default;
-            if (element.ValueKind == JsonValueKind.Object && element.TryGetProperty(name, out value) && value.ValueKind == kind)
-            {
-                return true;
-            }
-
-            return Fail($"{name} is missing or of the wrong type");
-        }
-
-        private bool Fail(string fault)
-        {
-            Fault = fault;
-            return false;
         }
     }
 }

@@ -11,7 +11,7 @@ internal static class DirectoryRules
     /// <summary>What is wrong, or null.</summary>
     public static string? FindFault(IssuerDirectory directory) =>
         FindFaultInNames(directory) ?? FindFaultInTokenKeys(directory) ?? FindFaultInPlans(directory) ?? FindFaultInGateways(directory)
-        ?? FindFaultInPseudonyms(directory);
+        ?? FindFaultInPseudonyms(directory) ?? FindFaultInSealingKeys(directory);
 
     private static string? FindFaultInNames(IssuerDirectory directory)
     {
@@ -205,6 +205,26 @@ internal static class DirectoryRules
             if (entry.Keys.Any(key => key.Kind == PseudonymKind.Transient && entry.FindRotated(key) is null))
             {
                 return $"a transient pseudonym key of gateway {name} has no key for rotations";
+            }
+        }
+
+        return null;
+    }
+
+    private static string? FindFaultInSealingKeys(IssuerDirectory directory)
+    {
+        HashSet<string> gateways = new(StringComparer.OrdinalIgnoreCase);
+        foreach (DirectorySealingKeys entry in directory.SealingKeys)
+        {
+            if (!gateways.Add(entry.Gateway) || !directory.Gateways.Any(gateway => gateway.Name == entry.Gateway))
+            {
+                return "sealing-keys name a gateway that is not listed, or one twice";
+            }
+
+            string? fault = SealingKeyList.FindFault(entry.Gateway, [.. entry.Keys.Select(key => key.Key)]);
+            if (fault is not null || entry.Keys.Any(key => key.Signature.Length != IssuerDirectory.SignatureSizeInBytes))
+            {
+                return fault ?? $"a sealing key of {entry.Gateway} has no signature of 64 bytes";
             }
         }
 

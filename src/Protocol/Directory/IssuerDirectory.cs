@@ -28,6 +28,11 @@ public sealed record DirectoryPlan(Plan Plan, IReadOnlyList<PlanKey> Keys)
 /// <param name="Urls">Where it can be reached; at least one absolute URL.</param>
 public sealed record DirectoryGateway(string Name, IReadOnlyList<string> Urls);
 
+/// <summary>The keys that requests to a gateway are sealed with, in ascending order of time.</summary>
+/// <param name="Gateway">Its name, exactly as listed.</param>
+/// <param name="Keys">Each with the directory key's own signature, so that it can be shown alone.</param>
+public sealed record DirectorySealingKeys(string Gateway, IReadOnlyList<SignedSealingKey> Keys);
+
 /// <summary>
 /// What an issuer publishes (RFC 9578, section 4) with Tacit's extension members: plans and their keys, gateways, a number, the hash of the
 /// directory before it, and a signature under the one key that clients pin.
@@ -47,6 +52,7 @@ public sealed record IssuerDirectory
         Plans = original.Plans;
         Gateways = original.Gateways;
         Pseudonyms = original.Pseudonyms;
+        SealingKeys = original.SealingKeys;
         Sequence = original.Sequence;
         Previous = original.Previous;
     }
@@ -84,6 +90,9 @@ public sealed record IssuerDirectory
 
     /// <summary>What gateways ask for beside tokens; those that are not in it ask for nothing.</summary>
     public IReadOnlyList<DirectoryPseudonyms> Pseudonyms { get; init; } = [];
+
+    /// <summary>What sealed requests to gateways are sealed with; those that are not in it take none.</summary>
+    public IReadOnlyList<DirectorySealingKeys> SealingKeys { get; init; } = [];
 
     /// <summary>1 for an issuer's first directory, one more for each that follows; at most 2^53−1.</summary>
     public required long Sequence { get; init; }
@@ -129,12 +138,13 @@ public sealed record IssuerDirectory
         return DirectoryJson.Write(this, sign);
     }
 
-    /// <summary>Whether the signature is the directory key's.</summary>
+    /// <summary>Whether the signature is the directory key's, and that of each sealing key as well.</summary>
     /// <param name="verify">Verifies with the pinned directory key: message, signature.</param>
     public bool Verify(Func<ReadOnlyMemory<byte>, ReadOnlyMemory<byte>, bool> verify)
     {
         ArgumentNullException.ThrowIfNull(verify);
-        return Signature is { Length: SignatureSizeInBytes } && !SignedBytes.IsEmpty && verify(SignedBytes, Signature);
+        return Signature is { Length: SignatureSizeInBytes } && !SignedBytes.IsEmpty && verify(SignedBytes, Signature)
+            && SealingKeys.All(entry => entry.Keys.All(key => key.Verify(verify)));
     }
 
     /// <summary>Whether this is the directory right after <paramref name="previous"/> in the chain.</summary>
@@ -147,7 +157,7 @@ public sealed record IssuerDirectory
     /// </summary>
     /// <remarks>
     /// Two documents with one number, or neighbours that are not chained, are proof by themselves. Further apart, the hash chain needs all between; yet a plan has one
-    /// key a period for ever, so that a key made for one person shows wherever the periods meet.
+    /// key a period for ever, and a gateway one sealing key a time, so that a key made for one person shows wherever the periods meet.
     /// </remarks>
     public string? FindConflict(IssuerDirectory other)
     {
@@ -180,8 +190,21 @@ public sealed record IssuerDirectory
             }
         }
 
+        // At any moment a gateway has one key for all: two for times that overlap are one for somebody alone, however far apart the numbers are.
+        foreach (SignedSealingKey key in earlier.SealingKeys.SelectMany(entry => entry.Keys))
+        {
+            if (later.SealingKeys.SelectMany(entry => entry.Keys).Any(other => other.Key.Contradicts(key.Key)))
+            {
+                return $"gateway {key.Key.Gateway} has two sealing keys for the time from {key.Key.NotBefore:yyyy-MM-dd HH:mm}";
+            }
+        }
+
         return null;
     }
+
+    /// <summary>The sealing keys of the gateway of that name; empty if it has none.</summary>
+    public IReadOnlyList<SignedSealingKey> FindSealingKeys(string gateway) =>
+        SealingKeys.FirstOrDefault(entry => string.Equals(entry.Gateway, gateway, StringComparison.OrdinalIgnoreCase))?.Keys ?? [];
 
     public DirectoryTokenKey? FindTokenKey(ReadOnlySpan<byte> tokenKeyId)
     {
