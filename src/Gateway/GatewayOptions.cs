@@ -1,5 +1,6 @@
 using System.Buffers.Text;
 using Tacit.Gateway.Pseudonyms;
+using Tacit.Gateway.Sealing;
 using Tacit.Hosting;
 using Tacit.Inference;
 using Tacit.Protocol;
@@ -84,6 +85,9 @@ public sealed record GatewayOptions : IValidatedSettings
     /// <summary>How many requests one pseudonym may make, where the directory's policy asks for pseudonyms. Default: not limited.</summary>
     public PseudonymLimits Pseudonyms { get; init; } = new();
 
+    /// <summary>Keys that prompts are sealed with. Default: none.</summary>
+    public SealingOptions Sealing { get; init; } = new();
+
     /// <summary>The bounds on what strangers may send; the defaults suit a public address.</summary>
     public GatewayLimits Limits { get; init; } = new();
 
@@ -111,6 +115,7 @@ public sealed record GatewayOptions : IValidatedSettings
             .RequireRange(DrainDelay, TimeSpan.Zero, TimeSpan.FromMinutes(10), "DrainDelay")
             .RequireRange(DrainTimeout, TimeSpan.Zero, TimeSpan.FromHours(1), "DrainTimeout");
         Pseudonyms.Validate(validation, nameof(Pseudonyms));
+        Sealing.Validate(validation);
         Tls.Validate(validation);
         Database.Validate(validation);
     }

@@ -9,6 +9,7 @@ using Tacit.Gateway.Chains;
 using Tacit.Gateway.Endpoints;
 using Tacit.Gateway.Pseudonyms;
 using Tacit.Gateway.Replies;
+using Tacit.Gateway.Sealing;
 using Tacit.Hosting;
 using Tacit.Inference;
 using Tacit.Protocol;
@@ -150,6 +151,13 @@ public sealed partial class GatewayServer : IAsyncDisposable
         _owned.Push(catalogs);
         await catalogs.StartAsync(cancellationToken);
 
+        SealingKeys? sealing = null;
+        if (_options.Sealing.IsOn)
+        {
+            sealing = await SealingKeys.StartAsync(database, _options, () => catalogs.Current.Directory, catalogs.LookForNewerAsync, _time, _log, cancellationToken);
+            _owned.Push(sealing);
+        }
+
         var spent = new SpentWriter(ledger, _time, _log);
         _owned.Push(spent);
         _replies = new ReplyStore(new MemoryRoom(_options.ReplyMemoryBytes), _options.KeepReplies, _time);
@@ -169,6 +177,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
         var parts = new GatewayParts
         {
             Pseudonyms = pseudonyms,
+            Sealing = sealing,
             Options = _options,
             Catalogs = catalogs,
             Signatures = signatures,
@@ -270,6 +279,11 @@ public sealed partial class GatewayServer : IAsyncDisposable
         routes.MapGet(Routes.IssuerDirectory, (RequestDelegate)new DirectoryEndpoint(parts).HandleAsync);
         routes.MapGet(Routes.Models, (RequestDelegate)models.ListAsync);
         routes.MapGet(Routes.Models + "/{**id}", (RequestDelegate)models.GetAsync);
+        if (parts.Sealing is { } sealing)
+        {
+            new SealingKeyEndpoints(sealing, parts.Options, parts.Time).Map(routes);
+        }
+
         health.Map(routes);
     }
 

@@ -28,6 +28,7 @@ public sealed partial class DocumentTests
         { "issuer: `Payments:Stripe`", typeof(Issuer.Payments.StripeOptions) },
         { "issuer: `Payments:Paddle`", typeof(Issuer.Payments.PaddleOptions) },
         { "gateway", typeof(Gateway.GatewayOptions) },
+        { "gateway: `Sealing`", typeof(Gateway.Sealing.SealingOptions) },
         { "gateway: `Limits`", typeof(Gateway.GatewayLimits) },
         { "gateway: `Inference`", typeof(InferenceSettings) },
         { "gateway: `Inference:Moderation`", typeof(ModerationSettings) },

@@ -15,3 +15,5 @@ public sealed class ChainRecoveryTestsOnPostgres : ChainRecoveryTests;
 public sealed class PseudonymLedgerTestsOnPostgres : PseudonymLedgerTests;
 
 public sealed class ReplayGuardTestsOnPostgres : ReplayGuardTests;
+
+public sealed class SealingKeyTestsOnPostgres : SealingKeyTests;

@@ -89,6 +89,8 @@ internal static class ServerRoles
             CheckLink(signer, options.DataDirectory, context);
             CheckTls(options.Tls, context);
             CheckDatabase(options.Database, context);
+            context.Try(options.Sealing.Passphrase, "Sealing:Passphrase");
+            context.Try(options.Sealing.KeyFile, "Sealing:KeyFile");
         },
         async (context, stop) =>
         {

@@ -4,6 +4,7 @@ using System.Text.Json.Serialization;
 using Tacit.App;
 using Tacit.Client;
 using Tacit.Gateway;
+using Tacit.Gateway.Sealing;
 using Tacit.Hosting;
 using Tacit.Inference;
 using Tacit.Issuer;
@@ -17,7 +18,7 @@ namespace Tacit.Cli.Settings;
     Converters =
     [
         typeof(CreditsForm), typeof(PlanKindForm), typeof(PeriodKindForm), typeof(TokenTypeForm), typeof(ModerationFailureForm), typeof(OutgrownPlanForm),
-        typeof(PseudonymPolicyForm), typeof(ProfileForm),
+        typeof(PseudonymPolicyForm), typeof(ProfileForm), typeof(SealingSignatoryForm),
         typeof(BackendKindForm),
     ],
     RespectNullableAnnotations = true)]
@@ -63,6 +64,8 @@ internal sealed class PseudonymPolicyForm()
         ("none", PseudonymPolicy.None), ("transient", PseudonymPolicy.Transient), ("permanent", PseudonymPolicy.Permanent), ("both", PseudonymPolicy.Both));
 
 internal sealed class ProfileForm() : WordForm<Profile>("A profile is", ("production", Profile.Production), ("development", Profile.Development));
+
+internal sealed class SealingSignatoryForm() : WordForm<SealingSignatory>("Sealing keys are signed by", ("issuer", SealingSignatory.Issuer), ("gateway", SealingSignatory.Gateway));
 
 internal sealed class OutgrownPlanForm()
     : WordForm<OutgrownPlan>("What happens to a conversation that has outgrown its plan is", ("larger", OutgrownPlan.Larger), ("trim", OutgrownPlan.Trim), ("ask", OutgrownPlan.Ask));

@@ -52,6 +52,7 @@ internal static class SpendTables
             """),
         PseudonymStore.Migration(4),
         ReplayGuard.Migration(5),
+        SealingStore.Migration(6),
     ];
 
     /// <summary>The layout of a spend table as <see cref="Statements.Create"/> makes it.</summary>

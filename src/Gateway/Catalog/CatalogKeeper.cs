@@ -22,6 +22,7 @@ internal sealed partial class CatalogKeeper : IAsyncDisposable
     private readonly TimeProvider _time;
     private readonly ILogger _log;
     private readonly CancellationTokenSource _stop = new();
+    private readonly SemaphoreSlim _gate = new(1);
     private Task _loop = Task.CompletedTask;
     private PlanCatalog? _current;
     private ReadOnlyMemory<byte>[] _document = [default];
@@ -72,11 +73,22 @@ internal sealed partial class CatalogKeeper : IAsyncDisposable
         _loop = RunAsync();
     }
 
+    /// <summary>Looks for a newer directory now instead of at its time. Trouble is logged.</summary>
+    public async Task LookForNewerAsync(CancellationToken cancellationToken)
+    {
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _stop.Token);
+        if (await TryRefreshAsync(either.Token) is string fault)
+        {
+            LogNotRefreshed(_log, fault);
+        }
+    }
+
     public async ValueTask DisposeAsync()
     {
         await _stop.CancelAsync();
         await _loop;
         _stop.Dispose();
+        _gate.Dispose();
         _directoryKey.Dispose();
     }
 
@@ -87,7 +99,7 @@ internal sealed partial class CatalogKeeper : IAsyncDisposable
         {
             while (await timer.WaitForNextTickAsync(_stop.Token))
             {
-                if (await TryRefreshAsync() is string fault)
+                if (await TryRefreshAsync(_stop.Token) is string fault)
                 {
                     LogNotRefreshed(_log, fault);
                 }
@@ -100,11 +112,11 @@ internal sealed partial class CatalogKeeper : IAsyncDisposable
     }
 
     /// <summary>A full disk must not be the end of all refreshing: the keys in use would run out.</summary>
-    private async Task<string?> TryRefreshAsync()
+    private async Task<string?> TryRefreshAsync(CancellationToken cancellationToken)
     {
         try
         {
-            return await RefreshAsync(_stop.Token);
+            return await RefreshAsync(cancellationToken);
         }
         catch (StorageException e)
         {
@@ -113,6 +125,19 @@ internal sealed partial class CatalogKeeper : IAsyncDisposable
     }
 
     private async Task<string?> RefreshAsync(CancellationToken cancellationToken)
+    {
+        await _gate.WaitAsync(cancellationToken);
+        try
+        {
+            return await FetchAsync(cancellationToken);
+        }
+        finally
+        {
+            _gate.Release();
+        }
+    }
+
+    private async Task<string?> FetchAsync(CancellationToken cancellationToken)
     {
         ReadOnlyMemory<byte> document;
         using var timeout = new CancellationTokenSource(s_fetchTimeout, _time);

@@ -4,6 +4,7 @@ using Tacit.Gateway.Catalog;
 using Tacit.Gateway.Chains;
 using Tacit.Gateway.Pseudonyms;
 using Tacit.Gateway.Replies;
+using Tacit.Gateway.Sealing;
 using Tacit.Hosting;
 using Tacit.Inference;
 using Tacit.Protocol;
@@ -38,6 +39,9 @@ internal sealed partial class GatewayParts
     public required ChainRenewer Renewer { get; init; }
 
     public required PseudonymGate Pseudonyms { get; init; }
+
+    /// <summary>Null where nothing can be sealed to this gateway.</summary>
+    public required SealingKeys? Sealing { get; init; }
 
     public required InstanceProxy Instances { get; init; }
 

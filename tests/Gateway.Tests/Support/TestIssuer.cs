@@ -126,6 +126,9 @@ public sealed class TestIssuer : ISigner, IDisposable
 
     public void RemovePlan(string id) => _plans.RemoveAll(plan => plan.Plan.Plan.Id == id);
 
+    /// <summary>What the next directory says that requests to the gateway are sealed with.</summary>
+    public IReadOnlyList<SealingKey> SealingKeys { get; set; } = [];
+
     /// <summary>Publishes the next directory.</summary>
     public byte[] Publish()
     {
@@ -142,6 +145,7 @@ public sealed class TestIssuer : ISigner, IDisposable
             Pseudonyms = Pseudonyms is null ? [] : [new DirectoryPseudonyms(Pseudonyms, [.. _pseudonyms.Where(IsAskedFor).Select(entry => entry.Key)])],
             Plans = [.. _plans.GroupBy(plan => plan.Plan.Plan.Id).Select(group => new DirectoryPlan(group.First().Plan.Plan, [.. group.SelectMany(plan => plan.Plan.Keys)]))],
             Gateways = Gateways,
+            SealingKeys = SealingKeys.Count == 0 ? [] : [new DirectorySealingKeys(GatewayName, [.. SealingKeys.Select(key => key.Sign(message => _directoryKey.Sign(message.Span)))])],
             Sequence = Sequence,
             Previous = _previous,
         }.SignAndEncode(message => _directoryKey.Sign(message.Span));

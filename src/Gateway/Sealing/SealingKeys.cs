@@ -1,0 +1,299 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Security.Cryptography;
+using Microsoft.Extensions.Logging;
+using Tacit.Crypto;
+using Tacit.Hosting;
+using Tacit.Protocol;
+using Tacit.Storage;
+
+namespace Tacit.Gateway.Sealing;
+
+/// <summary>
+/// The keys that prompts to this gateway are sealed with: one current, one next, made ahead of their time, shared by the instances on one database, erased after it.
+/// A key is shown to nobody before the directory lists it, so that nobody can be given one of their own. What a key may open at a moment is decided by the clock at
+/// that moment, not by when rotation last ran.
+/// </summary>
+internal sealed partial class SealingKeys : IAsyncDisposable
+{
+    private static readonly TimeSpan s_interval = TimeSpan.FromSeconds(30);
+
+    // Until the directory has the current key, nothing can be sealed: a first start should not take minutes.
+    private static readonly TimeSpan s_impatientInterval = TimeSpan.FromSeconds(5);
+
+    private readonly SealingStore _store;
+    private readonly GatewayOptions _options;
+    private readonly Func<IssuerDirectory?> _directory;
+    private readonly Func<CancellationToken, Task> _refreshDirectory;
+    private readonly TimeProvider _time;
+    private readonly ILogger _log;
+    private readonly SemaphoreSlim _gate = new(1);
+    private readonly CancellationTokenSource _stop = new();
+    private readonly List<SealingKeyPair> _gone = [];
+    private volatile SealingKeyPair?[] _byId = new SealingKeyPair?[256];
+    private volatile PublishedKeys _published = new(null, []);
+    private IReadOnlyList<SealingKeyPair> _pairs = [];
+    private volatile string? _fault;
+    private bool _isFolded;
+    private Task _loop = Task.CompletedTask;
+
+    private SealingKeys(
+        SealingStore store, GatewayOptions options, Func<IssuerDirectory?> directory, Func<CancellationToken, Task> refreshDirectory, TimeProvider time, ILogger log)
+    {
+        _store = store;
+        _options = options;
+        _directory = directory;
+        _refreshDirectory = refreshDirectory;
+        _time = time;
+        _log = log;
+    }
+
+    /// <summary>The gateway's own Ed25519 key, 32 bytes: for the issuer's settings, or for clients to pin.</summary>
+    public ReadOnlyMemory<byte> GatewayKey => _store.PublicKey;
+
+    /// <summary>Why the last pass failed, for the operator; null if it did not.</summary>
+    public string? Fault => _fault;
+
+    /// <summary>Loads the keys and makes those that are missing.</summary>
+    /// <param name="database">With the tables of <see cref="SealingStore.Migration"/>; stays the caller's.</param>
+    /// <param name="options">Names and <see cref="GatewayOptions.Sealing"/>, which is on.</param>
+    /// <param name="directory">The directory that this gateway goes by.</param>
+    /// <param name="refreshDirectory">Looks for a newer one.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="log">The log.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public static async Task<SealingKeys> StartAsync(
+        Database database, GatewayOptions options, Func<IssuerDirectory?> directory, Func<CancellationToken, Task> refreshDirectory, TimeProvider time, ILogger log,
+        CancellationToken cancellationToken)
+    {
+        var keys = new SealingKeys(await SealingStore.OpenAsync(database, options.Sealing, cancellationToken), options, directory, refreshDirectory, time, log);
+        try
+        {
+            await keys.RunAsync(cancellationToken);
+            keys._loop = Task.Run(keys.LoopAsync, CancellationToken.None);
+            return keys;
+        }
+        catch
+        {
+            await keys.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>The key that a request names, if it may be opened with it now.</summary>
+    public bool TryFind(byte keyId, DateTimeOffset now, [NotNullWhen(true)] out SealingKeyPair? pair)
+    {
+        pair = _byId[keyId] is { } found && found.OpensAt(now) ? found : null;
+        return pair is not null;
+    }
+
+    /// <summary>The keys that everybody is shown, current and next, under the directory key's signature; empty until the directory has them.</summary>
+    public IReadOnlyList<SignedSealingKey> PublishedAt(DateTimeOffset now)
+    {
+        PublishedKeys published = _published;
+        if (_options.Sealing.SignedBy == SealingSignatory.Issuer && !ReferenceEquals(published.Directory, _directory()))
+        {
+            _published = published = Publish();
+        }
+
+        return [.. published.Keys.Where(entry => now < entry.Key.NotAfter)];
+    }
+
+    /// <summary>What this gateway offers to its issuer now: <see cref="SealingOffer"/>.</summary>
+    public byte[] MakeOffer(DateTimeOffset now) => new SealingOffer
+    {
+        Gateway = _options.Name,
+        MadeAt = DateTimeOffset.FromUnixTimeSeconds(now.ToUnixTimeSeconds()),
+        Keys = [.. _pairs.Select(pair => pair.Key).Where(key => now < key.NotAfter).Take(SealingKeyList.MaxKeys)],
+    }.SignAndEncode(_store.Sign);
+
+    /// <summary>One pass: makes what is due, erases what is over.</summary>
+    public async Task RunAsync(CancellationToken cancellationToken)
+    {
+        await _gate.WaitAsync(cancellationToken);
+        try
+        {
+            // From here on a pass goes to its end.
+            DateTimeOffset now = _time.GetUtcNow();
+            IReadOnlyList<StoredSealingKey> stored = await _store.LoadAsync(_options.Name, CancellationToken.None);
+            if (stored.Any(key => now >= key.Key.NotAfter + SealingSchedule.Grace))
+            {
+                await _store.EraseAsync(now - SealingSchedule.Grace);
+                stored = await _store.LoadAsync(_options.Name, CancellationToken.None);
+                _isFolded = false;
+            }
+
+            // Also at the start: whoever was killed after a key was erased, or between, has left it in the log.
+            if (!_isFolded)
+            {
+                await _store.FoldLogAsync();
+                _isFolded = true;
+            }
+
+            while (await MakeMissingAsync(stored, now))
+            {
+                stored = await _store.LoadAsync(_options.Name, CancellationToken.None);
+            }
+
+            Adopt(stored);
+            _fault = null;
+        }
+        finally
+        {
+            _gate.Release();
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync();
+        await _loop;
+        foreach (SealingKeyPair pair in _pairs.Concat(_gone))
+        {
+            pair.Dispose();
+        }
+
+        _store.Dispose();
+        _stop.Dispose();
+        _gate.Dispose();
+    }
+
+    private async Task LoopAsync()
+    {
+        while (!_stop.IsCancellationRequested)
+        {
+            try
+            {
+                bool waits = IsUnpublished();
+                await Task.Delay(waits ? s_impatientInterval : s_interval, _time, _stop.Token);
+                await RunAsync(_stop.Token);
+                if (waits)
+                {
+                    await _refreshDirectory(_stop.Token);
+                }
+            }
+            catch (OperationCanceledException) when (_stop.IsCancellationRequested)
+            {
+                return;
+            }
+#pragma warning disable CA1031 // Keys are made ahead: whatever it was, there is time to put it right while the next pass tries again.
+            catch (Exception e)
+#pragma warning restore CA1031
+            {
+                _fault = e is StorageException ? e.Message : ExceptionNames.Of(e);
+                LogPassFailed(_log, _fault);
+            }
+        }
+    }
+
+    private bool IsUnpublished()
+    {
+        DateTimeOffset now = _time.GetUtcNow();
+        return SealingKeyList.FindCurrent(PublishedAt(now), now) is null;
+    }
+
+    /// <summary>Whether something has changed in the store.</summary>
+    private async Task<bool> MakeMissingAsync(IReadOnlyList<StoredSealingKey> stored, DateTimeOffset now)
+    {
+        // After a lost database the directory still lists keys that nobody has: the next is for the time after them, since two for one time would be taken for an attack.
+        IReadOnlyList<SealingKey> listed = [.. (_directory()?.FindSealingKeys(_options.Name) ?? []).Select(entry => entry.Key)];
+        List<SealingKey> all = [.. stored.Select(entry => entry.Key), .. listed.Where(key => key.KemId == SealingKey.X25519)];
+        KeyTime? missing = SealingSchedule.FindMissing(all.Select(key => new KeyTime(key.NotBefore, key.NotAfter)), now, _options.Sealing.Lifetime)
+            .Cast<KeyTime?>().FirstOrDefault();
+        if (missing is not { } time)
+        {
+            return false;
+        }
+
+        using HpkePrivateKey made = HpkePrivateKey.Generate(HpkeSuite.X25519ChaCha20Poly1305);
+        var key = new SealingKey
+        {
+            Gateway = _options.Name,
+            Config = SealingKey.EncodeConfig(FreeKeyId(all), made.PublicKey.Export()),
+            NotBefore = time.From,
+            NotAfter = time.Until,
+        };
+        byte[] secret = GC.AllocateUninitializedArray<byte>(32, pinned: true);
+        made.Export(secret);
+        byte[] sealedKey = _store.Seal(secret, key);
+        CryptographicOperations.ZeroMemory(secret);
+        if (await _store.TryAddAsync(new StoredSealingKey(key, sealedKey)))
+        {
+            LogMade(_log, key.KeyId, key.NotBefore, key.NotAfter);
+        }
+
+        return true;
+    }
+
+    /// <summary>The one after the latest: an id comes back only after all others, when nobody holds the key any more that had it.</summary>
+    private static byte FreeKeyId(List<SealingKey> taken)
+    {
+        int id = taken.MaxBy(key => key.NotBefore) is { } latest ? (latest.KeyId + 1) % 256 : RandomNumberGenerator.GetInt32(256);
+        while (taken.Exists(key => key.KeyId == id))
+        {
+            id = (id + 1) % 256;
+        }
+
+        return (byte)id;
+    }
+
+    private void Adopt(IReadOnlyList<StoredSealingKey> stored)
+    {
+        // What went out of use with the pass before is used by nobody any more.
+        foreach (SealingKeyPair pair in _gone)
+        {
+            pair.Dispose();
+        }
+
+        _gone.Clear();
+        var pairs = new List<SealingKeyPair>();
+        foreach (StoredSealingKey row in stored.Where(row => row.Key.KemId == SealingKey.X25519 && row.SealedPrivateKey.Length > 0))
+        {
+            pairs.Add(_pairs.FirstOrDefault(pair => pair.Key.IsSameKey(row.Key)) ?? Load(row));
+        }
+
+        _gone.AddRange(_pairs.Except(pairs));
+        var byId = new SealingKeyPair?[256];
+        foreach (SealingKeyPair pair in pairs)
+        {
+            byId[pair.KeyId] = pair;
+        }
+
+        _pairs = pairs;
+        _byId = byId;
+        _published = Publish();
+    }
+
+    private SealingKeyPair Load(StoredSealingKey row)
+    {
+        byte[] secret = _store.Unseal(row);
+        try
+        {
+            return new SealingKeyPair(row.Key, HpkePrivateKey.Import(HpkeSuite.X25519ChaCha20Poly1305, secret));
+        }
+        finally
+        {
+            CryptographicOperations.ZeroMemory(secret);
+        }
+    }
+
+    private PublishedKeys Publish()
+    {
+        IReadOnlyList<SealingKeyPair> pairs = _pairs;
+        if (_options.Sealing.SignedBy == SealingSignatory.Gateway)
+        {
+            return new PublishedKeys(null, [.. pairs.Select(pair => pair.Key.Sign(_store.Sign))]);
+        }
+
+        IssuerDirectory? directory = _directory();
+        return new PublishedKeys(
+            directory, [.. (directory?.FindSealingKeys(_options.Name) ?? []).Where(entry => pairs.Any(pair => pair.Key.IsSameKey(entry.Key)))]);
+    }
+
+    private sealed record PublishedKeys(IssuerDirectory? Directory, IReadOnlyList<SignedSealingKey> Keys);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Made sealing key {KeyId} for {Start} to {End}.")]
+    private static partial void LogMade(ILogger log, byte keyId, DateTimeOffset start, DateTimeOffset end);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Sealing keys could not be rotated: {Reason}")]
+    private static partial void LogPassFailed(ILogger log, string reason);
+}
