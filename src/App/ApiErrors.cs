@@ -6,12 +6,12 @@ using Tacit.Storage;
 
 namespace Tacit.App;
 
-/// <summary>An error as OpenAI's API writes it, and whether an SDK should repeat the request by itself.</summary>
+/// <summary>An error as the client's API writes it, and whether an SDK should repeat the request by itself.</summary>
 /// <param name="Retry">True: a repetition is free and may help. False: it would cost a token or cannot help.</param>
 internal sealed record ApiFault(int Status, string Type, string Code, string Message, string? Param = null, bool Retry = false);
 
 /// <summary>
-/// The app's errors. OpenAI's SDKs repeat failed requests blindly; most of them honour <c>x-should-retry</c>, and for the one that does not (.NET) a
+/// The app's errors. OpenAI's and Anthropic's SDKs repeat failed requests blindly; most of them honour <c>x-should-retry</c>, and for the one that does not (.NET) a
 /// repetition within a minute gets the same answer again (see the client's memory of errors), so that none costs a token unasked.
 /// </summary>
 internal static class ApiErrors
@@ -33,7 +33,7 @@ internal static class ApiErrors
             return;
         }
         var body = new ArrayBufferWriter<byte>(256);
-        WriteTo(body, fault);
+        WriteTo(body, fault, IsAnthropic(context));
         context.Response.StatusCode = fault.Status;
         context.Response.ContentType = "application/json";
         context.Response.ContentLength = body.WrittenCount;
@@ -44,10 +44,10 @@ internal static class ApiErrors
     }
 
     /// <summary>The last event of a stream that cannot be finished. Begins with an empty line: the event before may be half there.</summary>
-    public static void WriteEventTo(IBufferWriter<byte> destination, ApiFault fault)
+    public static void WriteEventTo(HttpContext context, IBufferWriter<byte> destination, ApiFault fault)
     {
         destination.Write("\n\nevent: error\ndata: "u8);
-        WriteTo(destination, fault);
+        WriteTo(destination, fault, IsAnthropic(context));
         destination.Write("\n\n"u8);
     }
 
@@ -93,16 +93,47 @@ internal static class ApiErrors
         return new ApiFault(status, type, e.Code ?? code, e.Message, e.Param, retry);
     }
 
-    private static void WriteTo(IBufferWriter<byte> destination, ApiFault fault)
+    /// <summary>The paths of Anthropic's API, whose clients read another form. Our code stands at the same place in both.</summary>
+    private static bool IsAnthropic(HttpContext context) => context.Request.Path.StartsWithSegments("/v1/messages", StringComparison.Ordinal);
+
+    private static void WriteTo(IBufferWriter<byte> destination, ApiFault fault, bool isAnthropic)
     {
         using var json = new Utf8JsonWriter(destination);
         json.WriteStartObject();
+        if (isAnthropic)
+        {
+            json.WriteString("type"u8, "error"u8);
+        }
         json.WriteStartObject("error"u8);
         json.WriteString("message"u8, fault.Message);
-        json.WriteString("type"u8, fault.Type);
+        json.WriteString("type"u8, isAnthropic ? AnthropicType(fault.Status) : fault.Type);
         json.WriteString("param"u8, fault.Param);
         json.WriteString("code"u8, fault.Code);
+        if (isAnthropic)
+        {
+            json.WriteStartObject("details"u8);
+            json.WriteString("error_code"u8, fault.Code);
+            json.WriteEndObject();
+        }
         json.WriteEndObject();
+        if (isAnthropic)
+        {
+            json.WriteNull("request_id"u8);
+        }
         json.WriteEndObject();
     }
+
+    private static string AnthropicType(int status) => status switch
+    {
+        402 => "billing_error",
+        403 => "permission_error",
+        404 => "not_found_error",
+        409 => "conflict_error",
+        413 => "request_too_large",
+        429 => "rate_limit_error",
+        503 => "overloaded_error",
+        504 => "timeout_error",
+        >= 500 => "api_error",
+        _ => "invalid_request_error",
+    };
 }

@@ -8,7 +8,7 @@ using Tacit.Hosting;
 namespace Tacit.App;
 
 /// <summary>
-/// The local app: an OpenAI-compatible API on this machine, whose every request is paid with a blind token. Does not own the client it is given, but runs the
+/// The local app: an API on this machine that is OpenAI's and Anthropic's, whose every request is paid with a blind token. Does not own the client it is given, but runs the
 /// wallet's schedule while it is up.
 /// </summary>
 public sealed class AppServer : IAsyncDisposable
@@ -90,13 +90,15 @@ public sealed class AppServer : IAsyncDisposable
         Post("/v1/chat/completions", PromptOperation.ChatCompletions);
         Post("/v1/responses", PromptOperation.Responses);
         Post("/v1/embeddings", PromptOperation.Embeddings);
+        Post("/v1/messages", PromptOperation.Messages);
         routes.MapGet("/v1/models", guard.Wrap(models.ListAsync));
         routes.MapGet("/v1/models/{**id}", guard.Wrap(models.GetAsync));
         routes.MapGet("/", guard.Wrap(context =>
         {
             context.Response.ContentType = "text/plain; charset=utf-8";
             return context.Response.WriteAsync(
-                $"Tacit runs here. Point any OpenAI client at {context.Request.Scheme}://{context.Request.Host}/v1 with any API key.\n", context.RequestAborted);
+                $"Tacit runs here. Point any OpenAI client at {context.Request.Scheme}://{context.Request.Host}/v1, "
+                + $"or any Anthropic client at {context.Request.Scheme}://{context.Request.Host}, with any API key.\n", context.RequestAborted);
         }));
         routes.MapFallback("{**path}", guard.Wrap(context => ApiErrors.WriteFrameworkErrorAsync(context, StatusCodes.Status404NotFound)));
 

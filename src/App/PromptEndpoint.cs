@@ -9,7 +9,7 @@ using Tacit.Storage;
 namespace Tacit.App;
 
 /// <summary>
-/// One operation of OpenAI's API: takes a local program's request, drops everything of it but the body, and streams the reply back. Whatever key the program
+/// One operation of OpenAI's or Anthropic's API: takes a local program's request, drops everything of it but the body, and streams the reply back. Whatever key the program
 /// sends is ignored; a token pays.
 /// </summary>
 internal sealed class PromptEndpoint(PromptOperation operation, RedemptionClient redemption, AppOptions options)
@@ -123,7 +123,7 @@ internal sealed class PromptEndpoint(PromptOperation operation, RedemptionClient
             {
                 if (reply.IsEventStream)
                 {
-                    ApiErrors.WriteEventTo(writer, ApiErrors.From(e));
+                    ApiErrors.WriteEventTo(context, writer, ApiErrors.From(e));
                     await writer.FlushAsync(context.RequestAborted);
                 }
                 else

@@ -272,6 +272,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
         MapPost(routes, Routes.ChatCompletions, new RedemptionEndpoint(parts, Operation.ChatCompletions, Routes.ChatCompletions).HandleAsync);
         MapPost(routes, Routes.Responses, new RedemptionEndpoint(parts, Operation.Responses, Routes.Responses).HandleAsync);
         MapPost(routes, Routes.Embeddings, new RedemptionEndpoint(parts, Operation.Embeddings, Routes.Embeddings).HandleAsync);
+        MapPost(routes, Routes.Messages, new RedemptionEndpoint(parts, Operation.Messages, Routes.Messages).HandleAsync);
         MapPost(routes, Routes.Cancel, new CancelEndpoint(parts).HandleAsync);
         MapPost(routes, Routes.Exchange, new ExchangeEndpoint(parts).HandleAsync);
         MapPost(routes, Routes.PseudonymRotate, new PseudonymEndpoint(parts).HandleAsync);

@@ -11,4 +11,7 @@ public enum Operation
 
     /// <summary><c>POST /v1/embeddings</c>.</summary>
     Embeddings,
+
+    /// <summary><c>POST /v1/messages</c>, Anthropic's.</summary>
+    Messages,
 }

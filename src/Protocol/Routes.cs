@@ -22,6 +22,7 @@ public static class Routes
     public const string ChatCompletions = "/v1/chat/completions";
     public const string Responses = "/v1/responses";
     public const string Embeddings = "/v1/embeddings";
+    public const string Messages = "/v1/messages";
     public const string Exchange = "/v1/exchange";
     public const string Cancel = "/v1/cancel";
 

@@ -41,6 +41,13 @@ public sealed class ModerationTests
         { Operation.Responses, """{"model":"m","input":[{"type":"message","role":"user","content":[{"type":"input_text","text":"FORBIDDEN"}]}]}""" },
         { Operation.Responses, """{"model":"m","input":[{"type":"function_call_output","call_id":"c","output":"FORBIDDEN"}]}""" },
         { Operation.Embeddings, """{"model":"m","input":["x","FORBIDDEN"]}""" },
+        { Operation.Messages, """{"model":"m","messages":[{"role":"user","content":"FORBIDDEN"}]}""" },
+        { Operation.Messages, """{"model":"m","system":[{"type":"text","text":"FORBIDDEN"}],"messages":[]}""" },
+        { Operation.Messages, """{"model":"m","messages":[{"role":"assistant","content":[{"type":"tool_use","id":"t","name":"f","input":{"role":{"FORBIDDEN":1}}}]}]}""" },
+        { Operation.Messages, """{"model":"m","messages":[{"role":"user","content":[{"type":"tool_result","tool_use_id":"t","content":[{"type":"text","text":"FORBIDDEN"}]}]}]}""" },
+        { Operation.Messages, """{"model":"m","messages":[{"role":"user","content":[{"type":"document","source":{"data":"FORBIDDEN","media_type":"text/plain","type":"text"}}]}]}""" },
+        { Operation.Messages, """{"model":"m","messages":[{"role":"user","content":[{"type":"document","source":{"type":"content","content":[{"type":"text","text":"FORBIDDEN"}]}}]}]}""" },
+        { Operation.Messages, """{"model":"m","messages":[],"tools":[{"name":"f","input_schema":{"type":"object","properties":{"id":{"description":"FORBIDDEN"}}}}]}""" },
     };
 
     [Theory]

@@ -17,10 +17,12 @@ public sealed class RequestLawTests
     private const int Limit = 1000;
 
     private static readonly string[] s_removed =
-        ["user", "metadata", "safety_identifier", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention", "service_tier", "store", "max_tool_calls"];
+        ["user", "metadata", "safety_identifier", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention", "service_tier", "store", "max_tool_calls", "cache_control", "speed", "inference_geo"];
+
+    private static readonly string[] s_removedOfMessages = ["metadata", "cache_control", "service_tier", "speed", "inference_geo"];
 
     private static readonly string[] s_stateful =
-        ["background", "conversation", "previous_response_id", "prompt", "web_search_options"];
+        ["background", "conversation", "previous_response_id", "prompt", "web_search_options", "container", "mcp_servers", "thread", "diagnostics"];
 
     /// <summary>Every member that may go on, with a value that is fine in it.</summary>
     private static readonly Dictionary<Operation, Dictionary<string, string[]>> s_listed = new()
@@ -93,13 +95,34 @@ public sealed class RequestLawTests
             ["dimensions"] = ["64"],
             ["encoding_format"] = ["\"base64\""],
         },
+        [Operation.Messages] = new()
+        {
+            ["model"] = ["\"m\""],
+            ["messages"] =
+            [
+                "[]", """[{"role":"user","content":"x"}]""", """[ {"role":"user","content":[{"type":"text","text":"\u00e9"},{"type":"image","source":{"type":"base64","media_type":"image/png","data":"QQ=="}}]} ]""",
+                """[{"role":"assistant","content":[{"type":"thinking","thinking":"t","signature":"s"},{"type":"tool_use","id":"1","name":"n","caller":{"type":"direct"}}]},{"role":"user","content":[{"type":"tool_result","tool_use_id":"1","content":[{"type":"text","text":"t"}]}]}]""",
+                """[{"role":"user","content":[{"type":"document","source":{"type":"content","content":[{"type":"text","text":"t","citations":null}]},"citations":{"enabled":true}}]}]""",
+            ],
+            ["stream"] = ["true", "false"],
+            ["max_tokens"] = ["1", "500", "null"],
+            ["system"] = ["\"s\"", """[{"type":"text","text":"t"}]"""],
+            ["temperature"] = ["1.0"],
+            ["top_p"] = ["0.1"],
+            ["top_k"] = ["5"],
+            ["stop_sequences"] = ["""["a","b"]"""],
+            ["tools"] = ["[]", """[{"name":"f","input_schema":{"type":"object","container":{}}},{"type":"memory_20250818","name":"memory"}]"""],
+            ["tool_choice"] = ["""{"type":"tool","name":"f"}"""],
+            ["thinking"] = ["""{"type":"adaptive","display":"summarized"}"""],
+            ["output_config"] = ["""{"effort":"low","format":{"type":"json_schema","schema":{"user":"u"}}}"""],
+        },
     };
 
     /// <summary>Names that mean trouble somewhere: none may be in anything that goes on, unless its value asks for nothing.</summary>
     private static readonly string[] s_neverInside = ["file_id", "container_id", "prompt_cache_breakpoint"];
 
     /// <summary>A schema is data for the model: its property names mean nothing to the provider.</summary>
-    private static readonly string[] s_freeForm = ["parameters", "schema", "output_schema", "logit_bias", "logprobs"];
+    private static readonly string[] s_freeForm = ["parameters", "schema", "input_schema", "output_schema", "logit_bias", "logprobs"];
 
     private static readonly Gen<Operation> s_operations = Gen.Elements(Enum.GetValues<Operation>());
 
@@ -151,6 +174,7 @@ public sealed class RequestLawTests
     [InlineData(Operation.ChatCompletions)]
     [InlineData(Operation.Responses)]
     [InlineData(Operation.Embeddings)]
+    [InlineData(Operation.Messages)]
     public async Task Demo_model_answers_whatever_goes_on(Operation operation)
     {
         await using var harness = new RouterHarness(new InferenceOptions { DemoModel = true });
@@ -184,6 +208,7 @@ public sealed class RequestLawTests
     [InlineData(Operation.ChatCompletions)]
     [InlineData(Operation.Responses)]
     [InlineData(Operation.Embeddings)]
+    [InlineData(Operation.Messages)]
     public void Mutated_requests_end_in_a_refusal_or_hold_the_law(Operation operation)
     {
         byte[][] corpus = [.. Gen.Sample(Objects(operation, faults: false), 40).Concat(Gen.Sample(Objects(operation, faults: true), 40)).Select(Encoding.UTF8.GetBytes)];
@@ -195,10 +220,11 @@ public sealed class RequestLawTests
     private static Gen<string> Objects(Operation operation, bool faults)
     {
         Dictionary<string, string[]> listed = s_listed[operation];
-        string[] needed = operation == Operation.ChatCompletions ? ["model", "messages"] : ["model", "input"];
+        string[] needed = operation is Operation.ChatCompletions or Operation.Messages ? ["model", "messages"] : ["model", "input"];
         string[] removed = operation == Operation.Embeddings
             ? ["user", "metadata", "safety_identifier", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention", "service_tier"]
-            : operation == Operation.Responses ? s_removed : [.. s_removed.Except(["max_tool_calls"])];
+            : operation == Operation.Messages ? s_removedOfMessages
+            : [.. s_removed.Except(["cache_control", "speed", "inference_geo"]).Except(operation == Operation.Responses ? [] : ["max_tool_calls"])];
         Gen<(string, string)> good =
             from name in Gen.Elements(listed.Keys.ToArray())
             from value in Gen.Elements(listed[name])
@@ -315,6 +341,7 @@ public sealed class RequestLawTests
         {
             Operation.ChatCompletions => ["max_completion_tokens", "max_tokens"],
             Operation.Responses => ["max_output_tokens"],
+            Operation.Messages => ["max_tokens"],
             _ => [],
         };
         foreach (string cap in caps.Where(cap => expected.TryGetValue(cap, out string? value) && value == "null"))
@@ -324,7 +351,11 @@ public sealed class RequestLawTests
 
         if (caps.Length > 0)
         {
-            expected["store"] = "false";
+            if (operation != Operation.Messages)
+            {
+                expected["store"] = "false";
+            }
+
             string given = Assert.Single(caps.Where(expected.ContainsKey).DefaultIfEmpty(caps[0]));
             expected.TryAdd(given, (Limit / choices).ToString(System.Globalization.CultureInfo.InvariantCulture));
             Assert.InRange(long.Parse(expected[given], System.Globalization.CultureInfo.InvariantCulture) * choices, 1, Limit);

@@ -43,7 +43,7 @@ internal sealed class RouterHarness : IAsyncDisposable, ILoggerFactory, ILogger
 
     public static string Body(Operation operation, bool stream, string model = Model, string extra = "")
     {
-        string prompt = operation == Operation.ChatCompletions ? $"\"messages\":{Messages}" : $"\"input\":\"{Prompt}\"";
+        string prompt = operation is Operation.ChatCompletions or Operation.Messages ? $"\"messages\":{Messages}" : $"\"input\":\"{Prompt}\"";
         string streamed = operation == Operation.Embeddings ? "" : $",\"stream\":{(stream ? "true" : "false")}";
         return $$"""{"model":"{{model}}",{{prompt}}{{streamed}}{{extra}}}""";
     }

@@ -15,7 +15,7 @@ internal static class PromptTrimmer
     {
         ReadOnlySpan<byte> member = operation switch
         {
-            PromptOperation.ChatCompletions => "messages"u8,
+            PromptOperation.ChatCompletions or PromptOperation.Messages => "messages"u8,
             PromptOperation.Responses => "input"u8,
             _ => default,
         };
@@ -100,21 +100,43 @@ internal static class PromptTrimmer
         int start = checked((int)reader.TokenStartIndex);
         bool user = false;
         bool instruction = false;
+        bool result = false;
         if (reader.TokenType == JsonTokenType.StartObject)
         {
             while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
             {
                 bool role = reader.ValueTextEquals("role"u8);
+                bool content = reader.ValueTextEquals("content"u8);
                 reader.Read();
                 if (role && reader.TokenType == JsonTokenType.String)
                 {
                     user = reader.ValueTextEquals("user"u8);
                     instruction = reader.ValueTextEquals("system"u8) || reader.ValueTextEquals("developer"u8);
                 }
+                if (content && reader.TokenType == JsonTokenType.StartArray)
+                {
+                    result = HasToolResult(ref reader);
+                }
                 reader.Skip();
             }
         }
-        return new Item(start, checked((int)reader.BytesConsumed), user, instruction);
+        return new Item(start, checked((int)reader.BytesConsumed), user && !result, instruction);
+    }
+
+    /// <summary>In Anthropic's API a tool's result comes as a user's message, and belongs to the turn of its call.</summary>
+    private static bool HasToolResult(ref Utf8JsonReader reader)
+    {
+        bool found = false;
+        int depth = reader.CurrentDepth;
+        while (reader.Read() && reader.CurrentDepth > depth)
+        {
+            bool type = reader.CurrentDepth == depth + 2 && reader.TokenType == JsonTokenType.PropertyName && reader.ValueTextEquals("type"u8);
+            if (type && reader.Read() && reader.TokenType == JsonTokenType.String)
+            {
+                found |= reader.ValueTextEquals("tool_result"u8);
+            }
+        }
+        return found;
     }
 
     /// <summary>One message, from its first byte to the one after its last.</summary>

@@ -199,7 +199,7 @@ public sealed partial class RedemptionClient : IAsyncDisposable
                 TokenOutcome outcome = await SettleAsync(answer, open, renewed);
                 return new Sent
                 {
-                    Error = new DeliveredError(answer.Status, error.Length > 0 ? error : NoBody(answer.Status)),
+                    Error = new DeliveredError(answer.Status, error.Length > 0 ? error : NoBody(answer.Status, open.Operation)),
                     Code = GatewayConnection.ErrorCode(error),
                     Outcome = outcome,
                     RetryAfter = answer.RetryAfter,
@@ -214,8 +214,9 @@ public sealed partial class RedemptionClient : IAsyncDisposable
         }
     }
 
-    private static byte[] NoBody(int status) =>
-        new ApiError("gateway_error", status, status >= 500 ? "server_error" : "invalid_request_error", $"The gateway answered {status} and broke off.").Encode();
+    private static byte[] NoBody(int status, PromptOperation operation) =>
+        new ApiError("gateway_error", status, status >= 500 ? "server_error" : "invalid_request_error", $"The gateway answered {status} and broke off.")
+            .Encode(ApiDialects.Of(operation.Path()));
 
     private (ConversationId Conversation, IsolationKey? Isolation) Place(PromptRequest prompt, PromptBody body, byte[] tag)
     {

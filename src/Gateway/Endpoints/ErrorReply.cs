@@ -4,7 +4,7 @@ using Tacit.Protocol;
 
 namespace Tacit.Gateway.Endpoints;
 
-/// <summary>Writes an <see cref="ApiError"/> as a response, in OpenAI's shape.</summary>
+/// <summary>Writes an <see cref="ApiError"/> as a response, in the shape of the API that the path belongs to.</summary>
 internal static class ErrorReply
 {
     /// <summary>
@@ -51,7 +51,7 @@ internal static class ErrorReply
             response.Headers.RetryAfter = seconds.ToString(System.Globalization.CultureInfo.InvariantCulture);
         }
 
-        byte[] body = error.Encode();
+        byte[] body = error.Encode(ApiDialects.Of(context.Request.Path.Value));
         response.ContentLength = body.Length;
         await response.BodyWriter.WriteAsync(body, context.RequestAborted);
     }

@@ -59,6 +59,11 @@ internal static class HeaderRules
     /// <summary>For a request whose token is in its body: any credential in the headers is one too many.</summary>
     public static ApiError? FindCredential(IHeaderDictionary headers) => headers.Authorization.Count > 0 ? Linked(HeaderNames.Authorization) : FindForeign(headers);
 
+    /// <summary>What is asked for by a header of Anthropic's could not be honoured: no header of a client's goes on. Said rather than dropped.</summary>
+    public static ApiError? FindBeta(IHeaderDictionary headers) => headers.ContainsKey("anthropic-beta")
+        ? ApiError.Create(ErrorCodes.UnknownMember, "This header is not one that an anonymous request may carry. Leave it out.", "anthropic-beta")
+        : null;
+
     private static ApiError? FindForeign(IHeaderDictionary headers)
     {
         foreach (string name in s_credentials)

@@ -47,6 +47,12 @@ internal sealed class RedemptionEndpoint
             return;
         }
 
+        if (_operation == Operation.Messages && HeaderRules.FindBeta(context.Request.Headers) is { } beta)
+        {
+            await RefuseAsync(context, catalog, beta);
+            return;
+        }
+
         if (_parts.Drain.IsClosing)
         {
             await ErrorReply.WriteAsync(context, ApiError.Create(ErrorCodes.ShuttingDown, "The gateway is going down; try again."), Routes.TokenUnspent);
@@ -231,7 +237,7 @@ internal sealed class RedemptionEndpoint
                 return false;
             }
 
-            var reply = new Reply(token.Id, tag, token.PseudorandomKey, reserved, store.Blocks, prompt.Link);
+            var reply = new Reply(token.Id, tag, token.PseudorandomKey, reserved, store.Blocks, prompt.Link) { Dialect = _operation == Operation.Messages ? ApiDialect.Anthropic : ApiDialect.OpenAI };
             if (!store.TryAdd(reply))
             {
                 store.ReleaseUnused(reserved);

@@ -62,6 +62,9 @@ internal sealed class Reply
 
     public SpendId Id { get; }
 
+    /// <summary>The form of an error that ends it.</summary>
+    public ApiDialect Dialect { get; init; }
+
     /// <summary>For a chain token, what follows the reply's end; null for a token of a request plan.</summary>
     public ReplyRenewal? Renewal { get; }
 
@@ -171,7 +174,7 @@ internal sealed class Reply
     {
         // Through the log like any reply, and so kept sealed: what a provider says about a request can quote it.
         using var body = new SensitiveBuffer(512);
-        error.WriteTo(body);
+        error.WriteTo(body, Dialect);
         End(error.Status, body.WrittenSpan, tokenState);
     }
 

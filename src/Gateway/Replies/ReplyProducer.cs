@@ -155,7 +155,7 @@ internal sealed partial class ReplyProducer
             using var last = new SensitiveBuffer(512);
             (error.Code is ErrorCodes.ReplyTooLarge or ErrorCodes.RequestCancelled
                 ? error
-                : ApiError.Create(ErrorCodes.ReplyInterrupted, $"The reply ends here and is not whole ({error.Code}).")).WriteEventTo(last);
+                : ApiError.Create(ErrorCodes.ReplyInterrupted, $"The reply ends here and is not whole ({error.Code}).")).WriteEventTo(last, reply.Dialect);
             reply.Append(last.WrittenSpan);
             reply.End();
         }

@@ -49,7 +49,12 @@ internal sealed class DemoAnswer
             text.Append(CultureInfo.InvariantCulture, $"- {label}: {value}\n");
         }
 
-        string operation = call.Operation == Operation.Responses ? "response" : "chat completion";
+        string operation = call.Operation switch
+        {
+            Operation.Responses => "response",
+            Operation.Messages => "message",
+            _ => "chat completion",
+        };
         text.Append(CultureInfo.InvariantCulture, $"- asked for: a {operation}, {(call.Stream ? "streamed" : "in one piece")}\n");
         text.Append(CultureInfo.InvariantCulture, $"- prompt, in memory only: {Count(prompt.Items, "message")}, {Count(prompt.Words, "word")}, {Count(prompt.Bytes, "byte")} with all settings");
         if (prompt.Images > 0)

@@ -4,7 +4,7 @@ using Tacit.Protocol;
 namespace Tacit.Inference;
 
 /// <summary>
-/// The built-in model <c>tacit-demo</c>: a provider without a server. It answers in exactly OpenAI's shapes, so that every SDK and every
+/// The built-in model <c>tacit-demo</c>: a provider without a server. It answers in exactly OpenAI's and Anthropic's shapes, so that every SDK and every
 /// part of the path works with it as with a real one.
 /// </summary>
 internal sealed class DemoModel(TimeSpan eventDelay, TimeProvider time) : IProvider
@@ -28,6 +28,9 @@ internal sealed class DemoModel(TimeSpan eventDelay, TimeProvider time) : IProvi
                     break;
                 case Operation.Responses:
                     new DemoResponse(reply, prompt, DemoAnswer.To(prompt, call), Now()).Write();
+                    break;
+                case Operation.Messages:
+                    new DemoMessages(reply, prompt, DemoAnswer.To(prompt, call)).Write();
                     break;
                 default:
                     if (DemoEmbeddings.Write(reply, prompt, call.Body.Span) is { } error)

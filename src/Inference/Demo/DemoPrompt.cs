@@ -44,10 +44,10 @@ internal sealed class DemoPrompt
                 reader.Read();
                 prompt.Content(ref reader);
             }
-            else if (reader.ValueTextEquals("instructions"u8))
+            else if (reader.ValueTextEquals("instructions"u8) || reader.ValueTextEquals("system"u8))
             {
                 reader.Read();
-                prompt.Words += WordsIn(ref reader);
+                prompt.Instructions(ref reader);
             }
             else if (reader.ValueTextEquals("tools"u8) || reader.ValueTextEquals("functions"u8))
             {
@@ -145,6 +145,14 @@ internal sealed class DemoPrompt
         }
     }
 
+    /// <summary>A text, or as Anthropic's API has it also a list of them; none is a message.</summary>
+    private void Instructions(ref Utf8JsonReader reader)
+    {
+        int items = Items;
+        Content(ref reader);
+        Items = items;
+    }
+
     private void Type(ref Utf8JsonReader reader)
     {
         if (reader.TokenType != JsonTokenType.String)
@@ -152,11 +160,11 @@ internal sealed class DemoPrompt
             return;
         }
 
-        if (reader.ValueTextEquals("image_url"u8) || reader.ValueTextEquals("input_image"u8))
+        if (reader.ValueTextEquals("image_url"u8) || reader.ValueTextEquals("input_image"u8) || reader.ValueTextEquals("image"u8))
         {
             Images++;
         }
-        else if (reader.ValueTextEquals("input_audio"u8) || reader.ValueTextEquals("file"u8) || reader.ValueTextEquals("input_file"u8))
+        else if (reader.ValueTextEquals("input_audio"u8) || reader.ValueTextEquals("file"u8) || reader.ValueTextEquals("input_file"u8) || reader.ValueTextEquals("document"u8))
         {
             Attachments++;
         }

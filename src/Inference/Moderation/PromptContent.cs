@@ -68,7 +68,12 @@ internal sealed class PromptContent : IDisposable
                         Add(ref reader);
                     }
 
-                    places[depth] = PlaceOf(ref reader, above);
+                    places[depth] = PlaceOf(ref reader, above, operation);
+                    if (operation == Operation.Messages && above != Place.Schema && reader.ValueTextEquals("source"u8))
+                    {
+                        TakeSource(ref reader);
+                    }
+
                     break;
 
                 case JsonTokenType.StartObject or JsonTokenType.StartArray:
@@ -110,6 +115,67 @@ internal sealed class PromptContent : IDisposable
         }
     }
 
+    /// <summary>
+    /// What holds an image or a document in Anthropic's API: the members that say what the bytes are may come behind them. Goes past it, unless what it holds
+    /// are further blocks, which are walked like those around it.
+    /// </summary>
+    private void TakeSource(ref Utf8JsonReader reader)
+    {
+        Utf8JsonReader ahead = reader;
+        ahead.Read();
+        if (ahead.TokenType != JsonTokenType.StartObject)
+        {
+            // A search result's is a name, and text.
+            return;
+        }
+
+        ReadOnlySpan<byte> type = default, media = default;
+        Utf8JsonReader data = default;
+        bool hasData = false;
+        while (ahead.Read() && ahead.TokenType == JsonTokenType.PropertyName)
+        {
+            bool isType = ahead.ValueTextEquals("type"u8), isMedia = ahead.ValueTextEquals("media_type"u8), isData = ahead.ValueTextEquals("data"u8);
+            ahead.Read();
+            if (ahead.TokenType == JsonTokenType.String)
+            {
+                type = isType ? ahead.ValueSpan : type;
+                media = isMedia ? ahead.ValueSpan : media;
+                if (isData)
+                {
+                    data = ahead;
+                    hasData = true;
+                }
+            }
+
+            ahead.Skip();
+        }
+
+        if (!hasData)
+        {
+            return;
+        }
+
+        if (type.SequenceEqual("text"u8))
+        {
+            Add(ref data);
+        }
+        else if (media.StartsWith("image/"u8))
+        {
+            int start = _images.WrittenCount;
+            _images.Write("data:"u8);
+            _images.Write(media);
+            _images.Write(";base64,"u8);
+            Copy(ref data, _images);
+            _imageRanges.Add(start.._images.WrittenCount);
+        }
+        else
+        {
+            HasOther = true;
+        }
+
+        reader = ahead;
+    }
+
     private void Add(ref Utf8JsonReader reader)
     {
         Copy(ref reader, _text);
@@ -122,7 +188,7 @@ internal sealed class PromptContent : IDisposable
         into.Advance(reader.CopyString(room));
     }
 
-    private static Place PlaceOf(ref Utf8JsonReader reader, Place above)
+    private static Place PlaceOf(ref Utf8JsonReader reader, Place above, Operation operation)
     {
         if (above == Place.Schema)
         {
@@ -147,6 +213,20 @@ internal sealed class PromptContent : IDisposable
         if (reader.ValueTextEquals("parameters"u8) || reader.ValueTextEquals("output_schema"u8) || reader.ValueTextEquals("schema"u8))
         {
             return Place.Schema;
+        }
+
+        if (operation == Operation.Messages)
+        {
+            if (reader.ValueTextEquals("input"u8) || reader.ValueTextEquals("input_schema"u8) || reader.ValueTextEquals("input_examples"u8))
+            {
+                return Place.Schema;
+            }
+
+            // What the provider encrypted or signed itself, and only takes back as it was.
+            if (reader.ValueTextEquals("tool_use_id"u8) || reader.ValueTextEquals("signature"u8) || reader.ValueTextEquals("data"u8) || reader.ValueTextEquals("media_type"u8))
+            {
+                return Place.NotRead;
+            }
         }
 
         return reader.ValueTextEquals("model"u8) || reader.ValueTextEquals("role"u8) || reader.ValueTextEquals("type"u8) || reader.ValueTextEquals("id"u8)

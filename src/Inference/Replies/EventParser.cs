@@ -7,7 +7,7 @@ namespace Tacit.Inference;
 /// nothing but listed members in one line of data goes on byte for byte, line ends included. Comments, ids and retry times are left out:
 /// an id would come back in the next request of a client that follows it.
 /// </summary>
-internal sealed class EventParser(Shape shape)
+internal sealed class EventParser(Shape shape, bool isMessages = false)
 {
     private const int LongestEventName = 64;
 
@@ -22,7 +22,12 @@ internal sealed class EventParser(Shape shape)
     /// <summary>Whether the event that ends a reply was seen. Nothing after it is looked at.</summary>
     public bool IsDone { get; private set; }
 
-    /// <summary>Whether an event's data was no JSON object. Nothing from it on is handed on.</summary>
+    /// <summary>
+    /// Whether a reply's content has begun. Anthropic's streams open with events that have none, and may then still turn into an error; others open with content.
+    /// </summary>
+    public bool HasContent { get; private set; } = !isMessages;
+
+    /// <summary>Whether an event's data was no JSON object, or in Anthropic's streams an error. Nothing from it on is handed on.</summary>
     public bool IsBroken { get; private set; }
 
     /// <summary>Appends every whole event in <paramref name="received"/> to <paramref name="into"/> and removes it there.</summary>
@@ -170,6 +175,11 @@ internal sealed class EventParser(Shape shape)
             return true;
         }
 
+        if (isMessages && name.SequenceEqual("error"u8))
+        {
+            return false;
+        }
+
         var cuts = new ReplyFilter.Cuts();
         if (!ReplyFilter.TryFind(data, shape, ref cuts))
         {
@@ -192,6 +202,13 @@ internal sealed class EventParser(Shape shape)
             into.Write("data: "u8);
             ReplyFilter.Write(data, cuts, into);
             into.Write("\n\n"u8);
+        }
+
+        if (isMessages)
+        {
+            HasContent |= !name.SequenceEqual("message_start"u8) && !name.SequenceEqual("ping"u8);
+            IsDone = name.SequenceEqual("message_stop"u8);
+            return true;
         }
 
         IsDone = name.SequenceEqual("response.completed"u8) || name.SequenceEqual("response.incomplete"u8) || name.SequenceEqual("response.failed"u8);

@@ -69,7 +69,7 @@ internal sealed class ReplyMeter
         _usage.Add(0, checked(_input + _output), checked((_input * _price.Input) + (_output * _price.Output)));
     }
 
-    /// <summary>From the object itself, or from the <c>response</c> in it (an event of the Responses API). The last word counts.</summary>
+    /// <summary>From the object itself, or from the <c>response</c> or <c>message</c> in it (an event of the Responses or the Messages API). The last word counts.</summary>
     private void Read(ReadOnlySpan<byte> json)
     {
         try
@@ -82,7 +82,7 @@ internal sealed class ReplyMeter
                     continue;
                 }
 
-                if (reader.CurrentDepth == 1 && reader.ValueTextEquals("response"u8))
+                if (reader.CurrentDepth == 1 && (reader.ValueTextEquals("response"u8) || reader.ValueTextEquals("message"u8)))
                 {
                     continue;
                 }
@@ -107,21 +107,27 @@ internal sealed class ReplyMeter
 
     private void ReadUsage(ref Utf8JsonReader reader)
     {
-        long input = 0, output = 0;
+        long input = -1, cached = 0, output = 0;
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
+            // Anthropic counts what it reads from a cache, or writes to one, apart from the rest of the input.
+            bool isCached = reader.ValueTextEquals("cache_creation_input_tokens"u8) || reader.ValueTextEquals("cache_read_input_tokens"u8);
             bool isInput = reader.ValueTextEquals("prompt_tokens"u8) || reader.ValueTextEquals("input_tokens"u8);
             bool isOutput = reader.ValueTextEquals("completion_tokens"u8) || reader.ValueTextEquals("output_tokens"u8);
             reader.Read();
             // A number that no reply can have is a provider's mistake, and must not block the key for ever.
-            if ((isInput || isOutput) && reader.TokenType == JsonTokenType.Number && reader.TryGetInt64(out long count) && count is >= 0 and <= 100_000_000)
+            if ((isInput || isCached || isOutput) && reader.TokenType == JsonTokenType.Number && reader.TryGetInt64(out long count) && count is >= 0 and <= 100_000_000)
             {
-                (input, output) = isInput ? (count, output) : (input, count);
+                input = isInput ? count : input;
+                cached += isCached ? count : 0;
+                output = isOutput ? count : output;
             }
 
             reader.Skip();
         }
 
-        (_input, _output) = (input, output);
+        // Anthropic's last event may leave out the input, which its first one told.
+        _input = input >= 0 ? input + cached : Math.Max(_input, cached);
+        _output = output;
     }
 }

@@ -82,6 +82,7 @@ internal static class ReplyShapes
     {
         Operation.ChatCompletions => ChatCompletions,
         Operation.Responses => Response,
+        Operation.Messages => MessagesShapes.Reply,
         _ => Embeddings,
     };
 
@@ -90,6 +91,7 @@ internal static class ReplyShapes
     {
         Operation.ChatCompletions => ChatCompletions,
         Operation.Responses => ResponseEvent,
+        Operation.Messages => MessagesShapes.Event,
         _ => Embeddings,
     };
 

@@ -33,9 +33,10 @@ public static class RequestFilter
         ArgumentNullException.ThrowIfNull(output);
         ArgumentOutOfRangeException.ThrowIfNegative(limits.MaxOutputTokens, nameof(limits));
         Refusal? refusal;
+        var cuts = new RequestCuts();
         try
         {
-            refusal = Run(Known[operation], body, limits, output, out request);
+            refusal = Run(Known[operation], body, limits, output, ref cuts, out request);
         }
         catch (JsonException)
         {
@@ -43,11 +44,15 @@ public static class RequestFilter
             request = default;
             refusal = Refusal.Json("The body is not one well-formed JSON object.");
         }
+        finally
+        {
+            cuts.Dispose();
+        }
 
         return refusal?.ToError();
     }
 
-    private static Refusal? Run(Places places, ReadOnlySpan<byte> body, in RequestLimits limits, SensitiveBuffer output, out FilteredRequest request)
+    private static Refusal? Run(Places places, ReadOnlySpan<byte> body, in RequestLimits limits, SensitiveBuffer output, ref RequestCuts cuts, out FilteredRequest request)
     {
         request = default;
 
@@ -79,7 +84,7 @@ public static class RequestFilter
 
             int start = checked((int)reader.TokenStartIndex);
             JsonTokenType kind = reader.TokenType;
-            if (RequestWalk.Member(ref reader, shape.Members[index]) is { } refused)
+            if (RequestWalk.Member(ref reader, shape.Members[index], ref cuts) is { } refused)
             {
                 return refused;
             }
@@ -136,7 +141,7 @@ public static class RequestFilter
             Member member = shape.Members[index];
             if (member.Treatment == Treatment.Keep && index != places.Model && !places.Caps.Contains(index))
             {
-                copy.Add(member.Name, values[index].In(body));
+                copy.Add(member.Name, body, values[index], ref cuts);
             }
         }
 
@@ -272,7 +277,7 @@ public static class RequestFilter
         public readonly int Stream = RequestShapes.Of(operation).Find("stream"u8);
         public readonly int Store = RequestShapes.Of(operation).Find("store"u8);
         public readonly int Choices = RequestShapes.Of(operation).Find("n"u8);
-        public readonly int Prompt = RequestShapes.Of(operation).Find(operation == Operation.ChatCompletions ? "messages"u8 : "input"u8);
+        public readonly int Prompt = RequestShapes.Of(operation).Find(operation is Operation.ChatCompletions or Operation.Messages ? "messages"u8 : "input"u8);
         public readonly int[] Caps = operation switch
         {
             Operation.ChatCompletions =>
@@ -281,6 +286,7 @@ public static class RequestFilter
                 RequestShapes.Of(operation).Find("max_tokens"u8),
             ],
             Operation.Responses => [RequestShapes.Of(operation).Find("max_output_tokens"u8)],
+            Operation.Messages => [RequestShapes.Of(operation).Find("max_tokens"u8)],
             _ => [],
         };
     }
@@ -309,6 +315,26 @@ public static class RequestFilter
             value.CopyTo(span[(name.Length + 4)..]);
             _output.Advance(name.Length + 4 + value.Length);
             _separator = (byte)',';
+        }
+
+        /// <summary>A value without what the allow-list removes inside it. Values come in the body's order, and so do the cuts.</summary>
+        public void Add(scoped ReadOnlySpan<byte> name, scoped ReadOnlySpan<byte> body, Value value, ref RequestCuts cuts)
+        {
+            if (!cuts.TryNext(value.End, out (int Start, int End) cut))
+            {
+                Add(name, value.In(body));
+                return;
+            }
+
+            Add(name, body[value.Start..cut.Start]);
+            int from = cut.End;
+            while (cuts.TryNext(value.End, out cut))
+            {
+                _output.Write(body[from..cut.Start]);
+                from = cut.End;
+            }
+
+            _output.Write(body[from..value.End]);
         }
 
         public void Add(scoped ReadOnlySpan<byte> name, int number)

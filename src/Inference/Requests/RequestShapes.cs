@@ -222,6 +222,7 @@ internal static class RequestShapes
         Operation.ChatCompletions => ChatCompletions,
         Operation.Responses => Responses,
         Operation.Embeddings => Embeddings,
+        Operation.Messages => MessagesShapes.Request,
         _ => throw new ArgumentOutOfRangeException(nameof(operation)),
     };
 

@@ -8,7 +8,7 @@ internal static class RequestWalk
     /// <summary>No schema is deeper, and the reader refuses before any recursion of ours could matter.</summary>
     public const int MaxDepth = 64;
 
-    public static Refusal? Value(ref Utf8JsonReader reader, Shape shape)
+    public static Refusal? Value(ref Utf8JsonReader reader, Shape shape, ref RequestCuts cuts)
     {
         switch (reader.TokenType)
         {
@@ -19,7 +19,7 @@ internal static class RequestWalk
                     return null;
                 }
 
-                return shape.Members is null ? Refusal.Value("An object does not fit here.") : Object(ref reader, shape);
+                return shape.Members is null ? Refusal.Value("An object does not fit here.") : Object(ref reader, shape, ref cuts);
 
             case JsonTokenType.StartArray:
                 if (shape.AllowsAnything)
@@ -28,7 +28,7 @@ internal static class RequestWalk
                     return null;
                 }
 
-                return shape.Element is null ? Refusal.Value("A list does not fit here.") : List(ref reader, shape.Element);
+                return shape.Element is null ? Refusal.Value("A list does not fit here.") : List(ref reader, shape.Element, ref cuts);
 
             case JsonTokenType.Null:
                 return null;
@@ -38,27 +38,53 @@ internal static class RequestWalk
         }
     }
 
-    private static Refusal? Object(ref Utf8JsonReader reader, Shape shape)
+    private static Refusal? Object(ref Utf8JsonReader reader, Shape shape, ref RequestCuts cuts)
     {
         ulong seen = 0;
         ulong present = 0;
+        int keptEnd = checked((int)reader.BytesConsumed);
+        int cutStart = -1;
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
+            int start = checked((int)reader.TokenStartIndex);
             if (Enter(ref reader, shape, ref seen, out int index) is { } misnamed)
             {
                 return misnamed;
             }
 
             Member member = shape.Members![index];
-            if (Member(ref reader, member) is { } refusal)
+            bool removed = member.Treatment == Treatment.Remove;
+            if (!removed && cutStart >= 0)
+            {
+                // Up to the next name: the removed members' own commas go with them.
+                cuts.Add(cutStart, start);
+                cutStart = -1;
+            }
+
+            if (Member(ref reader, member, ref cuts) is { } refusal)
             {
                 return refusal;
+            }
+
+            if (removed)
+            {
+                cutStart = cutStart < 0 ? start : cutStart;
+            }
+            else
+            {
+                keptEnd = checked((int)reader.BytesConsumed);
             }
 
             if (reader.TokenType != JsonTokenType.Null)
             {
                 present |= 1UL << index;
             }
+        }
+
+        if (cutStart >= 0)
+        {
+            // At the end it is the comma before them that goes.
+            cuts.Add(keptEnd, checked((int)reader.TokenStartIndex));
         }
 
         if (shape.NeedsOneOf != 0 && (present & shape.NeedsOneOf) == 0)
@@ -101,21 +127,21 @@ internal static class RequestWalk
     }
 
     /// <summary>One member's value, by the member's treatment.</summary>
-    public static Refusal? Member(ref Utf8JsonReader reader, in Member member)
+    public static Refusal? Member(ref Utf8JsonReader reader, in Member member, ref RequestCuts cuts)
     {
         if (member.Treatment == Treatment.Refuse)
         {
             return reader.TokenType is JsonTokenType.Null or JsonTokenType.False ? null : Refusal.Stateful(member.Text);
         }
 
-        return Value(ref reader, member.Shape)?.Under(member.Text);
+        return Value(ref reader, member.Shape, ref cuts)?.Under(member.Text);
     }
 
-    private static Refusal? List(ref Utf8JsonReader reader, Shape element)
+    private static Refusal? List(ref Utf8JsonReader reader, Shape element, ref RequestCuts cuts)
     {
         for (int i = 0; reader.Read() && reader.TokenType != JsonTokenType.EndArray; i++)
         {
-            if (Value(ref reader, element) is { } refusal)
+            if (Value(ref reader, element, ref cuts) is { } refusal)
             {
                 return refusal.Under(i);
             }

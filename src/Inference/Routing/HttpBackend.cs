@@ -52,6 +52,11 @@ internal sealed class HttpBackend : IProvider
     public async ValueTask<Attempt> TryAsync(ProviderCall call, string model, KeySlot key)
     {
         call.Clock.Begin(_budgets);
+        if ((int)call.Operation >= _addresses.Length)
+        {
+            return new Attempt(null, AttemptFailure.Rejected) { Error = ApiError.Create(ErrorCodes.InvalidValue, "This model does not answer this kind of request.", "model") };
+        }
+
         HttpResponseMessage? response = null;
         var body = new RequestBody(call, model, _outputCapMember);
         bool handedOn = false;

@@ -4,7 +4,8 @@ using System.Text.Json;
 namespace Tacit.Protocol;
 
 /// <summary>
-/// An error as OpenAI's API writes it: <c>{"error":{"message","type","param","code"}}</c>. Nothing in it may come from a prompt, a reply,
+/// An error as OpenAI's API writes it: <c>{"error":{"message","type","param","code"}}</c>; or, to clients that speak Anthropic's, as that writes it, with our
+/// <c>param</c> and <c>code</c> at the same place. Nothing in it may come from a prompt, a reply,
 /// a token or an address (law 4); <see cref="Param"/> is the name of a member or null.
 /// </summary>
 public sealed record ApiError
@@ -54,20 +55,25 @@ public sealed record ApiError
         new(ErrorCodes.ProviderRejected, status, "invalid_request_error", message);
 
     /// <summary>The body, UTF-8.</summary>
-    public byte[] Encode()
+    public byte[] Encode(ApiDialect dialect = ApiDialect.OpenAI)
     {
         ArrayBufferWriter<byte> buffer = new(256);
-        WriteTo(buffer);
+        WriteTo(buffer, dialect);
         return buffer.WrittenSpan.ToArray();
     }
 
-    public void WriteTo(IBufferWriter<byte> destination)
+    public void WriteTo(IBufferWriter<byte> destination, ApiDialect dialect = ApiDialect.OpenAI)
     {
         using Utf8JsonWriter json = new(destination);
         json.WriteStartObject();
+        if (dialect == ApiDialect.Anthropic)
+        {
+            json.WriteString("type"u8, "error"u8);
+        }
+
         json.WriteStartObject("error"u8);
         json.WriteString("message"u8, Message);
-        json.WriteString("type"u8, Type);
+        json.WriteString("type"u8, dialect == ApiDialect.Anthropic ? ApiDialects.AnthropicType(Status) : Type);
         json.WriteString("param"u8, Param);
         json.WriteString("code"u8, Code);
         if (Work is not null)
@@ -76,16 +82,29 @@ public sealed record ApiError
             Work.WriteTo(json);
         }
 
+        if (dialect == ApiDialect.Anthropic)
+        {
+            // Where Anthropic's own SDKs look for a code that does not change.
+            json.WriteStartObject("details"u8);
+            json.WriteString("error_code"u8, Code);
+            json.WriteEndObject();
+        }
+
         json.WriteEndObject();
+        if (dialect == ApiDialect.Anthropic)
+        {
+            json.WriteNull("request_id"u8);
+        }
+
         json.WriteEndObject();
     }
 
     /// <summary>The error as the last server-sent event of a stream that cannot be finished.</summary>
-    public void WriteEventTo(IBufferWriter<byte> destination)
+    public void WriteEventTo(IBufferWriter<byte> destination, ApiDialect dialect = ApiDialect.OpenAI)
     {
         ArgumentNullException.ThrowIfNull(destination);
         destination.Write("event: error\ndata: "u8);
-        WriteTo(destination);
+        WriteTo(destination, dialect);
         destination.Write("\n\n"u8);
     }
 
