@@ -33,6 +33,9 @@ fi
 # The rolling restart of gateways is tested behind a real load balancer.
 [ "$purpose" != test ] || [ -x /usr/sbin/nginx ] || command -v nginx >/dev/null || wished+=(nginx-light)
 
+# The soak run tries what needs OpenSSL 3.5 on a Debian 13 that it makes for itself (tests/Crypto.Tests/debian13.sh).
+[ "$purpose" != test ] || [ "${TACIT_SOAK:-}" != 1 ] || command -v debootstrap >/dev/null || wished+=(debootstrap)
+
 # Node 20 or later: the machine's own, or one kept in artifacts/node, which build/test.sh puts first in the PATH.
 node_version=20.20.2
 node_is_recent() { command -v "$1" >/dev/null && [ "$("$1" --version 2>/dev/null | tr -dc '0-9.' | cut -d. -f1)" -ge 20 ] 2>/dev/null; }

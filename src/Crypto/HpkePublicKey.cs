@@ -20,8 +20,8 @@ public sealed class HpkePublicKey : IDisposable
     internal ReadOnlySpan<byte> Bytes => _bytes;
 
     /// <summary>
-    /// False for another length, and for what can be no key: an X25519 key of small order, under which every shared secret would be zero (RFC 9180 §7.1.4).
-    /// Takes a scalar multiplication.
+    /// False for another length, and for what can be no key: an X25519 key of small order, under which every shared secret would be zero (RFC 9180 §7.1.4), or an
+    /// ML-KEM key with coefficients beyond the modulus (FIPS 203 §7.2). Takes a scalar multiplication.
     /// </summary>
     public static bool TryImport(HpkeSuite suite, ReadOnlySpan<byte> publicKey, [NotNullWhen(true)] out HpkePublicKey? key)
     {
@@ -32,7 +32,7 @@ public sealed class HpkePublicKey : IDisposable
 
     public byte[] Export() => [.. _bytes];
 
-    /// <summary>Nothing to wipe; native objects, where a KEM keeps them, go.</summary>
+    /// <summary>Nothing to do: a public key holds no secret, and libcrypto's objects live for one call.</summary>
     public void Dispose()
     {
     }

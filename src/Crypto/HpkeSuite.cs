@@ -34,7 +34,19 @@ public sealed class HpkeSuite
 
     public static HpkeSuite X25519ChaCha20Poly1305 { get; } = new(X25519Kem.Instance, AeadCipher.ChaCha20Poly1305);
 
-    private static readonly HpkeSuite[] s_all = [X25519Aes128Gcm, X25519Aes256Gcm, X25519ChaCha20Poly1305];
+    /// <summary>Hybrid with ML-KEM-768 (draft-ietf-hpke-pq), where <see cref="IsSupported"/>.</summary>
+    public static HpkeSuite MLKem768X25519Aes128Gcm { get; } = new(MLKem768X25519Kem.Instance, AeadCipher.Aes128Gcm);
+
+    /// <summary>Hybrid with ML-KEM-768 (draft-ietf-hpke-pq), where <see cref="IsSupported"/>.</summary>
+    public static HpkeSuite MLKem768X25519Aes256Gcm { get; } = new(MLKem768X25519Kem.Instance, AeadCipher.Aes256Gcm);
+
+    /// <summary>Hybrid with ML-KEM-768 (draft-ietf-hpke-pq), where <see cref="IsSupported"/>.</summary>
+    public static HpkeSuite MLKem768X25519ChaCha20Poly1305 { get; } = new(MLKem768X25519Kem.Instance, AeadCipher.ChaCha20Poly1305);
+
+    private static readonly HpkeSuite[] s_all =
+    [
+        X25519Aes128Gcm, X25519Aes256Gcm, X25519ChaCha20Poly1305, MLKem768X25519Aes128Gcm, MLKem768X25519Aes256Gcm, MLKem768X25519ChaCha20Poly1305,
+    ];
 
     public ushort KemId => Kem.Id;
 
@@ -42,16 +54,16 @@ public sealed class HpkeSuite
 
     public ushort AeadId => Aead.Id;
 
-    /// <summary>Whether this machine's libcrypto has what the suite is made of. X25519 is everywhere.</summary>
+    /// <summary>Whether this machine's libcrypto has what the suite is made of: for the hybrid ones OpenSSL 3.5, for the others any.</summary>
     public bool IsSupported => Kem.IsSupported;
 
-    /// <summary>Whether it has the Auth and AuthPSK modes.</summary>
+    /// <summary>Whether it has the Auth and AuthPSK modes. The hybrid ones do not.</summary>
     public bool HasAuthentication => Kem.HasAuthentication;
 
-    /// <summary>X25519: 32.</summary>
+    /// <summary>X25519: 32; hybrid: 1120.</summary>
     public int EncapsulatedKeySizeInBytes => Kem.EncapsulatedKeySizeInBytes;
 
-    /// <summary>X25519: 32.</summary>
+    /// <summary>X25519: 32; hybrid: 1216.</summary>
     public int PublicKeySizeInBytes => Kem.PublicKeySizeInBytes;
 
     /// <summary>32.</summary>

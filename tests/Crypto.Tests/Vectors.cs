@@ -18,7 +18,7 @@ internal static class Vectors
     internal static byte[] Bytes(this JsonElement vector, string name) =>
         Convert.FromHexString(vector.GetProperty(name).GetString()!);
 
-    private static string Folder()
+    internal static string Folder()
     {
         if (Environment.GetEnvironmentVariable("TACIT_VECTORS") is { Length: > 0 } configured)
         {
