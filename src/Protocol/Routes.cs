@@ -43,6 +43,12 @@ public static class Routes
     /// <summary>The same as key configurations (RFC 9458, section 3).</summary>
     public const string ObliviousKeys = "/.well-known/ohttp-gateway";
 
+    /// <summary>A sealed request: see <see cref="SealedEnvelope"/>.</summary>
+    public const string SealedChat = "/api/chat";
+
+    /// <summary>Opens a sealed request and seals back what it saw; in the development profile only.</summary>
+    public const string SealedEcho = "/api/echo";
+
     public const string HealthLive = "/health/live";
     public const string HealthReady = "/health/ready";
 

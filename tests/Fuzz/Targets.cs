@@ -74,6 +74,10 @@ public static class Targets
                     list.All(one => ObliviousKeyConfiguration.TryParse(one.Encode(), out _)), "a configuration's own encoding is refused");
                 return taken && list.Count > 0;
             }),
+        new("sealed-envelope", SealedMessages.Envelopes, SealedMessages.RunEnvelope),
+        new("sealed-inner", SealedMessages.Plaintexts, SealedMessages.RunPlaintext),
+        new("sealed-reply", SealedMessages.Replies, SealedMessages.RunReply),
+        new("sealed-frames", SealedMessages.Frames, SealedMessages.RunFrames),
         new("codes", Codes.Texts, Codes.Run),
     ];
 

@@ -13,6 +13,9 @@ internal static class Base64UrlText
     private static readonly SearchValues<char> Alphabet =
         SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_");
 
+    private static readonly SearchValues<byte> AlphabetBytes =
+        SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"u8);
+
     public static string EncodePadded(ReadOnlySpan<byte> bytes)
     {
         string text = Base64Url.EncodeToString(bytes);
@@ -52,6 +55,19 @@ internal static class Base64UrlText
         bytes = decoded;
         return true;
     }
+
+    /// <summary>
+    /// One spelling only: no padding. For formats of Tacit's own, whose values are compared and bounded as text.
+    /// </summary>
+    /// <param name="text">ASCII.</param>
+    /// <param name="destination">Exactly <see cref="DecodedSize"/> bytes.</param>
+    public static bool TryDecodeUnpadded(ReadOnlySpan<byte> text, Span<byte> destination) =>
+        text.Length % 4 != 1 && destination.Length == DecodedSize(text.Length) && !text.ContainsAnyExcept(AlphabetBytes)
+        && (text.Length % 4 == 0 || HasZeroTail((char)text[^1], text.Length % 4))
+        && Base64Url.DecodeFromUtf8(text, destination, out _, out int written) is OperationStatus.Done && written == destination.Length;
+
+    /// <summary>How many bytes a text without padding stands for.</summary>
+    public static int DecodedSize(int digits) => (int)(digits * 3L / 4);
 
     private static bool HasZeroTail(char last, int tail)
     {

@@ -31,6 +31,9 @@ public sealed class SensitiveBuffer : IBufferWriter<byte>, IDisposable
 
     public ReadOnlySpan<byte> WrittenSpan => Bytes.AsSpan(0, _written);
 
+    /// <summary>What is written from a place on, to be completed where it stands.</summary>
+    internal Span<byte> WrittenInPlace(int start) => Bytes.AsSpan(start, _written - start);
+
     private byte[] Bytes => _bytes ?? throw new ObjectDisposedException(nameof(SensitiveBuffer));
 
     public void Advance(int count)

@@ -43,6 +43,9 @@ public sealed record ApiError
     /// <summary>With <see cref="ErrorCodes.WorkRequired"/>: the work that is asked for, a member beside the code.</summary>
     public WorkAnnouncement? Work { get; init; }
 
+    /// <summary>The server's UNIX time in milliseconds, for <see cref="ErrorCodes.TimestampOutOfWindow"/>; <c>server_time</c> of the body.</summary>
+    public long? ServerTime { get; init; }
+
     /// <summary>The error with the status and type that belong to its code.</summary>
     public static ApiError Create(string code, string message, string? param = null)
     {
@@ -88,6 +91,11 @@ public sealed record ApiError
             json.WriteStartObject("details"u8);
             json.WriteString("error_code"u8, Code);
             json.WriteEndObject();
+        }
+
+        if (ServerTime is long time)
+        {
+            json.WriteNumber("server_time"u8, time);
         }
 
         json.WriteEndObject();

@@ -159,6 +159,21 @@ public static class ErrorCodes
     /// <summary>403: as many devices as the operator allows are registered.</summary>
     public const string RegistrationFull = "registration_full";
 
+    /// <summary>400: no live sealing key has this id; the gateway's keys are to be fetched anew.</summary>
+    public const string SealingKeyUnknown = "sealing_key_unknown";
+
+    /// <summary>400: a sealed request is too old, or from the future: the clocks are apart. The message and <see cref="ApiError.ServerTime"/> say by how much.</summary>
+    public const string TimestampOutOfWindow = "timestamp_out_of_window";
+
+    /// <summary>409: a sealed request with this encapsulated key was taken before. A retry is sealed anew.</summary>
+    public const string RequestReplayed = "request_replayed";
+
+    /// <summary>400: a sealed request, or what is inside it, is not of the form.</summary>
+    public const string SealedMalformed = "sealed_malformed";
+
+    /// <summary>400: a sealed request does not open under the key that it names.</summary>
+    public const string SealedUndecryptable = "sealed_undecryptable";
+
     /// <summary>503: a queue is full or memory is reserved up; try again later.</summary>
     public const string GatewayBusy = "gateway_busy";
 
@@ -198,9 +213,10 @@ public static class ErrorCodes
         TokenRequired or TokenMalformed or TokenInvalid or TokenExpired or TokenUnknownKey or WrongChallenge or PlanMismatch
             or PseudonymRequired or PseudonymInvalid or PseudonymExpired
             or DeviceRequired or SignatureMalformed or SignatureInvalid or SignatureExpired or DeviceUnknown => 401,
-        TokenSpent or SuccessorMismatch or RequestInFlight or PseudonymReplaced or NonceUsed => 409,
+        TokenSpent or SuccessorMismatch or RequestInFlight or PseudonymReplaced or NonceUsed or RequestReplayed => 409,
         LinkedCredentials or UnknownMember or InvalidValue or InvalidJson or OutputCapExceeded or StatefulMemberRefused
-            or SuccessorRequired or SuccessorInvalid or ContentRefused or BadRequest or DigestMismatch or SamplingRefused => 400,
+            or SuccessorRequired or SuccessorInvalid or ContentRefused or BadRequest or DigestMismatch or SamplingRefused
+            or SealingKeyUnknown or TimestampOutOfWindow or SealedMalformed or SealedUndecryptable => 400,
         RenewalRefused or PseudonymBanned or DeviceRevoked or RegistrationClosed or InvitationRequired or RegistrationFull => 403,
         WorkRequired => 428,
         PseudonymRateLimited or DeviceRateLimited or DeviceBusy or DeviceTokensExhausted or AddressRateLimited => 429,
