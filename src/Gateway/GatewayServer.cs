@@ -174,10 +174,17 @@ public sealed partial class GatewayServer : IAsyncDisposable
         var instances = new InstanceProxy(_time, _log);
         _owned.Push(instances);
 
+        var pace = new PaceClock(_options.Sealing.ReplyInterval, _time);
+        _owned.Push(pace);
+        var openings = new OpeningGate(Environment.ProcessorCount, _options.SignatureQueueLength);
+        _owned.Push(openings);
+
         var parts = new GatewayParts
         {
             Pseudonyms = pseudonyms,
             Sealing = sealing,
+            Pace = pace,
+            Openings = openings,
             Options = _options,
             Catalogs = catalogs,
             Signatures = signatures,
@@ -269,28 +276,40 @@ public sealed partial class GatewayServer : IAsyncDisposable
 
     private static void Map(IEndpointRouteBuilder routes, GatewayParts parts, Health health)
     {
-        MapPost(routes, Routes.ChatCompletions, new RedemptionEndpoint(parts, Operation.ChatCompletions, Routes.ChatCompletions).HandleAsync);
-        MapPost(routes, Routes.Responses, new RedemptionEndpoint(parts, Operation.Responses, Routes.Responses).HandleAsync);
-        MapPost(routes, Routes.Embeddings, new RedemptionEndpoint(parts, Operation.Embeddings, Routes.Embeddings).HandleAsync);
-        MapPost(routes, Routes.Messages, new RedemptionEndpoint(parts, Operation.Messages, Routes.Messages).HandleAsync);
-        MapPost(routes, Routes.Cancel, new CancelEndpoint(parts).HandleAsync);
-        MapPost(routes, Routes.Exchange, new ExchangeEndpoint(parts).HandleAsync);
-        MapPost(routes, Routes.PseudonymRotate, new PseudonymEndpoint(parts).HandleAsync);
+        MapPost(routes, parts, Routes.ChatCompletions, new RedemptionEndpoint(parts, Operation.ChatCompletions, Routes.ChatCompletions).HandleAsync);
+        MapPost(routes, parts, Routes.Responses, new RedemptionEndpoint(parts, Operation.Responses, Routes.Responses).HandleAsync);
+        MapPost(routes, parts, Routes.Embeddings, new RedemptionEndpoint(parts, Operation.Embeddings, Routes.Embeddings).HandleAsync);
+        MapPost(routes, parts, Routes.Messages, new RedemptionEndpoint(parts, Operation.Messages, Routes.Messages).HandleAsync);
+        MapPost(routes, parts, Routes.Cancel, new CancelEndpoint(parts).HandleAsync);
+        MapPost(routes, parts, Routes.Exchange, new ExchangeEndpoint(parts).HandleAsync);
+        MapPost(routes, parts, Routes.PseudonymRotate, new PseudonymEndpoint(parts).HandleAsync);
         var models = new ModelsEndpoint(parts);
-        routes.MapGet(Routes.IssuerDirectory, (RequestDelegate)new DirectoryEndpoint(parts).HandleAsync);
-        routes.MapGet(Routes.Models, (RequestDelegate)models.ListAsync);
+        MapGet(routes, parts, Routes.IssuerDirectory, new DirectoryEndpoint(parts).HandleAsync);
+        MapGet(routes, parts, Routes.Models, models.ListAsync);
         routes.MapGet(Routes.Models + "/{**id}", (RequestDelegate)models.GetAsync);
+        parts.Inner.AddPrefix(HttpMethods.Get, Routes.Models + "/", "id", models.GetAsync);
         if (parts.Sealing is { } sealing)
         {
             new SealingKeyEndpoints(sealing, parts.Options, parts.Time).Map(routes);
+            routes.MapPost(Routes.Oblivious, new ObliviousEndpoint(parts, sealing, parts.Inner.InvokeAsync).HandleAsync).ServeToTheEnd();
         }
 
         health.Map(routes);
     }
 
-    private static void MapPost(IEndpointRouteBuilder routes, string path, RequestDelegate handler) =>
-        // Each refuses by itself what comes too late, saying of the token what there is to say.
+    /// <summary>Outside and inside sealed requests.</summary>
+    private static void MapGet(IEndpointRouteBuilder routes, GatewayParts parts, string path, RequestDelegate handler)
+    {
+        routes.MapGet(path, handler);
+        parts.Inner.Add(HttpMethods.Get, path, handler);
+    }
+
+    /// <summary>Outside and inside sealed requests. Each refuses by itself what comes too late, saying of the token what there is to say.</summary>
+    private static void MapPost(IEndpointRouteBuilder routes, GatewayParts parts, string path, RequestDelegate handler)
+    {
         routes.MapPost(path, handler).ServeToTheEnd();
+        parts.Inner.Add(HttpMethods.Post, path, handler);
+    }
 
     /// <summary>What no endpoint answered, in the shape that clients of this API expect.</summary>
     private static Task WriteEdgeErrorAsync(HttpContext context, int status) => ErrorReply.WriteAsync(

@@ -31,6 +31,9 @@ public static class Routes
 
     public const string PseudonymRotate = "/v1/pseudonym/rotate";
 
+    /// <summary>The oblivious gateway resource (RFC 9458, section 2).</summary>
+    public const string Oblivious = "/ohttp";
+
     /// <summary>The sealing keys that a gateway offers to its issuer: <see cref="SealingOffer"/>.</summary>
     public const string SealingOffer = "/.well-known/tacit-sealing-keys";
 

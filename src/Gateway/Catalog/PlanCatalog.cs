@@ -33,6 +33,7 @@ internal sealed class PlanCatalog
             key => PrivateTokenHeader.FormatChallenge(TokenChallenge.ForGateway(key.Type, directory.IssuerName, gatewayName), key.SubjectPublicKeyInfo.Span));
         Models = [.. models.Select(model => new CatalogModel(model, PlansFor(directory, model))).Where(model => model.Plans.Count > 0)];
         ModelsJson = WriteModels(Models);
+        MaxInputBytes = directory.Plans.Select(plan => plan.Plan.MaxInputBytes).DefaultIfEmpty().Max();
     }
 
     public IssuerDirectory Directory { get; }
@@ -44,6 +45,9 @@ internal sealed class PlanCatalog
 
     /// <summary>The models that this gateway serves and some plan buys.</summary>
     public IReadOnlyList<CatalogModel> Models { get; }
+
+    /// <summary>The most that any plan pays for.</summary>
+    public int MaxInputBytes { get; }
 
     /// <summary>The body of <c>GET /v1/models</c>.</summary>
     public ReadOnlyMemory<byte> ModelsJson { get; }

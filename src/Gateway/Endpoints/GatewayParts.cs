@@ -43,6 +43,15 @@ internal sealed partial class GatewayParts
     /// <summary>Null where nothing can be sealed to this gateway.</summary>
     public required SealingKeys? Sealing { get; init; }
 
+    /// <summary>What can be reached from inside sealed requests.</summary>
+    public InnerRoutes Inner { get; } = new();
+
+    /// <summary>When the chunks of sealed streams leave.</summary>
+    public required PaceClock Pace { get; init; }
+
+    /// <summary>What has to be passed before a sealed request is opened.</summary>
+    public required OpeningGate Openings { get; init; }
+
     public required InstanceProxy Instances { get; init; }
 
     public required DrainSignal Drain { get; init; }
