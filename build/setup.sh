@@ -33,7 +33,7 @@ fi
 # The rolling restart of gateways is tested behind a real load balancer.
 [ "$purpose" != test ] || [ -x /usr/sbin/nginx ] || command -v nginx >/dev/null || wished+=(nginx-light)
 
-# The soak run tries what needs OpenSSL 3.5 on a Debian 13 that it makes for itself (tests/Crypto.Tests/debian13.sh).
+# The soak run tries what needs OpenSSL 3.5 on a Debian 13 that it makes for itself (build/debian13.sh).
 [ "$purpose" != test ] || [ "${TACIT_SOAK:-}" != 1 ] || command -v debootstrap >/dev/null || wished+=(debootstrap)
 
 # Node 20 or later: the machine's own, or one kept in artifacts/node, which build/test.sh puts first in the PATH.

@@ -20,6 +20,9 @@ public sealed class HpkePrivateKey : IDisposable
         PublicKey = new HpkePublicKey(kem, publicKey);
     }
 
+    /// <summary>Of the KEM that it is for: a suite takes only keys of its own KEM.</summary>
+    public ushort KemId => _kem.Id;
+
     /// <summary>Not disposed with this key.</summary>
     public HpkePublicKey PublicKey { get; }
 

@@ -15,6 +15,9 @@ public sealed class HpkePublicKey : IDisposable
         _bytes = bytes;
     }
 
+    /// <summary>Of the KEM that it is for: a suite takes only keys of its own KEM.</summary>
+    public ushort KemId => Kem.Id;
+
     internal HpkeKem Kem { get; }
 
     internal ReadOnlySpan<byte> Bytes => _bytes;

@@ -5,9 +5,12 @@ namespace Tacit.Crypto;
 /// <summary>How much of the memory that holds long-lived secrets is locked.</summary>
 /// <param name="LockedSizeInBytes">Memory that is never swapped nor written to a core dump.</param>
 /// <param name="UnlockedSizeInBytes">Memory that the system would not lock. Used all the same.</param>
-/// <param name="Problem">Why not, and what to do; null where everything is locked.</param>
+/// <param name="Problem">Why not; null where everything is locked.</param>
 public readonly record struct LockedMemoryStatus(long LockedSizeInBytes, long UnlockedSizeInBytes, string? Problem)
 {
+    /// <summary>What an operator does about it.</summary>
+    public const string Remedy = "Raise RLIMIT_MEMLOCK (LimitMEMLOCK= in the unit, ulimit -l in a shell), or turn swap off.";
+
     public bool IsLocked => Problem is null;
 }
 
@@ -82,8 +85,7 @@ public static unsafe partial class LockedMemory
         if (mlock(start, ChunkSize) != 0)
         {
             int error = Marshal.GetLastPInvokeError();
-            s_problem ??= $"the system would not lock {ChunkSize / 1024} KiB of memory for keys ({Marshal.GetPInvokeErrorMessage(error)}); "
-                + "raise RLIMIT_MEMLOCK (LimitMEMLOCK= in the unit, `ulimit -l` in a shell) or turn swap off";
+            s_problem ??= $"the system did not lock {ChunkSize / 1024} KiB of memory for keys: {Marshal.GetPInvokeErrorMessage(error)}";
             s_unlocked += ChunkSize;
         }
         else

@@ -126,7 +126,7 @@ public sealed class DoctorTests
         using JsonDocument report = JsonDocument.Parse(outcome.Out);
         Assert.Equal(outcome.Code == 0, report.RootElement.GetProperty("healthy").GetBoolean());
         string[] checks = [.. report.RootElement.GetProperty("findings").EnumerateArray().Select(f => f.GetProperty("check").GetString()!)];
-        Assert.Superset(new HashSet<string> { "runtime", "libcrypto", "libsqlite3", "data folder", "disk space", "disk sync", "clock", "port 8224" }, checks.ToHashSet());
+        Assert.Superset(new HashSet<string> { "runtime", "libcrypto", "libsqlite3", "key memory", "data folder", "disk space", "disk sync", "clock", "port 8224" }, checks.ToHashSet());
         foreach (JsonElement finding in report.RootElement.GetProperty("findings").EnumerateArray())
         {
             Assert.Equal(finding.GetProperty("verdict").GetString() != "ok", finding.TryGetProperty("fix", out _));

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Security.Cryptography;
 using Tacit.Crypto.Interop;
@@ -6,6 +7,8 @@ namespace Tacit.Crypto.Tests;
 
 public sealed class LockedMemoryTests
 {
+    private const string Child = "TACIT_TEST_WITHOUT_LOCKING";
+
     /// <summary>As the kernel tells it (proc(5), smaps): <c>lo</c> = locked, <c>dd</c> = not dumped.</summary>
     [Fact]
     public void Secrets_lie_in_memory_that_the_kernel_neither_swaps_nor_dumps()
@@ -62,6 +65,40 @@ public sealed class LockedMemoryTests
         }
 
         Assert.True(secret.IsClosed);
+    }
+
+    /// <summary>In a process of its own, which may lock nothing.</summary>
+    [Fact]
+    public async Task Memory_that_the_system_does_not_lock_is_used_all_the_same_and_said()
+    {
+        if (Environment.GetEnvironmentVariable(Child) == "1")
+        {
+            using HpkePrivateKey key = HpkePrivateKey.Generate(HpkeSuite.X25519ChaCha20Poly1305);
+            LockedMemoryStatus status = LockedMemory.Status;
+            Assert.False(status.IsLocked);
+            Assert.Equal(0, status.LockedSizeInBytes);
+            Assert.NotEqual(0, status.UnlockedSizeInBytes);
+            Assert.NotNull(status.Problem);
+            using LockedBytes secret = new();
+            Assert.Contains(" dd", FlagsAt(secret.DangerousGetHandle()));
+            return;
+        }
+
+        Assert.SkipUnless(File.Exists("/usr/bin/setpriv") && File.Exists("/proc/self/smaps"), "Needs Linux and setpriv.");
+        string command = Environment.IsPrivilegedProcess ? "exec setpriv --bounding-set=-ipc_lock --inh-caps=-ipc_lock" : "exec";
+        string program = Environment.ProcessPath!;
+        string[] self = Path.GetFileName(program) == "dotnet" ? [program, "exec", typeof(LockedMemoryTests).Assembly.Location] : [program];
+        ProcessStartInfo start = new("bash", [
+            "-c", $"ulimit -l 0 && {command} \"$@\"", "bash", .. self,
+            "-noLogo", "-method", $"*.{nameof(Memory_that_the_system_does_not_lock_is_used_all_the_same_and_said)}"])
+        {
+            RedirectStandardOutput = true,
+        };
+        start.Environment[Child] = "1";
+        using Process process = Process.Start(start)!;
+        string output = await process.StandardOutput.ReadToEndAsync();
+        await process.WaitForExitAsync();
+        Assert.True(process.ExitCode == 0 && output.Contains("Total: 1,", StringComparison.Ordinal), output);
     }
 
     private static string FlagsAt(nint address)

@@ -86,6 +86,32 @@ public sealed class ObliviousHttpTests : IDisposable
         Assert.NotEqual(response, Write(to => gateway.SealResponse("reply"u8, to)));
     }
 
+    [Theory]
+    [InlineData(0x0001)]
+    [InlineData(0x0002)]
+    [InlineData(0x0003)]
+    public void Request_and_response_go_through_with_the_hybrid_kem(ushort aead)
+    {
+        const ushort kem = 0x647a;
+        Assert.SkipUnless(HpkeSuite.TryFind(kem, 0x0001, aead, out HpkeSuite? suite), "This libcrypto has no ML-KEM (OpenSSL 3.5).");
+        using HpkePrivateKey key = HpkePrivateKey.Generate(suite);
+        var made = new ObliviousKeyConfiguration { KeyId = 9, KemId = kem, PublicKey = key.PublicKey.Export(), Algorithms = [new(0x0001, aead)] };
+        byte[] encoded = made.Encode();
+        Assert.True(ObliviousKeyConfiguration.TryParseList([(byte)(encoded.Length >> 8), (byte)(encoded.Length & 0xff), .. encoded], out IReadOnlyList<ObliviousKeyConfiguration> list));
+        ObliviousKeyConfiguration configuration = Assert.Single(list);
+        using ObliviousClientExchange client = ObliviousClientExchange.TryCreate(configuration, isChunked: false)!;
+        byte[] request = Write(to => client.SealRequest(s_request, to));
+        using ObliviousGatewayExchange gateway = ObliviousGatewayExchange.TryBegin(key, request, isChunked: false, out int size)!;
+        Assert.Equal(ObliviousRequestHeader.SizeInBytes + 1120, size);
+        Assert.Equal(s_request, Write(to => Assert.True(gateway.TryOpenRequest(request.AsSpan(size), to))));
+        byte[] response = Write(to => gateway.SealResponse("reply"u8, to));
+        Assert.Equal("reply"u8.ToArray(), Write(to => Assert.True(client.TryOpenResponse(response, to))));
+
+        // A key id that stands for a key of the other KEM.
+        Assert.Null(ObliviousGatewayExchange.TryBegin(_key, request, isChunked: false, out _));
+        Assert.Null(ObliviousGatewayExchange.TryBegin(key, [9, 0x00, 0x20, 0x00, 0x01, 0x00, (byte)aead, .. request[7..]], isChunked: false, out _));
+    }
+
     [Fact]
     public void Chunks_survive_any_sizes_and_any_cut() =>
         Property.Holds(

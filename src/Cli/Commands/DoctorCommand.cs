@@ -25,6 +25,7 @@ internal static class DoctorCommand
             findings.Add(MachineChecks.Clock(time, data));
             findings.Add(MachineChecks.OpenFiles());
             findings.Add(MachineChecks.Swap());
+            findings.Add(MachineChecks.KeyMemory());
             foreach ((string role, int port) in s_ports)
             {
                 findings.Add(await RoleChecks.PortAsync(role, port, time, cancellationToken));

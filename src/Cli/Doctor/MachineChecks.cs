@@ -26,15 +26,26 @@ internal static class MachineChecks
     {
         try
         {
-            return Finding.Fine("libcrypto", CryptoEngine.PairsExponentiations
-                ? $"{CryptoEngine.Version}; private operations do both halves at once (AVX512-IFMA)"
-                : $"{CryptoEngine.Version}; private operations do one half after the other (no AVX512-IFMA)");
+            string halves = CryptoEngine.PairsExponentiations ? "both halves at once (AVX512-IFMA)" : "one half after the other (no AVX512-IFMA)";
+            string hybrid = HpkeSuite.MLKem768X25519ChaCha20Poly1305.IsSupported ? "has" : "lacks, before OpenSSL 3.5,";
+            return Finding.Fine("libcrypto", $"{CryptoEngine.Version}; private operations do {halves}; {hybrid} ML-KEM for post-quantum sealing");
         }
         catch (Exception e) when (e is DllNotFoundException or EntryPointNotFoundException or TypeInitializationException)
         {
             string reason = (e.InnerException ?? e) is DllNotFoundException missing ? missing.Message : "not usable";
             return Finding.Broken("libcrypto", reason, "Install OpenSSL 3 (Debian: apt install libssl3).");
         }
+    }
+
+    public static Finding KeyMemory()
+    {
+        if (!OperatingSystem.IsLinux())
+        {
+            return Finding.Fine("key memory", "not checked on this system");
+        }
+        return LockedMemory.Status is { Problem: string problem }
+            ? Finding.Warn("key memory", $"{problem}; keys can be swapped", LockedMemoryStatus.Remedy)
+            : Finding.Fine("key memory", "locked: sealing keys are neither swapped nor dumped");
     }
 
     public static Finding Sqlite()

@@ -33,7 +33,7 @@ public sealed class ObliviousGatewayExchange : IDisposable
     {
         ArgumentNullException.ThrowIfNull(key);
         size = 0;
-        if (!ObliviousRequestHeader.TryRead(request, out ObliviousRequestHeader header)
+        if (!ObliviousRequestHeader.TryRead(request, out ObliviousRequestHeader header) || header.KemId != key.KemId
             || !HpkeSuite.TryFind(header.KemId, header.KdfId, header.AeadId, out HpkeSuite? suite)
             || request.Length < ObliviousRequestHeader.SizeInBytes + suite.EncapsulatedKeySizeInBytes)
         {
