@@ -179,8 +179,15 @@ public sealed partial class GatewayServer : IAsyncDisposable
         var openings = new OpeningGate(Environment.ProcessorCount, _options.SignatureQueueLength);
         _owned.Push(openings);
 
+        ReplayGuard? replays = sealing is null ? null : new ReplayGuard(database, _time, _log);
+        if (replays is not null)
+        {
+            _owned.Push(replays);
+        }
+
         var parts = new GatewayParts
         {
+            Replays = replays,
             Pseudonyms = pseudonyms,
             Sealing = sealing,
             Pace = pace,
@@ -290,11 +297,27 @@ public sealed partial class GatewayServer : IAsyncDisposable
         parts.Inner.AddPrefix(HttpMethods.Get, Routes.Models + "/", "id", models.GetAsync);
         if (parts.Sealing is { } sealing)
         {
-            new SealingKeyEndpoints(sealing, parts.Options, parts.Time).Map(routes);
+            var pages = new CrossOrigin(parts.Options.WebOrigins);
+            new SealingKeyEndpoints(sealing, parts.Options, parts.Time).Map(routes, pages);
+            MapSealedChat(routes, parts, new SealedChatEndpoint(parts, sealing, parts.Replays!), pages);
             routes.MapPost(Routes.Oblivious, new ObliviousEndpoint(parts, sealing, parts.Inner.InvokeAsync).HandleAsync).ServeToTheEnd();
         }
 
         health.Map(routes);
+    }
+
+    private static void MapSealedChat(IEndpointRouteBuilder routes, GatewayParts parts, SealedChatEndpoint endpoint, CrossOrigin pages)
+    {
+        routes.MapPost(Routes.SealedChat, pages.Around(endpoint.HandleAsync)).ServeToTheEnd();
+        if (parts.Options.Profile == Profile.Development)
+        {
+            routes.MapPost(Routes.SealedEcho, pages.Around(endpoint.EchoAsync));
+        }
+
+        if (pages.IsOn)
+        {
+            routes.MapMethods(Routes.SealedChat, [HttpMethods.Options], pages.Preflight(HttpMethods.Post));
+        }
     }
 
     /// <summary>Outside and inside sealed requests.</summary>

@@ -52,6 +52,9 @@ internal sealed partial class GatewayParts
     /// <summary>What has to be passed before a sealed request is opened.</summary>
     public required OpeningGate Openings { get; init; }
 
+    /// <summary>Which sealed requests were taken; there where <see cref="Sealing"/> is.</summary>
+    public required ReplayGuard? Replays { get; init; }
+
     public required InstanceProxy Instances { get; init; }
 
     public required DrainSignal Drain { get; init; }

@@ -18,9 +18,10 @@ internal sealed class SealingKeyEndpoints(SealingKeys keys, GatewayOptions optio
     private readonly Lock _gate = new();
     private (long Second, byte[] Body)? _offer;
 
-    public void Map(IEndpointRouteBuilder routes)
+    /// <param name="pages">Web pages that may read the keys.</param>
+    public void Map(IEndpointRouteBuilder routes, CrossOrigin pages)
     {
-        routes.MapGet(Routes.SealingKeys, (RequestDelegate)(context => WriteAsync(context, MediaTypes.Json, "no-cache", Document().Encode())));
+        routes.MapGet(Routes.SealingKeys, pages.Around(context => WriteAsync(context, MediaTypes.Json, "no-cache", Document().Encode())));
         routes.MapGet(Routes.JsonWebKeys, (RequestDelegate)(context => WriteAsync(context, MediaTypes.JsonWebKeys, CacheForMinutes, Document().EncodeKeySet())));
         routes.MapGet(Routes.ObliviousKeys, (RequestDelegate)ShowObliviousKeysAsync);
         routes.MapGet(Routes.SealingOffer, (RequestDelegate)(context => WriteAsync(context, MediaTypes.Json, "no-store", Offer())));
