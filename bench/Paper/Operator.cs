@@ -7,6 +7,7 @@ using Tacit.Gateway;
 using Tacit.Hosting;
 using Tacit.Inference;
 using Tacit.Issuer;
+using Tacit.Issuer.Gateways;
 using Tacit.Protocol;
 using Tacit.Signer;
 
@@ -99,7 +100,7 @@ internal sealed class Operator : IAsyncDisposable
             new IssuerOptions
             {
                 DataDirectory = Path.Combine(_folder, "issuer"), Listen = ListenAddress.Loopback(0), Tls = tls, IssuerName = IssuerName, Plans = plans, KeyFile = key,
-                Gateways = [new DirectoryGateway(GatewayName, ["http://127.0.0.1:1"])],
+                Gateways = [new IssuerGateway { Name = GatewayName, Urls = ["http://127.0.0.1:1"] }],
             },
             Signer, TimeProvider.System, NullLoggerFactory.Instance, cancellationToken));
         ToIssuer = Keep(Tunnel.Start(issuer.Address, _certificate!));

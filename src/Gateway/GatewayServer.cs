@@ -6,12 +6,10 @@ using Microsoft.Extensions.Logging;
 using Tacit.Gateway.Admission;
 using Tacit.Gateway.Catalog;
 using Tacit.Gateway.Chains;
-using Tacit.Gateway.Devices;
 using Tacit.Gateway.Endpoints;
 using Tacit.Gateway.Pseudonyms;
 using Tacit.Gateway.Replies;
 using Tacit.Gateway.Sealing;
-using Tacit.Gateway.Work;
 using Tacit.Hosting;
 using Tacit.Inference;
 using Tacit.Protocol;
@@ -36,9 +34,6 @@ public sealed partial class GatewayServer : IAsyncDisposable
     private ReplyStore? _replies;
     private WebServer? _web;
     private int _stopped;
-
-    /// <summary>The list of devices, for tests; null where none are admitted.</summary>
-    internal DeviceGate? Devices { get; private set; }
 
     private GatewayServer(GatewayOptions options, TimeProvider time, ILogger log)
     {
@@ -66,6 +61,26 @@ public sealed partial class GatewayServer : IAsyncDisposable
         CancellationToken cancellationToken) =>
         StartAsync(options, directory, router, signer, CheckBy(router), time, loggers, cancellationToken);
 
+    /// <summary>
+    /// The gateway's own Ed25519 key, made if there is none yet, of a gateway that does not run: what its issuer's settings name, or its clients pin.
+    /// </summary>
+    /// <returns>32 bytes; null if the settings turn no sealing on.</returns>
+    /// <exception cref="SettingsException">A setting is wrong.</exception>
+    /// <exception cref="StorageException">The database cannot be opened, as while the gateway runs.</exception>
+    public static async Task<byte[]?> LoadKeyAsync(GatewayOptions options, TimeProvider time, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        if (!options.Sealing.IsOn)
+        {
+            return null;
+        }
+
+        DataFolder.Create(options.DataDirectory);
+        await using Database database = await OpenDatabaseAsync(options, time, cancellationToken);
+        using SealingStore store = await SealingStore.OpenAsync(database, options.Sealing, cancellationToken);
+        return store.PublicKey;
+    }
+
     internal static PromptCheck? CheckBy(InferenceRouter router) => router?.Moderator is not { IsOn: true } moderator
         ? null
         : async (prompt, cancellationToken) =>
@@ -82,14 +97,13 @@ public sealed partial class GatewayServer : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(options);
         var validation = new SettingsValidation();
         options.Validate(validation);
-        bool hasIssuer = options.DirectoryKey is not null;
-        validation.Require(!hasIssuer || directory is not null || options.IssuerUrl is not null, "IssuerUrl", "it is missing", "Name the issuer's base URL, such as https://issuer.example.");
+        validation.Require(directory is not null || options.IssuerUrl is not null, "IssuerUrl", "it is missing", "Name the issuer's base URL, such as https://issuer.example.");
         validation.ThrowIfAny();
 
         var server = new GatewayServer(options, time, loggers.CreateLogger("Tacit.Gateway"));
         try
         {
-            await server.StartAsync(hasIssuer ? directory ?? DirectorySource.Http(options.IssuerUrl!) : null, router, signer, check, loggers, cancellationToken);
+            await server.StartAsync(directory ?? DirectorySource.Http(options.IssuerUrl!), router, signer, check, loggers, cancellationToken);
             return server;
         }
         catch
@@ -134,11 +148,11 @@ public sealed partial class GatewayServer : IAsyncDisposable
     }
 
     private async Task StartAsync(
-        DirectoryFetch? directory, InferenceRouter router, ISigner signer, PromptCheck? check, ILoggerFactory loggers, CancellationToken cancellationToken)
+        DirectoryFetch directory, InferenceRouter router, ISigner signer, PromptCheck? check, ILoggerFactory loggers, CancellationToken cancellationToken)
     {
         DataFolder.Create(_options.DataDirectory);
         byte[] instance = InstanceLease.LoadId(_options.DataDirectory);
-        Database database = await OpenDatabaseAsync(cancellationToken);
+        Database database = await OpenDatabaseAsync(_options, _time, cancellationToken);
         _owned.Push(database);
 
         var ledger = new SpendLedger(database, instance, _time);
@@ -177,18 +191,6 @@ public sealed partial class GatewayServer : IAsyncDisposable
         PseudonymGate pseudonyms = await PseudonymGate.StartAsync(database, _options.Pseudonyms, signatures, _time, _log, cancellationToken);
         _owned.Push(pseudonyms);
 
-        DeviceGate? devices = null;
-        if (_options.Admission != AdmissionMode.Tokens)
-        {
-            devices = await DeviceGate.StartAsync(database, _options.Devices, router.Models, ledger, _time, _log, cancellationToken);
-            _owned.Push(devices);
-            Devices = devices;
-        }
-
-        var load = new InstanceLoad(signatures, _replies, _options, _time);
-        var work = new WorkGate(_options.Work, await DeviceStore.LoadWorkSecretAsync(database, cancellationToken), load.Look, _time);
-        _owned.Push(work);
-
         var instances = new InstanceProxy(_time, _log);
         _owned.Push(instances);
 
@@ -210,9 +212,6 @@ public sealed partial class GatewayServer : IAsyncDisposable
             Sealing = sealing,
             Pace = pace,
             Openings = openings,
-            Devices = devices,
-            Addresses = new AddressLimiter(_options.Addresses, _time),
-            Work = work,
             Options = _options,
             Catalogs = catalogs,
             Signatures = signatures,
@@ -256,7 +255,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
         _owned.Push(lease);
         health.AddCheck("instance lease", () => lease.IsHeld);
         _owned.Push(await ManagementSocket.StartAsync(
-            _options.DataDirectory, Role, new GatewayManagement(totals, router, pseudonyms, devices, catalogs).Map, health, _time, loggers, cancellationToken));
+            _options.DataDirectory, Role, new GatewayManagement(totals, router, pseudonyms, catalogs, sealing).Map, health, _time, loggers, cancellationToken));
         LogStarted(_log, _options.Name, _web.Address);
         if (_options.Profile == Profile.Development)
         {
@@ -265,10 +264,11 @@ public sealed partial class GatewayServer : IAsyncDisposable
     }
 
     // Every statement on a spend carries its own condition, so READ COMMITTED does, and two instances that spend at the same time have nothing to collide at.
-    private Task<Database> OpenDatabaseAsync(CancellationToken cancellationToken) => _options.Database.LoadConnectionString() is string postgres
-        ? Database.OpenPostgresAsync(
-            new PostgresOptions { ConnectionString = postgres, Readers = _options.Database.Readers, Serializable = false }, SpendTables.Migrations, _time, cancellationToken)
-        : Database.OpenSqliteAsync(Path.Combine(_options.DataDirectory, "gateway.db"), SpendTables.Migrations, _time, cancellationToken);
+    private static Task<Database> OpenDatabaseAsync(GatewayOptions options, TimeProvider time, CancellationToken cancellationToken) =>
+        options.Database.LoadConnectionString() is string postgres
+            ? Database.OpenPostgresAsync(
+                new PostgresOptions { ConnectionString = postgres, Readers = options.Database.Readers, Serializable = false }, SpendTables.Migrations, time, cancellationToken)
+            : Database.OpenSqliteAsync(Path.Combine(options.DataDirectory, GatewayBackup.DatabaseName), SpendTables.Migrations, time, cancellationToken);
 
     /// <summary>Where other instances reach this one; empty if they cannot: what listens on a Unix socket or on all addresses has none to tell.</summary>
     private string InstanceAddress(Uri listening) =>
@@ -310,7 +310,6 @@ public sealed partial class GatewayServer : IAsyncDisposable
         MapPost(routes, parts, Routes.Messages, new RedemptionEndpoint(parts, Operation.Messages, Routes.Messages).HandleAsync);
         MapPost(routes, parts, Routes.Cancel, new CancelEndpoint(parts).HandleAsync);
         MapPost(routes, parts, Routes.Exchange, new ExchangeEndpoint(parts).HandleAsync);
-        MapPost(routes, parts, Routes.Devices, new DevicesEndpoint(parts).HandleAsync);
         MapPost(routes, parts, Routes.PseudonymRotate, new PseudonymEndpoint(parts).HandleAsync);
         var models = new ModelsEndpoint(parts);
         MapGet(routes, parts, Routes.IssuerDirectory, new DirectoryEndpoint(parts).HandleAsync);

@@ -5,6 +5,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Tacit.Hosting;
 using Tacit.Issuer.Accounts;
+using Tacit.Issuer.Gateways;
 using Tacit.Issuer.Issuance;
 using Tacit.Issuer.Ledger;
 using Tacit.Issuer.Payments;
@@ -29,12 +30,15 @@ internal sealed class IssuerManagement
     private readonly VoucherBook _vouchers;
     private readonly PaymentBook _payments;
     private readonly DirectoryPublisher _directory;
+    private readonly SealingKeyPoller _gateways;
     private readonly DirectoryKey _key;
     private readonly TimeProvider _time;
 
     public IssuerManagement(
-        IssuerOptions options, Database database, VoucherBook vouchers, PaymentBook payments, DirectoryPublisher directory, DirectoryKey key, TimeProvider time)
+        IssuerOptions options, Database database, VoucherBook vouchers, PaymentBook payments, DirectoryPublisher directory, SealingKeyPoller gateways,
+        DirectoryKey key, TimeProvider time)
     {
+        _gateways = gateways;
         _options = options;
         _database = database;
         _vouchers = vouchers;
@@ -103,6 +107,7 @@ internal sealed class IssuerManagement
                         key.PlanKey.Deadline, key.ExchangeUntil, StateOf(key.PlanKey, now), key.Price)),
             ],
             PlansWithoutKey = [.. _options.Plans.Select(plan => plan.Id).Where(id => !keys.Any(key => key.PlanId == id && key.IssuesAt(now)))],
+            Gateways = _gateways.Status,
             Fault = _directory.Fault,
         };
     }

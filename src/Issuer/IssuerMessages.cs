@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using Tacit.Issuer.Gateways;
 using Tacit.Issuer.Ledger;
 using Tacit.Issuer.Payments;
 
@@ -46,6 +47,9 @@ public sealed record IssuerStatus
 
     /// <summary>Plans on sale that have no live key, such as a 0xDA7A plan whose key is still searched for.</summary>
     public required IReadOnlyList<string> PlansWithoutKey { get; init; }
+
+    /// <summary>The gateways that are asked for sealing keys.</summary>
+    public IReadOnlyList<GatewayKeyStatus> Gateways { get; init; } = [];
 
     /// <summary>Why keys can't be had or published, or null.</summary>
     public string? Fault { get; init; }

@@ -1,5 +1,6 @@
 using Tacit.Hosting;
 using Tacit.Hosting.KeyProtection;
+using Tacit.Issuer.Gateways;
 using Tacit.Issuer.Payments;
 using Tacit.Protocol;
 
@@ -37,7 +38,7 @@ public sealed record IssuerOptions : IValidatedSettings
     public IReadOnlyList<Plan> Plans { get; init; } = [];
 
     /// <summary>The gateways that honour the tokens, as published in the directory.</summary>
-    public IReadOnlyList<DirectoryGateway> Gateways { get; init; } = [];
+    public IReadOnlyList<IssuerGateway> Gateways { get; init; } = [];
 
     /// <summary>What gateways ask for beside tokens; the same as the signer's. Default: nothing.</summary>
     public IReadOnlyList<PseudonymOffer> Pseudonyms { get; init; } = [];
@@ -59,6 +60,9 @@ public sealed record IssuerOptions : IValidatedSettings
 
     /// <summary>How often the signer is asked for its keys. Default: 15 seconds.</summary>
     public TimeSpan KeyPollInterval { get; init; } = TimeSpan.FromSeconds(15);
+
+    /// <summary>How often a gateway with a key in <see cref="Gateways"/> is asked for its sealing keys, a quarter more or less. Default: five minutes.</summary>
+    public TimeSpan SealingPollInterval { get; init; } = TimeSpan.FromMinutes(5);
 
     /// <summary>
     /// Calls of <c>/token-restore</c>, and of <c>/token-request</c> for what was paid before, that an account may make in a burst; one more every two seconds.
@@ -108,6 +112,7 @@ public sealed record IssuerOptions : IValidatedSettings
                 nameof(Plans), "two plans have the same id", "Give each plan an id of its own.")
             .RequireRange(DirectoryMaxAge, TimeSpan.Zero, TimeSpan.FromDays(1), nameof(DirectoryMaxAge))
             .RequireRange(KeyPollInterval, TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(10), nameof(KeyPollInterval))
+            .RequireRange(SealingPollInterval, TimeSpan.FromSeconds(1), TimeSpan.FromHours(1), nameof(SealingPollInterval))
             .RequireRange(RestoreBurst, 1, 1_000_000, nameof(RestoreBurst))
             .RequireRange(VoucherFailureBurst, 1, 1_000_000, nameof(VoucherFailureBurst))
             .RequireRange(MaxBodyBytes, 4L << 20, 1L << 40, nameof(MaxBodyBytes))
@@ -123,6 +128,11 @@ public sealed record IssuerOptions : IValidatedSettings
         Tls.Validate(validation);
         Database.Validate(validation);
         Payments.Validate(validation, nameof(Payments));
+        foreach (IssuerGateway gateway in Gateways)
+        {
+            gateway.Validate(validation);
+        }
+
         foreach (Plan plan in Plans)
         {
             if (plan.FindFault() is string fault)

@@ -1,3 +1,4 @@
+using Tacit.Issuer.Gateways;
 using Tacit.Storage;
 
 namespace Tacit.Issuer;
@@ -150,5 +151,6 @@ internal static class IssuerSchema
 
             CREATE INDEX pseudonym_by_account ON pseudonym (account);
             """),
+        SealingKeyBook.Migration(6),
     ];
 }

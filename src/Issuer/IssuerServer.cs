@@ -3,6 +3,7 @@ using Microsoft.Extensions.Logging;
 using Tacit.Hosting;
 using Tacit.Hosting.KeyProtection;
 using Tacit.Issuer.Accounts;
+using Tacit.Issuer.Gateways;
 using Tacit.Issuer.Issuance;
 using Tacit.Issuer.Ledger;
 using Tacit.Issuer.Payments;
@@ -33,6 +34,7 @@ public sealed class IssuerServer : IAsyncDisposable
     private readonly Database _database;
     private readonly DirectoryKey _key;
     private readonly DirectoryPublisher _directory;
+    private readonly SealingKeyPoller _gateways;
     private readonly IssuerManagement _management;
     private readonly RetiredIssuance _retired;
     private readonly CheckoutEndpoints _checkouts;
@@ -41,9 +43,10 @@ public sealed class IssuerServer : IAsyncDisposable
     private WebServer? _managementServer;
     private int _disposed;
 
-    private IssuerServer(Database database, DirectoryKey key, DirectoryPublisher directory, IssuerManagement management, RetiredIssuance retired,
-        CheckoutEndpoints checkouts)
+    private IssuerServer(Database database, DirectoryKey key, DirectoryPublisher directory, SealingKeyPoller gateways, IssuerManagement management,
+        RetiredIssuance retired, CheckoutEndpoints checkouts)
     {
+        _gateways = gateways;
         _database = database;
         _key = key;
         _directory = directory;
@@ -86,12 +89,14 @@ public sealed class IssuerServer : IAsyncDisposable
             ILogger log = loggers.CreateLogger("Tacit.Issuer");
             var book = new IssuanceBook(database);
             var directoryStore = new DirectoryStore(database);
-            var publisher = new DirectoryPublisher(options, signer, directoryStore, book, key, time, log);
+            var sealingKeys = new SealingKeyBook(database);
+            var publisher = new DirectoryPublisher(options, signer, directoryStore, book, sealingKeys, key, time, log);
+            var gateways = new SealingKeyPoller(options.Gateways, sealingKeys, options.SealingPollInterval, publisher.RefreshAsync, time, log);
             var vouchers = new VoucherBook(database);
             var payments = new PaymentBook(database);
             var checkouts = new CheckoutEndpoints(options.Payments, payments, time, log);
-            var management = new IssuerManagement(options, database, vouchers, payments, publisher, key, time);
-            server = new IssuerServer(database, key, publisher, management, new RetiredIssuance(book, time, log), checkouts);
+            var management = new IssuerManagement(options, database, vouchers, payments, publisher, gateways, key, time);
+            server = new IssuerServer(database, key, publisher, gateways, management, new RetiredIssuance(book, time, log), checkouts);
             await publisher.StartAsync(cancellationToken);
             await server.ListenAsync(
                 options,
@@ -151,6 +156,9 @@ public sealed class IssuerServer : IAsyncDisposable
     /// <summary>Asks the signer for its keys now instead of at the next poll, and publishes what changed.</summary>
     public Task RefreshKeysAsync(CancellationToken cancellationToken) => _directory.RefreshAsync(cancellationToken);
 
+    /// <summary>Asks the gateways for their sealing keys now instead of at the next time, and publishes what is new.</summary>
+    public Task AskGatewaysAsync(CancellationToken cancellationToken) => _gateways.AskAllAsync(cancellationToken);
+
     /// <summary>Ends the requests under way and stops listening.</summary>
     public async Task StopAsync(CancellationToken cancellationToken)
     {
@@ -185,6 +193,7 @@ public sealed class IssuerServer : IAsyncDisposable
 
         _checkouts.Dispose();
         await _retired.DisposeAsync();
+        await _gateways.DisposeAsync();
         await _directory.DisposeAsync();
         await _database.DisposeAsync();
         _key.Dispose();
@@ -225,5 +234,6 @@ public sealed class IssuerServer : IAsyncDisposable
             },
             time, loggers, cancellationToken);
         _retired.Start();
+        _gateways.Start();
     }
 }

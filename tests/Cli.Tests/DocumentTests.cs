@@ -23,6 +23,7 @@ public sealed partial class DocumentTests
     {
         { "signer", typeof(Signer.SignerOptions) },
         { "issuer", typeof(Issuer.IssuerOptions) },
+        { "issuer: each of `Gateways`", typeof(Issuer.Gateways.IssuerGateway) },
         { "issuer: `Payments`", typeof(Issuer.Payments.PaymentOptions) },
         { "issuer: each of `Payments:Packs`", typeof(Issuer.Payments.CreditPack) },
         { "issuer: `Payments:Stripe`", typeof(Issuer.Payments.StripeOptions) },
@@ -40,9 +41,6 @@ public sealed partial class DocumentTests
         { "gateway: each of `Prices` of a backend", typeof(Inference.TokenPrice) },
         { "gateway: `Budgets`, of `Inference` and of a backend", typeof(Inference.ProviderBudgets) },
         { "app", typeof(App.AppOptions) },
-        { "gateway: `Devices`", typeof(Gateway.Devices.DeviceOptions) },
-        { "gateway: `Addresses`", typeof(Gateway.Devices.AddressOptions) },
-        { "gateway: `Work`", typeof(Gateway.Work.WorkOptions) },
         { "gateway: `Pseudonyms`", typeof(Gateway.Pseudonyms.PseudonymLimits) },
         { "signer and issuer: each of `Pseudonyms`", typeof(Protocol.PseudonymOffer) },
         { "signer, issuer and gateway: `Database`", typeof(Hosting.DatabaseOptions) },

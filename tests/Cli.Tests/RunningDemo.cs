@@ -55,7 +55,7 @@ internal static class KeyedFolder
     {
         string made = await s_made.Value;
         Directory.CreateDirectory(target, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-        foreach (string name in (string[])["demo.key", "signer.db", "issuer.db"])
+        foreach (string name in (string[])["demo.key", "signer.db", "issuer.db", "gateway.db"])
         {
             File.Copy(Path.Combine(made, name), Path.Combine(target, name));
         }

@@ -1,4 +1,5 @@
 using Tacit.Crypto;
+using Tacit.Issuer.Gateways;
 using Tacit.Issuer.Tests.Support;
 using Tacit.Protocol;
 using Tacit.Tests;
@@ -116,7 +117,7 @@ public class DirectoryTests
     {
         string gateway = "http://127.0.0.1:8226";
         await using TestIssuer issuer = await TestIssuer.StartAsync(
-            change: options => options with { Gateways = [new DirectoryGateway("gateway.test", [gateway])] });
+            change: options => options with { Gateways = [new IssuerGateway { Name = "gateway.test", Urls = [gateway] }] });
         byte[] first = (await issuer.DirectoryAsync()).Hash();
         await issuer.RestartAsync();
         Assert.Equal(1, (await issuer.DirectoryAsync()).Sequence);

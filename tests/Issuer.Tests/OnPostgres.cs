@@ -19,3 +19,5 @@ public sealed class DirectoryTestsOnPostgres : DirectoryTests;
 public sealed class ModelTestsOnPostgres : ModelTests;
 
 public sealed class PaymentTestsOnPostgres : PaymentTests;
+
+public sealed class SealingKeyTestsOnPostgres : SealingKeyTests;

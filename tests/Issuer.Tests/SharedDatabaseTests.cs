@@ -1,3 +1,4 @@
+using Tacit.Issuer.Gateways;
 using Tacit.Issuer.Tests.Support;
 using Tacit.Protocol;
 using Tacit.Tests;
@@ -39,7 +40,7 @@ public sealed class SharedDatabaseTestsOnPostgres
     {
         await using TestIssuer one = await TestIssuer.PrepareAsync();
         await one.StartAsync();
-        await using TestIssuer other = TestIssuer.Beside(one, options => options with { Gateways = [new DirectoryGateway("other.test", ["http://127.0.0.1:8226"])] });
+        await using TestIssuer other = TestIssuer.Beside(one, options => options with { Gateways = [new IssuerGateway { Name = "other.test", Urls = ["http://127.0.0.1:8226"] }] });
         await other.StartAsync();
         for (int i = 0; i < 3; i++)
         {

@@ -3,9 +3,11 @@ using Microsoft.Extensions.Logging;
 using Tacit.Cli.Roles;
 using Tacit.Cli.Settings;
 using Tacit.Gateway;
+using Tacit.Gateway.Sealing;
 using Tacit.Hosting;
 using Tacit.Inference;
 using Tacit.Issuer;
+using Tacit.Issuer.Gateways;
 using Tacit.Protocol;
 using Tacit.Signer;
 
@@ -48,9 +50,11 @@ internal sealed class DemoServers : IAsyncDisposable
                 new SignerOptions { DataDirectory = options.DataDirectory, Plans = options.Plans, KeyFile = keyFile }, time, loggers, cancellationToken, KeySearch.Report(progress)));
             started.Push(signer);
             ISigner watched = witness.Watch(signer);
-            IssuerServer issuer = await times.MeasureAsync("issuer: start", () => StartIssuerAsync(options, keyFile, watched, time, loggers, cancellationToken));
+            byte[]? gatewayKey = await GatewayServer.LoadKeyAsync(GatewayOptions(options, keyFile, null), time, cancellationToken);
+            IssuerServer issuer = await times.MeasureAsync(
+                "issuer: start", () => StartIssuerAsync(options, keyFile, gatewayKey!, watched, time, loggers, cancellationToken));
             Task<GatewayServer> gateway = Task.Run(
-                () => times.MeasureAsync("gateway: start", () => StartGatewayAsync(options, issuer, router, watched, time, loggers, cancellationToken)), cancellationToken);
+                () => times.MeasureAsync("gateway: start", () => StartGatewayAsync(options, keyFile, issuer, router, watched, time, loggers, cancellationToken)), cancellationToken);
             return new DemoServers(signer, issuer, router, gateway);
         }
         catch
@@ -82,7 +86,7 @@ internal sealed class DemoServers : IAsyncDisposable
     }
 
     private static Task<IssuerServer> StartIssuerAsync(
-        DemoOptions options, SecretReference keyFile, ISigner signer, TimeProvider time, ILoggerFactory loggers, CancellationToken cancellationToken) =>
+        DemoOptions options, SecretReference keyFile, byte[] gatewayKey, ISigner signer, TimeProvider time, ILoggerFactory loggers, CancellationToken cancellationToken) =>
         IssuerServer.StartAsync(
             new IssuerOptions
             {
@@ -91,28 +95,39 @@ internal sealed class DemoServers : IAsyncDisposable
                 IssuerName = DemoOptions.IssuerName,
                 Plans = options.Plans,
                 KeyFile = keyFile,
-                Gateways = [new DirectoryGateway(DemoOptions.GatewayName, [options.GatewayUrl.ToString().TrimEnd('/')])],
+                Gateways =
+                [
+                    new IssuerGateway
+                    {
+                        Name = DemoOptions.GatewayName, Urls = [options.GatewayUrl.ToString().TrimEnd('/')], Key = PublicKeyText.Format(gatewayKey),
+                    },
+                ],
+                // The gateway starts after the issuer, and what is sealed to it waits for both.
+                SealingPollInterval = TimeSpan.FromSeconds(1),
                 // The key of chat-large may be found at any moment.
                 KeyPollInterval = TimeSpan.FromSeconds(5),
             },
             signer, time, loggers, cancellationToken);
 
     private static Task<GatewayServer> StartGatewayAsync(
-        DemoOptions options, IssuerServer issuer, InferenceRouter router, ISigner signer, TimeProvider time, ILoggerFactory loggers, CancellationToken cancellationToken) =>
-        GatewayServer.StartAsync(
-            new GatewayOptions
-            {
-                Name = DemoOptions.GatewayName,
-                Profile = Profile.Development,
-                DataDirectory = options.DataDirectory,
-                Listen = ListenAddress.Loopback(options.PortBase + 2),
-                IssuerUrl = issuer.Address,
-                DirectoryKey = Convert.ToHexStringLower(issuer.DirectoryKey.Span),
-                DirectoryRefresh = TimeSpan.FromSeconds(30),
-                ReplyMemoryBytes = 256 << 20,
-                DrainTimeout = TimeSpan.FromSeconds(3),
-            },
-            null, router, signer, time, loggers, cancellationToken);
+        DemoOptions options, SecretReference keyFile, IssuerServer issuer, InferenceRouter router, ISigner signer, TimeProvider time, ILoggerFactory loggers,
+        CancellationToken cancellationToken) =>
+        GatewayServer.StartAsync(GatewayOptions(options, keyFile, issuer), null, router, signer, time, loggers, cancellationToken);
+
+    /// <param name="issuer">Null while only the gateway's own key is wanted.</param>
+    private static GatewayOptions GatewayOptions(DemoOptions options, SecretReference keyFile, IssuerServer? issuer) => new()
+    {
+        Name = DemoOptions.GatewayName,
+        Profile = Profile.Development,
+        DataDirectory = options.DataDirectory,
+        Listen = ListenAddress.Loopback(options.PortBase + 2),
+        IssuerUrl = issuer?.Address,
+        DirectoryKey = issuer is null ? "" : PublicKeyText.Format(issuer.DirectoryKey.Span),
+        DirectoryRefresh = TimeSpan.FromSeconds(30),
+        Sealing = new SealingOptions { KeyFile = keyFile },
+        ReplyMemoryBytes = 256 << 20,
+        DrainTimeout = TimeSpan.FromSeconds(3),
+    };
 
     private static InferenceOptions Inference(DemoOptions options, Witness witness, TimeSpan eventDelay)
     {

@@ -1,4 +1,4 @@
-using System.Buffers.Text;
+using Tacit.Protocol;
 
 namespace Tacit.Client;
 
@@ -25,18 +25,9 @@ public sealed record DirectoryOptions
     /// <summary>Reads a directory key as people pass it on: 64 hexadecimal digits or base64url.</summary>
     public static bool TryParseKey(string? text, out ReadOnlyMemory<byte> key)
     {
-        key = default;
-        string trimmed = text?.Trim() ?? "";
-        try
-        {
-            byte[] bytes = trimmed.Length == 2 * KeySizeInBytes ? Convert.FromHexString(trimmed) : Base64Url.DecodeFromChars(trimmed);
-            key = bytes;
-            return bytes.Length == KeySizeInBytes;
-        }
-        catch (FormatException)
-        {
-            return false;
-        }
+        bool isKey = PublicKeyText.TryParse(text, out byte[]? parsed);
+        key = parsed;
+        return isKey;
     }
 
     internal void Validate()

@@ -5,14 +5,16 @@ using Tacit.Protocol;
 namespace Tacit.Gateway.Admission;
 
 /// <summary>A token that passed every check that costs nothing, with the key that will check its signature. Wiped when the request ends.</summary>
-internal sealed class PresentedToken : PresentedCredential
+internal sealed class PresentedToken : IDisposable
 {
     private PresentedToken(Token token, RedemptionKey key, byte[]? salt)
-        : base(IdOf(token, key))
     {
         Token = token;
         Salt = salt;
         Key = key;
+        Span<byte> id = stackalloc byte[SpendId.SizeInBytes];
+        token.SpendId(key.Extensions, id);
+        Id = new SpendId(id);
     }
 
     public Token Token { get; }
@@ -22,9 +24,10 @@ internal sealed class PresentedToken : PresentedCredential
 
     public RedemptionKey Key { get; }
 
-    public override Plan Plan => Key.Plan;
+    public SpendId Id { get; }
 
-    public override DateTimeOffset Deadline => Key.Deadline;
+    /// <summary>HKDF-Extract of the authenticator; meaningful once the signature was found to be right.</summary>
+    public byte[] PseudorandomKey { get; } = new byte[TokenKeys.KeySizeInBytes];
 
     /// <summary>
     /// By lookup only: form, key, challenge, extensions. Whether the key's period is right is for the caller to say, because an exchange has another than a prompt.
@@ -61,29 +64,12 @@ internal sealed class PresentedToken : PresentedCredential
         return new PresentedToken(token, key, salt);
     }
 
-    /// <summary>Derives what depends on the authenticator (HKDF-Extract of it), once the signature is known to be right.</summary>
+    /// <summary>Derives what depends on the authenticator, once the signature is known to be right.</summary>
     public void Accept() => TokenKeys.Extract(Token.Authenticator, PseudorandomKey);
 
-    public override ApiError Explain(SpendVerdict verdict) => ExplainRefusal(verdict);
-
-    public static ApiError ExplainRefusal(SpendVerdict verdict) => verdict switch
+    public void Dispose()
     {
-        SpendVerdict.PeriodOver => ApiError.Create(ErrorCodes.TokenExpired, "The token's period is over and its spends are forgotten.", "Authorization"),
-        SpendVerdict.ReplyGone => ApiError.Create(ErrorCodes.TokenSpent, "The token was used for this request, and its reply is no longer kept."),
-        SpendVerdict.OwnedElsewhere => OwnedElsewhere(),
-        _ => ApiError.Create(ErrorCodes.TokenSpent, "The token was used for another request."),
-    };
-
-    public override void Dispose()
-    {
-        base.Dispose();
+        CryptographicOperations.ZeroMemory(PseudorandomKey);
         Token.Dispose();
-    }
-
-    private static SpendId IdOf(Token token, RedemptionKey key)
-    {
-        Span<byte> id = stackalloc byte[SpendId.SizeInBytes];
-        token.SpendId(key.Extensions, id);
-        return new SpendId(id);
     }
 }

@@ -22,8 +22,11 @@ internal sealed class SealingKeyEndpoints(SealingKeys keys, GatewayOptions optio
     public void Map(IEndpointRouteBuilder routes, CrossOrigin pages)
     {
         routes.MapGet(Routes.SealingKeys, pages.Around(context => WriteAsync(context, MediaTypes.Json, "no-cache", Document().Encode())));
-        routes.MapGet(Routes.JsonWebKeys, (RequestDelegate)(context => WriteAsync(context, MediaTypes.JsonWebKeys, CacheForMinutes, Document().EncodeKeySet())));
-        routes.MapGet(Routes.ObliviousKeys, (RequestDelegate)ShowObliviousKeysAsync);
+        routes.MapGet(Routes.JsonWebKeys, (RequestDelegate)(context => ShowAsync(context, MediaTypes.JsonWebKeys, static document => document.EncodeKeySet())));
+
+        // RFC 9458, section 3: the first is preferred, so the current one comes before the next.
+        routes.MapGet(Routes.ObliviousKeys, (RequestDelegate)(context => ShowAsync(
+            context, MediaTypes.ObliviousKeys, static document => SealingKeyList.EncodeConfigs(document.Keys.Select(entry => entry.Key)))));
         routes.MapGet(Routes.SealingOffer, (RequestDelegate)(context => WriteAsync(context, MediaTypes.Json, "no-store", Offer())));
     }
 
@@ -33,9 +36,11 @@ internal sealed class SealingKeyEndpoints(SealingKeys keys, GatewayOptions optio
         return new SealingKeyDocument { Gateway = options.Name, ServerTime = now, Keys = keys.PublishedAt(now) };
     }
 
-    /// <summary>RFC 9458, section 3: the first is preferred, so the current one comes before the next.</summary>
-    private Task ShowObliviousKeysAsync(HttpContext context) =>
-        WriteAsync(context, MediaTypes.ObliviousKeys, CacheForMinutes, SealingKeyList.EncodeConfigs(Document().Keys.Select(entry => entry.Key)));
+    private Task ShowAsync(HttpContext context, string mediaType, Func<SealingKeyDocument, byte[]> encode)
+    {
+        SealingKeyDocument document = Document();
+        return WriteAsync(context, mediaType, document.Keys.Count == 0 ? "no-store" : CacheForMinutes, encode(document));
+    }
 
     /// <summary>Signed once a second at most: whoever asks more often gets the same.</summary>
     private byte[] Offer()

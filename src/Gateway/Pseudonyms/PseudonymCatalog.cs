@@ -11,8 +11,6 @@ internal sealed class PseudonymCatalog
 
     private PseudonymCatalog(PseudonymPolicy policy) => Policy = policy;
 
-    public static PseudonymCatalog None { get; } = new(PseudonymPolicy.None);
-
     public PseudonymPolicy Policy { get; }
 
     public IReadOnlyList<PseudonymKey> Keys => [.. _keys.Select(entry => entry.Key)];
@@ -22,7 +20,7 @@ internal sealed class PseudonymCatalog
     {
         if (directory.FindPseudonyms(gatewayName) is not { } pseudonyms)
         {
-            return None;
+            return new PseudonymCatalog(PseudonymPolicy.None);
         }
 
         var catalog = new PseudonymCatalog(pseudonyms.Offer.Policy);

@@ -106,6 +106,19 @@ internal sealed partial class SealingKeys : IAsyncDisposable
         Keys = [.. _pairs.Select(pair => pair.Key).Where(key => now < key.NotAfter).Take(SealingKeyList.MaxKeys)],
     }.SignAndEncode(_store.Sign);
 
+    /// <summary>What the operator is told.</summary>
+    public SealingKeyReport Report()
+    {
+        IReadOnlyList<SignedSealingKey> published = PublishedAt(_time.GetUtcNow());
+        return new SealingKeyReport(
+            _options.Name, PublicKeyText.Format(_store.PublicKey), _options.Sealing.SignedBy == SealingSignatory.Issuer ? "issuer" : "gateway",
+            [
+                .. _pairs.Select(pair => new SealingKeyLine(
+                    pair.KeyId, pair.Key.NotBefore, pair.Key.NotAfter, published.Any(entry => entry.Key.IsSameKey(pair.Key)), pair.Key.Evidence?.Format)),
+            ],
+            _fault);
+    }
+
     /// <summary>One pass: makes what is due, erases what is over.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
     {

@@ -1,3 +1,4 @@
+using Tacit.Issuer.Gateways;
 using Tacit.Protocol;
 
 namespace Tacit.Issuer.Issuance;
@@ -5,13 +6,19 @@ namespace Tacit.Issuer.Issuance;
 /// <summary>What the directory says at a moment, before it is numbered and signed. Pure.</summary>
 internal static class DirectoryContent
 {
+    /// <summary>Of all gateways together, before base64: a directory has at most 1 MiB.</summary>
+    private const int MaxEvidenceBytes = 256 * 1024;
+
     /// <summary>Plans with the keys that are live or still exchanged. A key that was made ahead appears when it goes live, not before.</summary>
     /// <param name="options">Names, plans and gateways.</param>
     /// <param name="keys">The signer's.</param>
     /// <param name="crowds">How many accounts were given tokens of a key.</param>
+    /// <param name="sealingKeys">Those of gateways whose time is not over, in ascending order.</param>
+    /// <param name="sign">Signs each of them with the directory key.</param>
     /// <param name="now">The moment.</param>
     public static IssuerDirectory Build(
-        IssuerOptions options, IReadOnlyList<SignerKey> keys, IReadOnlyDictionary<PlanKey, long> crowds, DateTimeOffset now)
+        IssuerOptions options, IReadOnlyList<SignerKey> keys, IReadOnlyDictionary<PlanKey, long> crowds, IReadOnlyList<SealingKey> sealingKeys,
+        Func<ReadOnlyMemory<byte>, byte[]> sign, DateTimeOffset now)
     {
         var plans = new List<DirectoryPlan>();
         foreach (Plan plan in options.Plans)
@@ -43,18 +50,43 @@ internal static class DirectoryContent
             IssuerRequestUri = options.RequestUri,
             TokenKeys = [.. OrderTokenKeys(keys, plans, now), .. PseudonymKeys(keys, pseudonyms)],
             Plans = plans,
-            Gateways = options.Gateways,
+            Gateways = [.. options.Gateways.Select(gateway => gateway.ToDirectory())],
             Pseudonyms = pseudonyms,
+            SealingKeys = SealingKeysOf(options, sealingKeys, sign),
             Sequence = 1,
         };
     }
 
     private static long? FloorToPowerOfTwo(long count) => count < 1 ? null : 1L << (63 - System.Numerics.BitOperations.LeadingZeroCount((ulong)count));
 
-    /// <summary>When what it says changes next, as far as the signer has told.</summary>
-    public static DateTimeOffset NextChange(IReadOnlyList<SignerKey> keys, DateTimeOffset now)
+    /// <summary>Of the gateways that the settings still name a key of. Evidence beyond what fits goes unsaid, rather than that there is no directory.</summary>
+    private static List<DirectorySealingKeys> SealingKeysOf(IssuerOptions options, IReadOnlyList<SealingKey> all, Func<ReadOnlyMemory<byte>, byte[]> sign)
     {
-        DateTimeOffset next = DateTimeOffset.MaxValue;
+        var entries = new List<DirectorySealingKeys>();
+        int room = MaxEvidenceBytes;
+        foreach (IssuerGateway gateway in options.Gateways.Where(gateway => gateway.Key is not null))
+        {
+            var signed = new List<SignedSealingKey>();
+            foreach (SealingKey key in all.Where(key => key.Gateway == gateway.Name))
+            {
+                int size = key.Evidence?.Bytes.Length ?? 0;
+                signed.Add((size > room ? key with { Evidence = null } : key).Sign(sign));
+                room -= size > room ? 0 : size;
+            }
+
+            if (signed.Count > 0)
+            {
+                entries.Add(new DirectorySealingKeys(gateway.Name, signed));
+            }
+        }
+
+        return entries;
+    }
+
+    /// <summary>When what it says changes next, as far as the signer and the gateways have told.</summary>
+    public static DateTimeOffset NextChange(IReadOnlyList<SignerKey> keys, IReadOnlyList<SealingKey> sealingKeys, DateTimeOffset now)
+    {
+        DateTimeOffset next = sealingKeys.Select(key => key.NotAfter).Where(edge => edge > now).DefaultIfEmpty(DateTimeOffset.MaxValue).Min();
         foreach (PlanKey key in keys.SelectMany(key => key.Plans))
         {
             foreach (DateTimeOffset edge in (ReadOnlySpan<DateTimeOffset>)[key.NotBefore, key.Deadline, key.ExchangeUntil])

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Security.Cryptography;
 using Microsoft.Extensions.Logging;
+using Tacit.Issuer.Gateways;
 using Tacit.Issuer.Ledger;
 using Tacit.Protocol;
 using Tacit.Storage;
@@ -35,6 +36,7 @@ internal sealed partial class DirectoryPublisher : IAsyncDisposable
     private readonly ISigner _signer;
     private readonly DirectoryStore _store;
     private readonly IssuanceBook _book;
+    private readonly SealingKeyBook _sealingKeys;
     private readonly DirectoryKey _key;
     private readonly TimeProvider _time;
     private readonly ILogger _log;
@@ -53,8 +55,9 @@ internal sealed partial class DirectoryPublisher : IAsyncDisposable
     private Task _loop = Task.CompletedTask;
 
     public DirectoryPublisher(
-        IssuerOptions options, ISigner signer, DirectoryStore store, IssuanceBook book, DirectoryKey key, TimeProvider time, ILogger log)
+        IssuerOptions options, ISigner signer, DirectoryStore store, IssuanceBook book, SealingKeyBook sealingKeys, DirectoryKey key, TimeProvider time, ILogger log)
     {
+        _sealingKeys = sealingKeys;
         _options = options;
         _signer = signer;
         _store = store;
@@ -182,8 +185,10 @@ internal sealed partial class DirectoryPublisher : IAsyncDisposable
                 await _book.RegisterKeysAsync([.. catalog.Retiring]);
             }
 
-            StoredDirectory stored = await PublishAsync(DirectoryContent.Build(_options, keys, await CrowdsAsync(catalog, now), now));
-            _current = new PublishedDirectory(stored, catalog, now, DirectoryContent.NextChange(keys, now));
+            IReadOnlyList<SealingKey> sealingKeys = await _sealingKeys.LoadAsync(now, CancellationToken.None);
+            StoredDirectory stored = await PublishAsync(
+                DirectoryContent.Build(_options, keys, await CrowdsAsync(catalog, now), sealingKeys, _key.Sign, now));
+            _current = new PublishedDirectory(stored, catalog, now, DirectoryContent.NextChange(keys, sealingKeys, now));
             _fault = null;
         }
         catch (InvalidOperationException e)

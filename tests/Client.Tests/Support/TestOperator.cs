@@ -6,6 +6,7 @@ using Tacit.Gateway.Pseudonyms;
 using Tacit.Hosting;
 using Tacit.Inference;
 using Tacit.Issuer;
+using Tacit.Issuer.Gateways;
 using Tacit.Protocol;
 
 namespace Tacit.Client.Tests.Support;
@@ -83,7 +84,7 @@ public sealed class TestOperator : IAsyncDisposable
                 IssuerName = "issuer.test",
                 Plans = system.Plans,
                 KeyFile = SecretReference.FromFile(keyFile),
-                Gateways = [new DirectoryGateway(GatewayName, ["http://127.0.0.1:1"])],
+                Gateways = [new IssuerGateway { Name = GatewayName, Urls = ["http://127.0.0.1:1"] }],
                 Pseudonyms = pseudonyms is null ? [] : [pseudonyms],
             },
             system._signer, system._time, NullLoggerFactory.Instance, CancellationToken.None);

@@ -7,6 +7,7 @@ using Tacit.Gateway;
 using Tacit.Hosting;
 using Tacit.Inference;
 using Tacit.Issuer;
+using Tacit.Issuer.Gateways;
 using Tacit.Protocol;
 using Tacit.Signer;
 
@@ -91,7 +92,7 @@ public sealed class WholeSystem : IAsyncDisposable
             IssuerName = "issuer.test",
             Plans = _plans,
             KeyFile = SecretReference.FromFile(this["key"]),
-            Gateways = [new DirectoryGateway(GatewayName, ["http://127.0.0.1:1"])],
+            Gateways = [new IssuerGateway { Name = GatewayName, Urls = ["http://127.0.0.1:1"] }],
         },
         Signer, _time, Log, CancellationToken.None);
 

@@ -4,6 +4,7 @@ using System.Text.Json;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Tacit.Hosting;
+using Tacit.Issuer.Gateways;
 using Tacit.Protocol;
 using Tacit.Signer;
 using Tacit.Tests;
@@ -94,7 +95,7 @@ internal sealed class TestIssuer : IAsyncDisposable
                 KeyFile = Folder.KeyFile,
                 Database = Database.Options,
                 Pseudonyms = Pseudonyms,
-                Gateways = [new DirectoryGateway("gateway.test", ["http://127.0.0.1:8226"])],
+                Gateways = [new IssuerGateway { Name = "gateway.test", Urls = ["http://127.0.0.1:8226"] }],
             }),
             _wrap(_signer), Time, _loggers, Token);
     }
