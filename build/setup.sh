@@ -36,6 +36,15 @@ fi
 # The soak run tries what needs OpenSSL 3.5 on a Debian 13 that it makes for itself (build/debian13.sh).
 [ "$purpose" != test ] || [ "${TACIT_SOAK:-}" != 1 ] || command -v debootstrap >/dev/null || wished+=(debootstrap)
 
+# Units are scored and run under a systemd that is booted for it; networks are laid out in namespaces, and need root as well.
+if [ "$purpose" = test ] && [ "$(id -u)" = 0 ]; then
+  [ -x /lib/systemd/systemd ] || wished+=(systemd)
+  command -v nft >/dev/null || wished+=(nftables)
+  command -v ip >/dev/null || wished+=(iproute2)
+  command -v wg >/dev/null || wished+=(wireguard-tools)
+  ip link add tacit-probe type wireguard 2>/dev/null && ip link del tacit-probe || command -v wireguard-go >/dev/null || wished+=(wireguard-go)
+fi
+
 # Node 20 or later: the machine's own, or one kept in artifacts/node, which build/test.sh puts first in the PATH.
 node_version=20.20.2
 node_is_recent() { command -v "$1" >/dev/null && [ "$("$1" --version 2>/dev/null | tr -dc '0-9.' | cut -d. -f1)" -ge 20 ] 2>/dev/null; }

@@ -30,8 +30,8 @@ package() {
   root=$(mktemp -d)
   chmod 0755 "$root"
   install -Dm755 "$out/$rid/tacit" "$root/usr/bin/tacit"
+  deploy/install-units.sh "$root"
   for role in signer issuer gateway; do
-    install -Dm644 "deploy/debian/tacit-$role.service" "$root/usr/lib/systemd/system/tacit-$role.service"
     install -Dm644 "deploy/settings/$role.json" "$root/etc/tacit/$role.json"
   done
   install -Dm644 deploy/debian/lintian-overrides "$root/usr/share/lintian/overrides/tacit"

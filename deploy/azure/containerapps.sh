@@ -94,6 +94,7 @@ describe() {
   esac
   # The front of the environment speaks TLS for the app, so the app itself need not.
   plain[TACIT__${section}__Listen]=0.0.0.0:$port
+  plain[TACIT__${section}__BehindProxy]=true
   [ "$role" = signer ] || plain[TACIT__${section}__DrainDelay]=00:00:10
   plain[TACIT__${section}__Database__Postgres]=env:TACIT_POSTGRES
   secrets[TACIT_POSTGRES]=$(get "TACIT_${role^^}_POSTGRES")

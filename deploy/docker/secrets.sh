@@ -42,4 +42,4 @@ fi
 own signer-tls.key 10001
 chmod 0444 signer-tls.crt
 echo "the secrets are in $PWD"
-[ "$(id -u)" = 0 ] || echo 'not run as root: the files can be read by every user of this machine; keep the folder itself closed' >&2
+[ "$(id -u)" = 0 ] || echo 'not run as root: every user of this machine can read the files, and roles refuse such secrets in production; run it as root, or set Profile to development' >&2

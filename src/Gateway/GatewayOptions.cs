@@ -37,6 +37,9 @@ public sealed record GatewayOptions : IValidatedSettings
     /// <summary>HTTPS by certificate files that are taken up again when they change. Default: plain HTTP, for a terminator in front.</summary>
     public TlsOptions Tls { get; init; } = new();
 
+    /// <summary>Whether TLS ends in front, or an encrypted network lies below, so that plain HTTP may be taken from other machines. Default: no.</summary>
+    public bool BehindProxy { get; init; }
+
     /// <summary>Where the gateway's data is: SQLite in the data folder, or PostgreSQL.</summary>
     public DatabaseOptions Database { get; init; } = new();
 
@@ -116,6 +119,7 @@ public sealed record GatewayOptions : IValidatedSettings
         Pseudonyms.Validate(validation, nameof(Pseudonyms));
         Sealing.Validate(validation);
         Tls.Validate(validation);
+        ProductionRules.RequireEncryption(validation, Profile, Listen, Tls, BehindProxy);
         Database.Validate(validation);
     }
 

@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Net;
+using System.Net.Sockets;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 
@@ -8,15 +9,26 @@ namespace Tacit.Hosting;
 
 /// <summary>
 /// Where a server listens: <c>127.0.0.1:8225</c>, <c>[::1]:8225</c> or <c>unix:/path/to.sock</c>. Port 0 takes a free port.
-/// An address is numeric: a host name would be looked up, and could lead elsewhere.
+/// An address is numeric: a host name would be looked up, and could lead elsewhere. Or <c>systemd</c>, the socket that came with the process, and
+/// <c>systemd:NAME</c>, the one of that name (FileDescriptorName=) among several; end point or path are then those of that socket.
 /// </summary>
 [JsonConverter(typeof(JsonForm))]
 public sealed record ListenAddress
 {
+    private readonly string? _passed;
+
     private ListenAddress(IPEndPoint? endPoint, string? socketPath)
     {
         EndPoint = endPoint;
         SocketPath = socketPath;
+    }
+
+    private ListenAddress(string text, PassedSocket? passed)
+    {
+        _passed = text;
+        Descriptor = passed?.Descriptor;
+        SocketPath = passed?.EndPoint is UnixDomainSocketEndPoint unix ? unix.ToString() : null;
+        EndPoint = SocketPath is null ? passed?.EndPoint as IPEndPoint ?? new IPEndPoint(IPAddress.Loopback, 0) : null;
     }
 
     public IPEndPoint? EndPoint { get; }
@@ -28,6 +40,12 @@ public sealed record ListenAddress
     public bool IsUnixSocket => SocketPath is not null;
 
     public bool IsLoopback => IsUnixSocket || IPAddress.IsLoopback(EndPoint.Address);
+
+    /// <summary>The descriptor of a socket that was passed and listens there.</summary>
+    internal int? Descriptor { get; }
+
+    /// <summary>Whether a passed socket is meant and there is none. Settings may be checked all the same; a server can't start.</summary>
+    internal bool IsMissing => _passed is not null && Descriptor is null;
 
     public static ListenAddress Loopback(int port) => new(new IPEndPoint(IPAddress.Loopback, port), null);
 
@@ -44,6 +62,10 @@ public sealed record ListenAddress
         {
             address = text.Length > 5 ? UnixSocket(text[5..]) : null;
         }
+        else if (text is Passed || (text.StartsWith(Passed + ":", StringComparison.Ordinal) && text.Length > Passed.Length + 1))
+        {
+            address = new ListenAddress(text, PassedSocket.Find(text.Length > Passed.Length ? text[(Passed.Length + 1)..] : null, Environment.GetEnvironmentVariable));
+        }
         else if (text.StartsWith("localhost:", StringComparison.OrdinalIgnoreCase))
         {
             address = ushort.TryParse(text.AsSpan(10), NumberStyles.None, CultureInfo.InvariantCulture, out ushort port) ? Loopback(port) : null;
@@ -51,7 +73,7 @@ public sealed record ListenAddress
         // IPEndPoint takes an address without a port, and then means port 0; here a port has to be written.
         else if (text.LastIndexOf(':') > text.LastIndexOf(']') && text.LastIndexOf(':') > 0
             && IPEndPoint.TryParse(text, out IPEndPoint? endPoint)
-            && (endPoint.AddressFamily == System.Net.Sockets.AddressFamily.InterNetwork || text[0] == '['))
+            && (endPoint.AddressFamily == AddressFamily.InterNetwork || text[0] == '['))
         {
             address = new ListenAddress(endPoint, null);
         }
@@ -61,9 +83,11 @@ public sealed record ListenAddress
     /// <exception cref="FormatException">Neither form.</exception>
     public static ListenAddress Parse(string text) => TryParse(text, out ListenAddress? address) ? address : throw new FormatException(Malformed);
 
-    internal const string Malformed = "An address to listen on is written 127.0.0.1:8225, [::1]:8225 or unix:/path/to.sock.";
+    internal const string Malformed = "An address to listen on is written 127.0.0.1:8225, [::1]:8225, unix:/path/to.sock or systemd.";
 
-    public override string ToString() => IsUnixSocket ? "unix:" + SocketPath : EndPoint.ToString();
+    private const string Passed = "systemd";
+
+    public override string ToString() => _passed ?? (IsUnixSocket ? "unix:" + SocketPath : EndPoint.ToString());
 
     /// <summary>Its text form in settings.</summary>
     public sealed class JsonForm : JsonConverter<ListenAddress>

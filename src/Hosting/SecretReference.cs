@@ -87,6 +87,23 @@ public sealed class SecretReference
         _isFile && !OperatingSystem.IsWindows() && File.Exists(_target)
         && (File.GetUnixFileMode(_target) & (UnixFileMode.GroupRead | UnixFileMode.OtherRead)) != 0;
 
+    /// <summary>True for a file that every user of the machine can read: its mode lets them, and no folder above keeps them out.</summary>
+    internal bool IsReadableByAll()
+    {
+        if (!_isFile || OperatingSystem.IsWindows() || !File.Exists(_target) || (File.GetUnixFileMode(_target) & UnixFileMode.OtherRead) == 0)
+        {
+            return false;
+        }
+        for (string? folder = Path.GetDirectoryName(Path.GetFullPath(_target)); folder is not null; folder = Path.GetDirectoryName(folder))
+        {
+            if ((File.GetUnixFileMode(folder) & UnixFileMode.OtherExecute) == 0)
+            {
+                return false;
+            }
+        }
+        return true;
+    }
+
     private static bool IsText(ReadOnlySpan<byte> value) => Utf8.IsValid(value) && !value[..^1].ContainsAnyInRange((byte)0, (byte)8);
 
     public override string ToString() => (_isFile ? "file:" : "env:") + _target;

@@ -71,6 +71,12 @@ public sealed partial class WebServer : IAsyncDisposable
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(map);
+        if (options.Listen.IsMissing)
+        {
+            throw new ListenException(
+                options.ListenSetting, options.Listen.ToString(), $"{options.ListenSetting} takes a socket that systemd passes, and none came with this process",
+                "Start it by its socket unit (systemctl start tacit-gateway.socket), or name an address.");
+        }
         DrainSignal drain = options.Drain ?? new DrainSignal();
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ApplicationName = "tacit" });
         ILogger log = loggers.CreateLogger("Tacit.Hosting.WebServer");
@@ -88,7 +94,8 @@ public sealed partial class WebServer : IAsyncDisposable
         {
             builder.WebHost.UseKestrelHttpsConfiguration();
         }
-        UnixSocketFile? socket = options.Listen.IsUnixSocket ? UnixSocketFile.Prepare(options.Listen.SocketPath, options.ListenSetting, options.Role) : null;
+        // A passed socket has its file already, and keeps it: it is the manager's.
+        UnixSocketFile? socket = options.Listen is { IsUnixSocket: true, Descriptor: null } ? UnixSocketFile.Prepare(options.Listen.SocketPath, options.ListenSetting, options.Role) : null;
         builder.WebHost.ConfigureKestrel(kestrel => Configure(kestrel, options, socket, certificate));
 
         WebApplication application = builder.Build();
@@ -198,7 +205,11 @@ public sealed partial class WebServer : IAsyncDisposable
         limits.RequestHeadersTimeout = options.RequestHeadersTimeout;
         limits.KeepAliveTimeout = options.KeepAliveTimeout;
         limits.MinRequestBodyDataRate = new MinDataRate(options.MinRequestBodyBytesPerSecond, options.RequestBodyGracePeriod);
-        if (socket is not null)
+        if (options.Listen.Descriptor is int descriptor)
+        {
+            kestrel.ListenHandle((ulong)descriptor, listen => ConfigureTls(listen, certificate));
+        }
+        else if (socket is not null)
         {
             kestrel.ListenUnixSocket(socket.BindPath);
         }
@@ -242,6 +253,10 @@ public sealed partial class WebServer : IAsyncDisposable
         if (options.Listen.IsUnixSocket)
         {
             return new Uri("http://localhost/");
+        }
+        if (options.Listen.Descriptor is not null)
+        {
+            return new Uri($"{(options.Tls.IsOn ? "https" : "http")}://{options.Listen.EndPoint}/");
         }
         string bound = application.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
         return new Uri(bound);

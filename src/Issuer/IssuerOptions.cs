@@ -23,6 +23,12 @@ public sealed record IssuerOptions : IValidatedSettings
     /// <summary>HTTPS by certificate files that are taken up again when they change. Default: plain HTTP, for a terminator in front.</summary>
     public TlsOptions Tls { get; init; } = new();
 
+    /// <summary>Default production, which refuses what nobody means there: see docs/operating.md, "Profiles".</summary>
+    public Profile Profile { get; init; } = Profile.Production;
+
+    /// <summary>Whether TLS ends in front, or an encrypted network lies below, so that plain HTTP may be taken from other machines. Default: no.</summary>
+    public bool BehindProxy { get; init; }
+
     /// <summary>Where the issuer's data is: SQLite in the data folder, or PostgreSQL.</summary>
     public DatabaseOptions Database { get; init; } = new();
 
@@ -126,6 +132,7 @@ public sealed record IssuerOptions : IValidatedSettings
                     && Pseudonyms.Select(offer => offer.Gateway).Distinct(StringComparer.OrdinalIgnoreCase).Count() == Pseudonyms.Count,
                 nameof(Pseudonyms), "an entry names no listed gateway, or one twice", "Give each of Gateways one entry at most, by its name.");
         Tls.Validate(validation);
+        ProductionRules.RequireEncryption(validation, Profile, Listen, Tls, BehindProxy);
         Database.Validate(validation);
         Payments.Validate(validation, nameof(Payments));
         foreach (IssuerGateway gateway in Gateways)

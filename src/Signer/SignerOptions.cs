@@ -47,6 +47,12 @@ public sealed record SignerOptions : IValidatedSettings
     /// <summary>HTTPS where it listens on an address, by certificate files that are taken up again when they change. Default: plain HTTP, which callers take on loopback only.</summary>
     public TlsOptions Tls { get; init; } = new();
 
+    /// <summary>Default production, which refuses what nobody means there: see docs/operating.md, "Profiles".</summary>
+    public Profile Profile { get; init; } = Profile.Production;
+
+    /// <summary>Whether TLS ends in front, or an encrypted network lies below, so that plain HTTP may be taken from other machines. Default: no.</summary>
+    public bool BehindProxy { get; init; }
+
     /// <summary>Where the signer's data is: SQLite in the data folder, or PostgreSQL.</summary>
     public DatabaseOptions Database { get; init; } = new();
 
@@ -82,6 +88,7 @@ public sealed record SignerOptions : IValidatedSettings
             .RequireRange(MaxQueuedElements, 1000, 10_000_000, nameof(MaxQueuedElements))
             .RequireRange(RenewalsPerSecond, 1, 1_000_000, nameof(RenewalsPerSecond));
         Tls.Validate(validation);
+        ProductionRules.RequireEncryption(validation, Profile, Listen, Tls, BehindProxy);
         Database.Validate(validation);
         foreach (Plan plan in Plans)
         {

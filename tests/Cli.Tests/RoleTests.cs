@@ -152,6 +152,48 @@ public sealed class RoleTests
         Assert.False(Directory.Exists(folder["data"]));
     }
 
+    [Theory]
+    [InlineData("production", ExitCode.Failed)]
+    [InlineData("development", ExitCode.Fine)]
+    public async Task Secret_that_everybody_can_read_is_refused_in_production(string profile, int code)
+    {
+        using TemporaryFolder folder = new();
+        File.SetUnixFileMode(folder.Path, (UnixFileMode)0x1ED);
+        await File.WriteAllTextAsync(folder["key"], "0123456789012345678901234567890123456789", Ct);
+        File.SetUnixFileMode(folder["key"], (UnixFileMode)0x1A4);
+        await File.WriteAllTextAsync(
+            folder["c.json"], $$"""{ "Profile": "{{profile}}", "Plans": {{Plans}}, "KeyFile": "file:{{folder["key"]}}", "InternalKey": "file:{{folder["key"]}}" }""", Ct);
+        Outcome outcome = await Cli.RunAsync("signer", "--config", folder["c.json"], "--data", folder["data"], "--check");
+        Assert.Equal(code, outcome.Code);
+        Assert.Contains($"chmod 600 {folder["key"]}", outcome.Error, StringComparison.Ordinal);
+
+        if (code != ExitCode.Fine)
+        {
+            // A start refuses what a check refuses, and makes nothing first.
+            Outcome started = await Cli.RunAsync("signer", "--config", folder["c.json"], "--data", folder["data"]);
+            Assert.Equal(code, started.Code);
+            Assert.False(Directory.Exists(folder["data"]));
+        }
+    }
+
+    [Theory]
+    [InlineData("""{ "Listen": "0.0.0.0:8227" }""", false)]
+    [InlineData("""{ "Listen": "192.0.2.7:8227" }""", false)]
+    [InlineData("""{ "Listen": "192.0.2.7:8227", "BehindProxy": true }""", true)]
+    [InlineData("""{ "Listen": "192.0.2.7:8227", "Profile": "development" }""", true)]
+    [InlineData("""{ "Listen": "[::1]:8227" }""", true)]
+    [InlineData("""{ "Listen": "systemd" }""", true)]
+    public async Task Plain_http_to_other_machines_wants_to_be_said(string settings, bool taken)
+    {
+        using TemporaryFolder folder = new();
+        await File.WriteAllTextAsync(folder["key"], "0123456789012345678901234567890123456789", Ct);
+        await File.WriteAllTextAsync(
+            folder["c.json"], $$"""{ "Plans": {{Plans}}, "KeyFile": "file:{{folder["key"]}}", "InternalKey": "file:{{folder["key"]}}", {{settings.AsSpan(1)}}""", Ct);
+        Outcome outcome = await Cli.RunAsync("signer", "--config", folder["c.json"], "--data", folder["data"], "--check");
+        Assert.Equal(taken ? ExitCode.Fine : ExitCode.Failed, outcome.Code);
+        Assert.Equal(!taken, outcome.Error.Contains("BehindProxy", StringComparison.Ordinal));
+    }
+
     [Fact]
     public async Task Wrong_passphrase_of_a_role_is_told_in_a_line()
     {

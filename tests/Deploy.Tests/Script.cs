@@ -15,6 +15,9 @@ internal sealed class Script : IDisposable
 
     public static string Root { get; } = FindRoot();
 
+    /// <summary>The program as it was built beside these tests, which reference it for that.</summary>
+    public static string Program { get; } = Path.Combine(Root, "src/Cli", Path.GetRelativePath(Path.Combine(Root, "tests/Deploy.Tests"), AppContext.BaseDirectory), "tacit");
+
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     public string this[string name] => Path.Combine(Folder, name);

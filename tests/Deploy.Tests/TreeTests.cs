@@ -39,13 +39,16 @@ public sealed class TreeTests : IDisposable
     {
         foreach (string role in (string[])["signer", "issuer", "gateway"])
         {
-            string path = Path.Combine(Script.Root, "deploy/debian", $"tacit-{role}.service");
+            string path = Path.Combine(Script.Root, "deploy/debian", "units", $"tacit-{role}.service");
             string[] unit = await File.ReadAllLinesAsync(path, TestContext.Current.CancellationToken);
             Assert.Contains($"User=tacit-{role}", unit);
             Assert.Contains($"StateDirectory=tacit/{role}", unit);
             Assert.Contains($"ExecStart=/usr/bin/tacit {role} --config /etc/tacit/{role}.json --data /var/lib/tacit/{role}", unit);
-            Assert.Contains("LimitCORE=0", unit);
+            Assert.Contains("Type=notify", unit);
         }
+
+        string[] sandbox = await File.ReadAllLinesAsync(Path.Combine(Script.Root, "deploy/debian/units/tacit-.service.d/sandbox.conf"), TestContext.Current.CancellationToken);
+        Assert.Contains("LimitCORE=0", sandbox);
     }
 
     [Theory]

@@ -26,6 +26,7 @@ internal static class DoctorCommand
             findings.Add(MachineChecks.OpenFiles());
             findings.Add(MachineChecks.Swap());
             findings.Add(MachineChecks.KeyMemory());
+            findings.Add(MachineChecks.Cores());
             foreach ((string role, int port) in s_ports)
             {
                 findings.Add(await RoleChecks.PortAsync(role, port, time, cancellationToken));

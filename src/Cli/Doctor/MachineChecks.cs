@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using Tacit.Crypto;
+using Tacit.Hosting;
 using Tacit.Storage;
 
 namespace Tacit.Cli.Doctor;
@@ -91,6 +92,13 @@ internal static class MachineChecks
             ? Finding.Fine("swap", "none on disk: prompts in memory stay there")
             : Finding.Warn("swap", $"{areas} area(s) on disk: prompts and keys in memory may be written there", "On a gateway or signer switch it off (swapoff -a), or encrypt it.");
     }
+
+    public static Finding Cores() => ProductionRules.MayDumpCore() switch
+    {
+        null => Finding.Fine("core dumps", "not checked on this system"),
+        false => Finding.Fine("core dumps", "off"),
+        true => Finding.Warn("core dumps", "a crash may write memory to the disk", "Start roles by their units, or after `ulimit -c 0`."),
+    };
 
     /// <param name="time">The clock that everything runs on.</param>
     /// <param name="dataFolder">If it exists, nothing in it can be from the future.</param>

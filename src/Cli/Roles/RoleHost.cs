@@ -12,17 +12,20 @@ namespace Tacit.Cli.Roles;
 internal sealed record RunningRole(string Role, string Address, IReadOnlyDictionary<string, string> Facts, Func<Task> StopAsync);
 
 /// <summary>What starting a role needs from its command line.</summary>
-internal sealed record RoleContext(SettingsLoader Settings, TimeProvider Time, ILoggerFactory Loggers, Action<string> Progress, Action<string> Warn)
+/// <param name="Starts">Whether the role starts; else its settings are only checked.</param>
+internal sealed record RoleContext(
+    SettingsLoader Settings, TimeProvider Time, ILoggerFactory Loggers, Action<string> Progress, Action<string> Warn, bool Starts)
 {
-    /// <summary>Reads a secret to see that it can be, and warns if others can read it too.</summary>
-    public void Try(SecretReference? reference, string setting)
+    /// <summary>Reads a secret to see that it can be. One that everybody can read is refused in production; of one that a group can read a check warns.</summary>
+    public void Try(SecretReference? reference, string setting, Profile profile)
     {
         if (reference is null)
         {
             return;
         }
         reference.Load(setting).Dispose();
-        if (reference.IsReadableByOthers)
+        ProductionRules.RequireClosedFile(profile, reference, setting);
+        if (reference.IsReadableByOthers && !Starts)
         {
             Warn($"{setting}: other users of this machine can read {reference}. Run: chmod 600 {reference.ToString()[5..]}");
         }
@@ -46,12 +49,12 @@ internal static class RoleHost
     {
         string role = section.ToLowerInvariant();
         Option<string?> config = new("--config") { Description = "JSON file with the role's settings.", HelpName = "FILE" };
-        Option<string?> listen = new("--listen") { Description = "Where to listen: 127.0.0.1:PORT, [::1]:PORT or unix:/path. Port 0 takes a free one.", HelpName = "ADDRESS" };
+        Option<string?> listen = new("--listen") { Description = "Where to listen: 127.0.0.1:PORT, [::1]:PORT, unix:/path, or systemd for a socket that comes with the process. Port 0 takes a free one.", HelpName = "ADDRESS" };
         listen.Validators.Add(result =>
         {
             if (result.Tokens.Count == 1 && !ListenAddress.TryParse(result.Tokens[0].Value, out _))
             {
-                result.AddError("--listen takes 127.0.0.1:PORT, [::1]:PORT or unix:/path.");
+                result.AddError("--listen takes 127.0.0.1:PORT, [::1]:PORT, unix:/path or systemd.");
             }
         });
         Option<LogLevel> level = new("--log-level") { Description = "debug, information, warning or error.", HelpName = "LEVEL", DefaultValueFactory = _ => LogLevel.Information };
@@ -70,27 +73,34 @@ internal static class RoleHost
             using LineLog log = new(terminal.OpenLog(), parsed.GetValue(level), TimeProvider.System);
             string data = flags.DataFolderOf(parsed);
             string? remembered = rememberedConfig is null ? null : Path.Combine(data, rememberedConfig);
-            SettingsLoader settings = new SettingsLoader()
-                .AddFlag("DataDirectory", data, "--data")
-                .AddFile(parsed.GetValue(config) ?? (File.Exists(remembered) ? remembered : null))
-                .AddEnvironment(section)
-                .AddFlag("DataDirectory", parsed.GetValue(flags.Data) is null ? null : data, "--data")
-                .AddFlag("Listen", parsed.GetValue(listen), "--listen");
-            if (servesTls)
+            SettingsLoader Collect()
             {
-                settings.AddFlag("Tls:Certificate", parsed.GetValue(certificate), "--tls-certificate").AddFlag("Tls:Key", parsed.GetValue(key)?.ToString(), "--tls-key");
+                SettingsLoader settings = new SettingsLoader()
+                    .AddFlag("DataDirectory", data, "--data")
+                    .AddFile(parsed.GetValue(config) ?? (File.Exists(remembered) ? remembered : null))
+                    .AddEnvironment(section)
+                    .AddFlag("DataDirectory", parsed.GetValue(flags.Data) is null ? null : data, "--data")
+                    .AddFlag("Listen", parsed.GetValue(listen), "--listen");
+                return servesTls
+                    ? settings.AddFlag("Tls:Certificate", parsed.GetValue(certificate), "--tls-certificate").AddFlag("Tls:Key", parsed.GetValue(key)?.ToString(), "--tls-key")
+                    : settings;
             }
-            RoleContext context = new(settings, TimeProvider.System, log, terminal.Progress, terminal.Note);
-            if (parsed.GetValue(onlyCheck))
+            RoleContext context = new(Collect(), TimeProvider.System, log, terminal.Progress, terminal.Note, !parsed.GetValue(onlyCheck));
+            // What a check finds, a start finds first: nothing is begun with settings that are refused.
+            check(context);
+            if (!context.Starts)
             {
-                check(context);
                 terminal.Line($"The settings of the {role} are fine.");
                 return ExitCode.Fine;
             }
+            using ServiceManager manager = ServiceManager.FromEnvironment(TimeProvider.System);
+            context = context with { Settings = Collect() };
             RunningRole running = await start(context, stop);
             terminal.EndProgress();
             Announce(terminal, running, parsed.GetValue(json));
+            manager.Ready("listens on " + running.Address);
             await WaitAsync(stop);
+            manager.Stopping();
             terminal.Note($"The {role} finishes what it has begun. Again to stop at once.");
             await running.StopAsync();
             return ExitCode.Fine;

@@ -21,11 +21,12 @@ internal static class ServerRoles
             SignerOptions options = context.Settings.Load(SettingsJson.Default.SignerOptions);
             context.Try(
                 options.InternalKey ?? throw new SettingsException(new SettingsProblem(nameof(options.InternalKey), "this setting is missing", "Point it to the key as env:NAME or file:PATH.")),
-                nameof(options.InternalKey));
-            context.Try(options.Passphrase, nameof(options.Passphrase));
-            context.Try(options.KeyFile, nameof(options.KeyFile));
-            CheckTls(options.Tls, context);
-            CheckDatabase(options.Database, context);
+                nameof(options.InternalKey), options.Profile);
+            context.Try(options.Passphrase, nameof(options.Passphrase), options.Profile);
+            context.Try(options.KeyFile, nameof(options.KeyFile), options.Profile);
+            CheckTls(options.Tls, options.Profile, context);
+            CheckDatabase(options.Database, options.Profile, context);
+            CheckProcess(options.Profile, context);
         },
         async (context, stop) =>
         {
@@ -48,15 +49,16 @@ internal static class ServerRoles
         {
             SettingsLoader signer = context.Settings.TakeSection("Signer");
             IssuerOptions options = context.Settings.Load(SettingsJson.Default.IssuerOptions);
-            context.Try(options.Passphrase, nameof(options.Passphrase));
-            context.Try(options.KeyFile, nameof(options.KeyFile));
-            CheckTls(options.Tls, context);
-            CheckDatabase(options.Database, context);
-            context.Try(options.Payments.Stripe.ApiKey, "Payments:Stripe:ApiKey");
-            context.Try(options.Payments.Stripe.WebhookSecret, "Payments:Stripe:WebhookSecret");
-            context.Try(options.Payments.Paddle.ApiKey, "Payments:Paddle:ApiKey");
-            context.Try(options.Payments.Paddle.WebhookSecret, "Payments:Paddle:WebhookSecret");
-            CheckLink(signer, options.DataDirectory, context);
+            context.Try(options.Passphrase, nameof(options.Passphrase), options.Profile);
+            context.Try(options.KeyFile, nameof(options.KeyFile), options.Profile);
+            CheckTls(options.Tls, options.Profile, context);
+            CheckDatabase(options.Database, options.Profile, context);
+            CheckProcess(options.Profile, context);
+            context.Try(options.Payments.Stripe.ApiKey, "Payments:Stripe:ApiKey", options.Profile);
+            context.Try(options.Payments.Stripe.WebhookSecret, "Payments:Stripe:WebhookSecret", options.Profile);
+            context.Try(options.Payments.Paddle.ApiKey, "Payments:Paddle:ApiKey", options.Profile);
+            context.Try(options.Payments.Paddle.WebhookSecret, "Payments:Paddle:WebhookSecret", options.Profile);
+            CheckLink(signer, options.DataDirectory, options.Profile, context);
         },
         async (context, stop) =>
         {
@@ -84,13 +86,14 @@ internal static class ServerRoles
             models.Load();
             foreach (SecretReference key in models.Backends.SelectMany(backend => backend.Keys).Concat(models.Moderation.Policies.Select(policy => policy.Service?.Key).OfType<SecretReference>()))
             {
-                context.Try(key, "Inference");
+                context.Try(key, "Inference", options.Profile);
             }
-            CheckLink(signer, options.DataDirectory, context);
-            CheckTls(options.Tls, context);
-            CheckDatabase(options.Database, context);
-            context.Try(options.Sealing.Passphrase, "Sealing:Passphrase");
-            context.Try(options.Sealing.KeyFile, "Sealing:KeyFile");
+            CheckLink(signer, options.DataDirectory, options.Profile, context);
+            CheckTls(options.Tls, options.Profile, context);
+            CheckDatabase(options.Database, options.Profile, context);
+            CheckProcess(options.Profile, context);
+            context.Try(options.Sealing.Passphrase, "Sealing:Passphrase", options.Profile);
+            context.Try(options.Sealing.KeyFile, "Sealing:KeyFile", options.Profile);
         },
         async (context, stop) =>
         {
@@ -118,18 +121,27 @@ internal static class ServerRoles
 
     private static string Authority(Uri address) => address.GetLeftPart(UriPartial.Authority);
 
-    private static void CheckTls(TlsOptions tls, RoleContext context)
+    private static void CheckTls(TlsOptions tls, Profile profile, RoleContext context)
     {
         tls.Try();
-        context.Try(tls.Key, "Tls:Key");
+        context.Try(tls.Key, "Tls:Key", profile);
     }
 
-    private static void CheckDatabase(DatabaseOptions database, RoleContext context) => context.Try(database.Postgres, DatabaseOptions.PostgresKey);
+    private static void CheckDatabase(DatabaseOptions database, Profile profile, RoleContext context) => context.Try(database.Postgres, DatabaseOptions.PostgresKey, profile);
 
-    private static void CheckLink(SettingsLoader loader, string dataFolder, RoleContext context)
+    /// <summary>What the settings can't see to, the unit does; who starts a role by hand is told.</summary>
+    private static void CheckProcess(Profile profile, RoleContext context)
+    {
+        if (context.Starts && profile == Profile.Production && ProductionRules.MayDumpCore() == true)
+        {
+            context.Warn("A crash of this process could leave a core file with keys or prompts in it. Run `ulimit -c 0` first, or use the systemd unit.");
+        }
+    }
+
+    private static void CheckLink(SettingsLoader loader, string dataFolder, Profile profile, RoleContext context)
     {
         SignerLink link = loader.Load(SettingsJson.Default.SignerLink);
         link.Connect(dataFolder, context.Time).Dispose();
-        context.Try(link.Key, "Signer:Key");
+        context.Try(link.Key, "Signer:Key", profile);
     }
 }
