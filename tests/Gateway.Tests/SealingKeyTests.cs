@@ -188,6 +188,40 @@ public class SealingKeyTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Hybrid_keys_stand_beside_the_others_for_the_same_times()
+    {
+        HpkeSuite suite = HpkeSuite.MLKem768X25519ChaCha20Poly1305;
+        Assert.SkipUnless(suite.IsSupported, "This libcrypto has no ML-KEM (OpenSSL 3.5).");
+        await using SealingKeys keys = await StartAsync(_here, isHybrid: true);
+        for (int day = 0; day < 3; day++)
+        {
+            IReadOnlyList<SealingKey> offered = Offered(keys);
+            Assert.Equal([0x0020, 0x647a, 0x0020, 0x647a], offered.Select(key => (int)key.KemId));
+            Assert.Equal(4, offered.Select(key => key.KeyId).Distinct().Count());
+            Assert.Equal((offered[0].NotBefore, offered[2].NotAfter), (offered[1].NotBefore, offered[3].NotAfter));
+            Assert.All(offered, key => Assert.True(keys.TryFind(key.KeyId, key.NotBefore, out SealingKeyPair? pair) && Opens(pair, key)));
+            Publish([.. offered]);
+            Assert.Equal(4, keys.PublishedAt(_time.GetUtcNow()).Count);
+            _time.Jump(TimeSpan.FromDays(1));
+            await keys.RunAsync(Ct);
+        }
+    }
+
+    [Fact]
+    public async Task Key_of_a_kem_that_this_instance_lacks_is_left_to_those_that_have_it()
+    {
+        await _here.WriteAsync(
+            session => session.Execute(
+                "INSERT INTO sealing_key (not_before, kem, not_after, sealed_key, config) VALUES ($1, $2, $3, $4, $5)",
+                s_midnight.AddDays(-1).ToUnixTimeSeconds(), 0x7777, s_midnight.ToUnixTimeSeconds(), new byte[60], (byte[])[200, 0x77, 0x77, .. new byte[100], 0, 4, 0, 1, 0, 3]),
+            Ct);
+        await using SealingKeys keys = await StartAsync(_here);
+        (SealingKey current, SealingKey next) = Pair(keys);
+        Assert.False(keys.TryFind(200, _time.GetUtcNow(), out _));
+        Assert.DoesNotContain((byte)200, new[] { current.KeyId, next.KeyId });
+    }
+
+    [Fact]
     public async Task Private_half_is_gone_from_the_disk_an_hour_after_its_time()
     {
         Assert.SkipWhen(RoleDatabase.IsPostgres, "What PostgreSQL keeps of deleted rows, VACUUM and its own log decide.");
@@ -212,7 +246,7 @@ public class SealingKeyTests : IAsyncLifetime
 
     private static bool Opens(SealingKeyPair pair, SealingKey key)
     {
-        HpkeSuite suite = HpkeSuite.X25519ChaCha20Poly1305;
+        Assert.True(HpkeSuite.TryFind(key.KemId, 0x0001, 0x0003, out HpkeSuite? suite));
         Assert.True(HpkePublicKey.TryImport(suite, key.PublicKey, out HpkePublicKey? publicKey));
         byte[] encapsulated = new byte[suite.EncapsulatedKeySizeInBytes];
         byte[] ciphertext = new byte[5 + suite.TagSizeInBytes];
@@ -252,12 +286,12 @@ public class SealingKeyTests : IAsyncLifetime
         Assert.True(IssuerDirectory.TryParse(_issuer.Publish(), out _directory, out string? error), error);
     }
 
-    private Task<SealingKeys> StartAsync(Database database, SealingOptions? options = null) => SealingKeys.StartAsync(
+    private Task<SealingKeys> StartAsync(Database database, SealingOptions? options = null, bool isHybrid = false) => SealingKeys.StartAsync(
         database,
         new GatewayOptions
         {
             Name = TestIssuer.GatewayName, DirectoryKey = _issuer.DirectoryKey, DataDirectory = _folder,
-            Sealing = options ?? new SealingOptions { KeyFile = SecretReference.FromFile(KeyPath) },
+            Sealing = (options ?? new SealingOptions { KeyFile = SecretReference.FromFile(KeyPath) }) with { PostQuantum = isHybrid },
         },
         () => _directory, _ => Task.CompletedTask, _time, NullLogger.Instance, Ct);
 

@@ -133,12 +133,46 @@ public sealed class SealingKeyTests : IDisposable
     public void Key_of_a_kem_that_is_not_known_here_is_no_neighbour_of_one_that_is()
     {
         SealingKey first = Samples.SealingKeys[0];
-        SealingKey hybrid = first with { Config = [9, 0x64, 0x7a, .. Samples.Filled(1216, 1), 0, 4, 0, 1, 0, 3] };
+        SealingKey later = first with { Config = [9, 0x77, 0x77, .. Samples.Filled(1216, 1), 0, 4, 0, 1, 0, 3] };
 
-        Assert.Null(SealingKeyList.FindFault(first.Gateway, [first, hybrid]));
-        Assert.False(hybrid.Contradicts(first));
-        Assert.True(hybrid.PublicKey.IsEmpty);
-        Assert.Same(first, SealingKeyList.FindCurrent([hybrid.Sign(Sign), first.Sign(Sign)], s_start)!.Key);
+        Assert.Null(SealingKeyList.FindFault(first.Gateway, [first, later]));
+        Assert.False(later.Contradicts(first));
+        Assert.True(later.PublicKey.IsEmpty);
+        Assert.Same(first, SealingKeyList.FindCurrent([later.Sign(Sign), first.Sign(Sign)], s_start)!.Key);
+        Document(later, first);
+    }
+
+    [Fact]
+    public void Post_quantum_key_is_read_where_it_cannot_be_used_and_chosen_where_it_can()
+    {
+        SealingKey first = Samples.SealingKeys[0];
+        byte[] publicKey = Samples.Filled(1216, 1);
+        SealingKey second = first with { Config = SealingKey.EncodeConfig(9, publicKey, SealingKey.MLKem768X25519) };
+
+        Assert.Equal(publicKey, second.PublicKey.ToArray());
+        SealingKeyDocument read = Document(first, second);
+        bool isUsable = HpkeSuite.MLKem768X25519ChaCha20Poly1305.IsSupported;
+        Assert.Equal(isUsable ? 9 : 7, SealingKeyList.FindBest(read.Keys, s_start)!.Key.KeyId);
+        Assert.Equal(7, SealingKeyList.FindBest(read.Keys.Take(1), s_start)!.Key.KeyId);
+        Assert.Equal(7, SealingKeyList.FindCurrent(read.Keys, s_start)!.Key.KeyId);
+        Assert.Null(SealingKeyList.FindBest(read.Keys, s_start.AddTicks(-1)));
+    }
+
+    [Theory]
+    [InlineData(SealingKey.X25519, 0)]
+    [InlineData(SealingKey.X25519, 31)]
+    [InlineData(SealingKey.MLKem768X25519, 0)]
+    [InlineData(SealingKey.MLKem768X25519, 1215)]
+    [InlineData(SealingKey.MLKem768X25519, 1217)]
+    public void Key_of_another_size_than_its_kems_is_refused(ushort kem, int size) =>
+        Assert.NotNull((Samples.SealingKeys[0] with { Config = SealingKey.EncodeConfig(9, Samples.Filled(size, 1), kem) }).FindFault());
+
+    private SealingKeyDocument Document(params SealingKey[] keys)
+    {
+        byte[] document = new SealingKeyDocument { Gateway = keys[0].Gateway, ServerTime = s_start, Keys = [.. keys.Select(key => key.Sign(Sign))] }.Encode();
+        Assert.True(SealingKeyDocument.TryParse(document, out SealingKeyDocument? read, out string? error), error);
+        Assert.Equal(keys.Length, read.Keys.Count);
+        return read;
     }
 
     [Fact]

@@ -9,7 +9,7 @@ using Tacit.Storage;
 namespace Tacit.Gateway.Sealing;
 
 /// <summary>
-/// The keys that prompts to this gateway are sealed with: one current, one next, made ahead of their time, shared by the instances on one database, erased after it.
+/// The keys that prompts to this gateway are sealed with: of each KEM one current, one next, made ahead of their time, shared by the instances on one database, erased after it.
 /// A key is shown to nobody before the directory lists it, so that nobody can be given one of their own. What a key may open at a moment is decided by the clock at
 /// that moment, not by when rotation last ran.
 /// </summary>
@@ -209,23 +209,45 @@ internal sealed partial class SealingKeys : IAsyncDisposable
     {
         // After a lost database the directory still lists keys that nobody has: the next is for the time after them, since two for one time would be taken for an attack.
         IReadOnlyList<SealingKey> listed = [.. (_directory()?.FindSealingKeys(_options.Name) ?? []).Select(entry => entry.Key)];
-        List<SealingKey> all = [.. stored.Select(entry => entry.Key), .. listed.Where(key => key.KemId == SealingKey.X25519)];
-        KeyTime? missing = SealingSchedule.FindMissing(all.Select(key => new KeyTime(key.NotBefore, key.NotAfter)), now, _options.Sealing.Lifetime)
-            .Cast<KeyTime?>().FirstOrDefault();
-        if (missing is not { } time)
+        List<SealingKey> all = [.. stored.Select(entry => entry.Key), .. listed];
+        foreach (HpkeSuite suite in OfferedSuites())
         {
-            return false;
+            IReadOnlyList<KeyTime> missing = SealingSchedule.FindMissing(
+                all.Where(key => key.KemId == suite.KemId).Select(key => new KeyTime(key.NotBefore, key.NotAfter)), now, _options.Sealing.Lifetime);
+            if (missing.Count > 0)
+            {
+                await MakeAsync(suite, missing[0], FreeKeyId(all));
+                return true;
+            }
         }
 
-        using HpkePrivateKey made = HpkePrivateKey.Generate(HpkeSuite.X25519ChaCha20Poly1305);
+        return false;
+    }
+
+    /// <summary>The suite stands for its KEM: with which AEAD, senders choose.</summary>
+    private IEnumerable<HpkeSuite> OfferedSuites()
+    {
+        yield return HpkeSuite.X25519ChaCha20Poly1305;
+        if (_options.Sealing.PostQuantum && HpkeSuite.MLKem768X25519ChaCha20Poly1305.IsSupported)
+        {
+            yield return HpkeSuite.MLKem768X25519ChaCha20Poly1305;
+        }
+    }
+
+    private static bool TryFindSuite(SealingKey key, [NotNullWhen(true)] out HpkeSuite? suite) =>
+        HpkeSuite.TryFind(key.KemId, HpkeSuite.X25519ChaCha20Poly1305.KdfId, HpkeSuite.X25519ChaCha20Poly1305.AeadId, out suite);
+
+    private async Task MakeAsync(HpkeSuite suite, KeyTime time, byte keyId)
+    {
+        using HpkePrivateKey made = HpkePrivateKey.Generate(suite);
         var key = new SealingKey
         {
             Gateway = _options.Name,
-            Config = SealingKey.EncodeConfig(FreeKeyId(all), made.PublicKey.Export()),
+            Config = SealingKey.EncodeConfig(keyId, made.PublicKey.Export(), suite.KemId),
             NotBefore = time.From,
             NotAfter = time.Until,
         };
-        byte[] secret = GC.AllocateUninitializedArray<byte>(32, pinned: true);
+        byte[] secret = GC.AllocateUninitializedArray<byte>(suite.PrivateKeySizeInBytes, pinned: true);
         made.Export(secret);
         byte[] sealedKey = _store.Seal(secret, key);
         CryptographicOperations.ZeroMemory(secret);
@@ -233,8 +255,6 @@ internal sealed partial class SealingKeys : IAsyncDisposable
         {
             LogMade(_log, key.KeyId, key.NotBefore, key.NotAfter);
         }
-
-        return true;
     }
 
     /// <summary>The one after the latest: an id comes back only after all others, when nobody holds the key any more that had it.</summary>
@@ -259,9 +279,13 @@ internal sealed partial class SealingKeys : IAsyncDisposable
 
         _gone.Clear();
         var pairs = new List<SealingKeyPair>();
-        foreach (StoredSealingKey row in stored.Where(row => row.Key.KemId == SealingKey.X25519 && row.SealedPrivateKey.Length > 0))
+        foreach (StoredSealingKey row in stored.Where(row => row.SealedPrivateKey.Length > 0))
         {
-            pairs.Add(_pairs.FirstOrDefault(pair => pair.Key.IsSameKey(row.Key)) ?? Load(row));
+            // Another instance's libcrypto may have a KEM that ours has not.
+            if (TryFindSuite(row.Key, out HpkeSuite? suite))
+            {
+                pairs.Add(_pairs.FirstOrDefault(pair => pair.Key.IsSameKey(row.Key)) ?? Load(row, suite));
+            }
         }
 
         _gone.AddRange(_pairs.Except(pairs));
@@ -276,12 +300,12 @@ internal sealed partial class SealingKeys : IAsyncDisposable
         _published = Publish();
     }
 
-    private SealingKeyPair Load(StoredSealingKey row)
+    private SealingKeyPair Load(StoredSealingKey row, HpkeSuite suite)
     {
         byte[] secret = _store.Unseal(row);
         try
         {
-            return new SealingKeyPair(row.Key, HpkePrivateKey.Import(HpkeSuite.X25519ChaCha20Poly1305, secret));
+            return new SealingKeyPair(row.Key, HpkePrivateKey.Import(suite, secret));
         }
         finally
         {

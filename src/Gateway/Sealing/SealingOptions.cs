@@ -29,6 +29,12 @@ public sealed record SealingOptions
     public SealingSignatory SignedBy { get; init; }
 
     /// <summary>
+    /// Whether there are keys of the hybrid post-quantum KEM beside the others, where libcrypto has ML-KEM. Turned off where an instance on the same database has not: it
+    /// could open nothing that was sealed with them. Default: true.
+    /// </summary>
+    public bool PostQuantum { get; init; } = true;
+
+    /// <summary>
     /// For how long a sealed stream's parts are gathered before they leave as one chunk. Zero: not at all, so that whoever sees chunks come can time a model's tokens.
     /// Default: 50 ms.
     /// </summary>

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Diagnostics.CodeAnalysis;
 using System.Security.Cryptography;
 using System.Text;
+using Tacit.Crypto;
 
 namespace Tacit.Protocol;
 
@@ -30,11 +31,16 @@ public sealed record SealingKey
     /// <summary>A KEM whose keys Tacit knows: DHKEM(X25519, HKDF-SHA256) (RFC 9180, section 7.1).</summary>
     public const ushort X25519 = 0x0020;
 
+    /// <summary>The hybrid one with ML-KEM-768 (draft-ietf-hpke-pq), which not every machine has.</summary>
+    public const ushort MLKem768X25519 = 0x647a;
+
     /// <summary>The longest configuration that is read, in bytes: a hybrid key has about 1,250.</summary>
     public const int MaxConfigSizeInBytes = 2048;
 
     /// <summary>The longest that one key may be in use.</summary>
     public static readonly TimeSpan LongestValidity = TimeSpan.FromDays(31);
+
+    private const int HybridPublicKeySize = 1216;
 
     /// <summary>Key id, KEM, a public key of one byte, one pair of algorithms.</summary>
     private const int MinConfigSize = 10;
@@ -63,8 +69,8 @@ public sealed record SealingKey
 
     public ushort KemId => BinaryPrimitives.ReadUInt16BigEndian(Config.AsSpan(1));
 
-    /// <summary>The public key; empty for a KEM that is not known here.</summary>
-    public ReadOnlySpan<byte> PublicKey => ObliviousKeyConfiguration.TryParse(Config, out ObliviousKeyConfiguration? read) ? read.PublicKey.Span : default;
+    /// <summary>The public key, also of a KEM that this machine lacks; empty for one that is not known.</summary>
+    public ReadOnlySpan<byte> PublicKey => PublicKeySize(KemId) is int size && Config.Length >= 3 + size ? Config.AsSpan(3, size) : default;
 
     public bool IsCurrentAt(DateTimeOffset time) => time >= NotBefore && time < NotAfter;
 
@@ -85,7 +91,7 @@ public sealed record SealingKey
 
         // One set of algorithms for all: a choice of them would be a mark.
         if (Config.Length is < MinConfigSize or > MaxConfigSizeInBytes
-            || (KemId == X25519 && !Config.AsSpan().SequenceEqual(EncodeConfig(KeyId, PublicKey))))
+            || (PublicKeySize(KemId) is int size && (PublicKey.Length != size || !Config.AsSpan().SequenceEqual(EncodeConfig(KeyId, PublicKey, KemId)))))
         {
             return $"the configuration of a sealing key of {Gateway} is none that there is";
         }
@@ -98,6 +104,14 @@ public sealed record SealingKey
 
         return Evidence?.FindFault();
     }
+
+    /// <summary>Of the KEMs that are known, whether or not this machine has them; else null.</summary>
+    private static int? PublicKeySize(ushort kemId) => kemId switch
+    {
+        X25519 => 32,
+        MLKem768X25519 => HybridPublicKeySize,
+        _ => null,
+    };
 
     /// <summary>
     /// What a signature covers: label, name, configuration, times in seconds since 1970 (8 bytes each), and of the evidence its format and SHA-256; an empty format
@@ -215,6 +229,12 @@ public static class SealingKeyList
     }
 
     /// <summary>The X25519 key that is to be used at <paramref name="time"/>; null if there is none.</summary>
-    public static SignedSealingKey? FindCurrent(IEnumerable<SignedSealingKey> keys, DateTimeOffset time) =>
-        keys.FirstOrDefault(entry => entry.Key.KemId == SealingKey.X25519 && entry.Key.IsCurrentAt(time));
+    public static SignedSealingKey? FindCurrent(IEnumerable<SignedSealingKey> keys, DateTimeOffset time) => FindCurrent(keys, time, SealingKey.X25519);
+
+    /// <summary>The key to seal with at <paramref name="time"/>: the hybrid one where the gateway has one and this machine can use it, else the X25519 key.</summary>
+    public static SignedSealingKey? FindBest(IEnumerable<SignedSealingKey> keys, DateTimeOffset time) =>
+        (HpkeSuite.MLKem768X25519ChaCha20Poly1305.IsSupported ? FindCurrent(keys, time, SealingKey.MLKem768X25519) : null) ?? FindCurrent(keys, time);
+
+    private static SignedSealingKey? FindCurrent(IEnumerable<SignedSealingKey> keys, DateTimeOffset time, ushort kem) =>
+        keys.FirstOrDefault(entry => entry.Key.KemId == kem && entry.Key.IsCurrentAt(time));
 }

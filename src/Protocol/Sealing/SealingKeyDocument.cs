@@ -135,7 +135,7 @@ public sealed record SealingKeyDocument
             }
 
             return key!.Key.FindFault() is string fault ? reader.Fail(fault)
-                : (keyId == key.Key.KeyId && kem == key.Key.KemId && publicKey.AsSpan().SequenceEqual(key.Key.PublicKey))
+                : (keyId == key.Key.KeyId && kem == key.Key.KemId && (key.Key.PublicKey.IsEmpty || publicKey.AsSpan().SequenceEqual(key.Key.PublicKey)))
                     || reader.Fail("key_id, kem or public_key of a sealing key are not those of its config");
         }
     }
