@@ -3,9 +3,11 @@ using System.Text.Json;
 using Tacit.App;
 using Tacit.Client;
 using Tacit.EndToEnd.Support;
+using Tacit.Gateway.Sealing;
 using Tacit.Hosting;
 using Tacit.Issuer;
 using Tacit.Issuer.Payments;
+using Tacit.Protocol;
 
 namespace Tacit.EndToEnd;
 
@@ -52,6 +54,31 @@ public sealed class InteroperabilityTests
         PlanHoldings held = (await client.Wallet.GetStatusAsync()).Plans.Single(plan => plan.Plan == "chat");
         // The refused request showed its token to the gateway without spending it: it waits to be exchanged (law 9).
         Assert.Equal((43, 6, 1), (held.Held, held.Spent, held.Returned));
+    }
+
+    [Fact]
+    public async Task Oblivious_HTTP_by_bhttp_js_and_hpke_core_reaches_the_gateway_whole_and_in_chunks()
+    {
+        await using WholeSystem system = await WholeSystem.StartAsync();
+        await using TacitClient account = await system.ClientAsync("account", credits: 20);
+        await system.StopGatewayAsync();
+        system.ConfigureGateway = options => options with
+        {
+            Sealing = options.Sealing with { KeyFile = SecretReference.FromFile(system["key"]), SignedBy = SealingSignatory.Gateway },
+        };
+        await system.StartGatewayAsync();
+        using Attacker buyer = await Attacker.StartAsync(system, await account.Account.RevealKeyAsync());
+        Token token = (await buyer.BuyAsync("chat", 1)).Single();
+
+        JsonElement seen = await Node.RunAsync(
+            "ohttp.mjs", system.Gateway.Address.ToString(), PrivateTokenHeader.FormatAuthorization(token.Encoded.Span), WholeSystem.Model);
+
+        Assert.Equal(WholeSystem.Model, Assert.Single(seen.GetProperty("models").EnumerateArray()).GetString());
+        Assert.Equal(("message/ohttp-res", "message/ohttp-chunked-res"), (seen.GetProperty("modelsType").GetString(), seen.GetProperty("streamType").GetString()));
+        Assert.Equal((200, "text/event-stream"), (seen.GetProperty("status").GetInt32(), seen.GetProperty("type").GetString()));
+        Assert.All(seen.GetProperty("sizes").EnumerateArray(), size => Assert.Contains(size.GetInt32(), (int[])[256, 1024, 4096, 16384]));
+        Assert.True(seen.GetProperty("whole").GetBoolean());
+        Assert.True(seen.GetProperty("sameAgain").GetBoolean());
     }
 
     [Fact]

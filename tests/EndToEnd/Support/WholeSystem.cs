@@ -59,6 +59,9 @@ public sealed class WholeSystem : IAsyncDisposable
 
     public GatewayServer Gateway { get; private set; } = null!;
 
+    /// <summary>What the gateway has otherwise from its next start on.</summary>
+    public Func<GatewayOptions, GatewayOptions> ConfigureGateway { get; set; } = options => options;
+
     /// <summary>The folder of a part: <c>signer</c>, <c>issuer</c>, <c>gateway</c>, or a client's.</summary>
     public string this[string part] => _folder[part];
 
@@ -100,7 +103,7 @@ public sealed class WholeSystem : IAsyncDisposable
     {
         _router = new InferenceRouter(_inference, TimeProvider.System, Log);
         Gateway = await GatewayServer.StartAsync(
-            new GatewayOptions
+            ConfigureGateway(new GatewayOptions
             {
                 Name = GatewayName,
                 Listen = ListenAddress.Loopback(0),
@@ -108,7 +111,7 @@ public sealed class WholeSystem : IAsyncDisposable
                 DirectoryKey = Convert.ToHexString(Issuer.DirectoryKey.Span),
                 DataDirectory = this["gateway"],
                 ReplyMemoryBytes = 512 << 20,
-            },
+            }),
             null, _router, Signer, _time, Log, CancellationToken.None);
     }
 
