@@ -25,6 +25,9 @@ internal sealed class TokenMint : IDisposable
         _derived = safe.DeriveKey(_extensions);
     }
 
+    /// <summary>Of the period that the tokens are spent in.</summary>
+    internal DateTimeOffset Deadline => _period.Deadline;
+
     /// <summary>Writes the directory and its key for the gateway.</summary>
     internal async Task PublishAsync(string folder, CancellationToken cancellationToken)
     {

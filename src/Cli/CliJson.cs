@@ -38,6 +38,7 @@ namespace Tacit.Cli;
 [JsonSerializable(typeof(IReadOnlyList<ProviderKeyUsage>))]
 [JsonSerializable(typeof(SalesReport))]
 [JsonSerializable(typeof(Gateway.Pseudonyms.PseudonymReport))]
+[JsonSerializable(typeof(Gateway.Devices.DeviceReport))]
 [JsonSerializable(typeof(Gateway.Sealing.SealingKeyReport))]
 [JsonSerializable(typeof(SignerTotals))]
 [JsonSerializable(typeof(Reconciliation))]

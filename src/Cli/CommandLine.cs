@@ -62,6 +62,7 @@ internal static class CommandLine
         gateway.Add(ProviderCommands.Create(terminal, flags));
         gateway.Add(GatewayKeyCommand.Create(terminal, flags));
         PseudonymCommands.AddTo(gateway, terminal, flags);
+        gateway.Add(GatewayDeviceCommands.Create(terminal, flags));
         root.Add(gateway);
         root.Add(VoucherCommand.Create(terminal, flags));
         root.Add(BackupCommands.Backup(terminal, flags));

@@ -6,6 +6,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Tacit.Gateway.Catalog;
 using Tacit.Gateway.Chains;
+using Tacit.Gateway.Devices;
 using Tacit.Gateway.Pseudonyms;
 using Tacit.Gateway.Sealing;
 using Tacit.Hosting;
@@ -17,9 +18,10 @@ namespace Tacit.Gateway;
 /// <summary>
 /// The operator's routes, on <c>gateway.sock</c> in the data folder: <c>GET /totals</c> (<see cref="GatewayTotals"/>), <c>GET /providers</c>
 /// (a list of <see cref="ProviderKeyUsage"/>), <c>GET /pseudonyms</c>
-/// (<see cref="PseudonymReport"/>), <c>GET /keys</c> (<see cref="SealingKeyReport"/>), <c>POST /pseudonyms/ban</c> (<see cref="PseudonymBan"/>) and <c>/pseudonyms/unban</c> (<see cref="PseudonymName"/>).
+/// (<see cref="PseudonymReport"/>), <c>GET /keys</c> (<see cref="SealingKeyReport"/>), <c>POST /pseudonyms/ban</c> (<see cref="PseudonymBan"/>) and <c>/pseudonyms/unban</c> (<see cref="PseudonymName"/>);
+/// where devices are admitted <c>GET /devices</c> (<see cref="DeviceReport"/>), <c>POST /devices/add</c> and <c>/devices/remove</c> (<see cref="DeviceName"/>).
 /// </summary>
-internal sealed class GatewayManagement(ChainTotals totals, InferenceRouter router, PseudonymGate pseudonyms, CatalogKeeper catalogs, SealingKeys? sealing)
+internal sealed class GatewayManagement(ChainTotals totals, InferenceRouter router, PseudonymGate pseudonyms, DeviceGate? devices, CatalogKeeper catalogs, SealingKeys? sealing)
 {
     private const int MaxBodyBytes = 4096;
 
@@ -33,6 +35,37 @@ internal sealed class GatewayManagement(ChainTotals totals, InferenceRouter rout
         routes.MapGet("/keys", (RequestDelegate)ShowKeysAsync);
         routes.MapPost("/pseudonyms/ban", (RequestDelegate)BanAsync);
         routes.MapPost("/pseudonyms/unban", (RequestDelegate)UnbanAsync);
+        if (devices is not null)
+        {
+            routes.MapGet("/devices", (RequestDelegate)(context => WriteAsync(context, devices.List(), GatewayManagementJson.Default.DeviceReport)));
+            routes.MapPost("/devices/add", (RequestDelegate)(context => AddDeviceAsync(context, devices)));
+            routes.MapPost("/devices/remove", (RequestDelegate)(context => RemoveDeviceAsync(context, devices)));
+        }
+    }
+
+    private static async Task AddDeviceAsync(HttpContext context, DeviceGate devices)
+    {
+        if (await ReadAsync(context, GatewayManagementJson.Default.DeviceName) is not { } device || !DeviceKeyId.TryParse(device.Key, out byte[]? key) || !DeviceOptions.IsName(device.Name))
+        {
+            await ManagementSocket.RefuseAsync(
+                context, StatusCodes.Status400BadRequest, "A device's key is the 43 characters that `tacit device show` gives, and a name has at most 64 printable characters.");
+            return;
+        }
+
+        await devices.AddAsync(key, device.Name, context.RequestAborted);
+        await WriteAsync(context, device, GatewayManagementJson.Default.DeviceName);
+    }
+
+    private static async Task RemoveDeviceAsync(HttpContext context, DeviceGate devices)
+    {
+        if (await ReadAsync(context, GatewayManagementJson.Default.DeviceName) is not { } device || !DeviceKeyId.TryParse(device.Key, out byte[]? key)
+            || !await devices.RemoveAsync(key, context.RequestAborted))
+        {
+            await ManagementSocket.RefuseAsync(context, StatusCodes.Status404NotFound, "No device with this key is on the list.");
+            return;
+        }
+
+        await WriteAsync(context, device, GatewayManagementJson.Default.DeviceName);
     }
 
     private Task ShowKeysAsync(HttpContext context) => sealing is null
@@ -91,7 +124,7 @@ internal sealed class GatewayManagement(ChainTotals totals, InferenceRouter rout
 
 /// <summary>The JSON of the operator's calls.</summary>
 [JsonSourceGenerationOptions(
-    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, UseStringEnumConverter = true,
     RespectNullableAnnotations = true, RespectRequiredConstructorParameters = false)]
 [JsonSerializable(typeof(GatewayTotals))]
 [JsonSerializable(typeof(IReadOnlyList<ProviderKeyUsage>))]
@@ -99,4 +132,6 @@ internal sealed class GatewayManagement(ChainTotals totals, InferenceRouter rout
 [JsonSerializable(typeof(SealingKeyReport))]
 [JsonSerializable(typeof(PseudonymBan))]
 [JsonSerializable(typeof(PseudonymName))]
+[JsonSerializable(typeof(DeviceReport))]
+[JsonSerializable(typeof(DeviceName))]
 public sealed partial class GatewayManagementJson : JsonSerializerContext;

@@ -1,5 +1,7 @@
+using Tacit.Gateway.Devices;
 using Tacit.Gateway.Pseudonyms;
 using Tacit.Gateway.Sealing;
+using Tacit.Gateway.Work;
 using Tacit.Hosting;
 using Tacit.Inference;
 using Tacit.Protocol;
@@ -46,8 +48,23 @@ public sealed record GatewayOptions : IValidatedSettings
     /// <summary>Where the issuer's directory is fetched: its base URL. Not needed when the directory is handed in by the same process.</summary>
     public Uri? IssuerUrl { get; init; }
 
-    /// <summary>The issuer's Ed25519 directory key, 32 bytes in base64url or hex: the one thing that is pinned.</summary>
-    public required string DirectoryKey { get; init; }
+    /// <summary>
+    /// The issuer's Ed25519 directory key, 32 bytes in base64url or hex: the one thing that is pinned. Needed unless <see cref="Admission"/> is <c>device</c>; without it
+    /// such a gateway has no issuer.
+    /// </summary>
+    public string? DirectoryKey { get; init; }
+
+    /// <summary>What admits requests: <c>tokens</c> (the default), the signatures of one's own <c>device</c>s, or <c>both</c>. A device's requests are linkable to each other.</summary>
+    public AdmissionMode Admission { get; init; } = AdmissionMode.Tokens;
+
+    /// <summary>Which devices may ask, and how much, where devices are admitted.</summary>
+    public DeviceOptions Devices { get; init; } = new();
+
+    /// <summary>How much one network address may ask.</summary>
+    public AddressOptions Addresses { get; init; } = new();
+
+    /// <summary>For what proof of work is asked when there is much to do.</summary>
+    public WorkOptions Work { get; init; } = new();
 
     /// <summary>The folder with <c>gateway.db</c>, the instance id and the last directory.</summary>
     public required string DataDirectory { get; init; }
@@ -98,7 +115,7 @@ public sealed record GatewayOptions : IValidatedSettings
         ArgumentNullException.ThrowIfNull(validation);
         validation
             .Require(IsName(Name), "Name", "the gateway's name is 1 to 255 printable ASCII characters without commas", "Use the name under which the issuer's directory lists this gateway.")
-            .Require(TryDecodeKey(DirectoryKey, out _), "DirectoryKey", "this is not a 32-byte key", "Copy the directory key that `tacit issuer` prints (base64url or hex).")
+            .Require(TryDecodeKey(DirectoryKey, out _) || (DirectoryKey is null && Admission == AdmissionMode.Device), "DirectoryKey", "this is not a 32-byte key", "Copy the directory key that `tacit issuer` prints (base64url or hex).")
             .Require(!string.IsNullOrWhiteSpace(DataDirectory), "DataDirectory", "no data folder is named", "Name a folder.")
             .Require(IssuerUrl is null or { IsAbsoluteUri: true, Scheme: "http" or "https" }, "IssuerUrl", "this is no http or https URL", "Use the issuer's base URL, such as https://issuer.example.")
             .Require(
@@ -117,6 +134,9 @@ public sealed record GatewayOptions : IValidatedSettings
             .RequireRange(DrainDelay, TimeSpan.Zero, TimeSpan.FromMinutes(10), "DrainDelay")
             .RequireRange(DrainTimeout, TimeSpan.Zero, TimeSpan.FromHours(1), "DrainTimeout");
         Pseudonyms.Validate(validation, nameof(Pseudonyms));
+        Devices.Validate(validation, nameof(Devices));
+        Addresses.Validate(validation, nameof(Addresses));
+        Work.Validate(validation, nameof(Work));
         Sealing.Validate(validation);
         Tls.Validate(validation);
         ProductionRules.RequireEncryption(validation, Profile, Listen, Tls, BehindProxy);

@@ -6,10 +6,12 @@ using Microsoft.Extensions.Logging;
 using Tacit.Gateway.Admission;
 using Tacit.Gateway.Catalog;
 using Tacit.Gateway.Chains;
+using Tacit.Gateway.Devices;
 using Tacit.Gateway.Endpoints;
 using Tacit.Gateway.Pseudonyms;
 using Tacit.Gateway.Replies;
 using Tacit.Gateway.Sealing;
+using Tacit.Gateway.Work;
 using Tacit.Hosting;
 using Tacit.Inference;
 using Tacit.Protocol;
@@ -34,6 +36,9 @@ public sealed partial class GatewayServer : IAsyncDisposable
     private ReplyStore? _replies;
     private WebServer? _web;
     private int _stopped;
+
+    /// <summary>The list of devices, for tests; null where none are admitted.</summary>
+    internal DeviceGate? Devices { get; private set; }
 
     private GatewayServer(GatewayOptions options, TimeProvider time, ILogger log)
     {
@@ -97,13 +102,14 @@ public sealed partial class GatewayServer : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(options);
         var validation = new SettingsValidation();
         options.Validate(validation);
-        validation.Require(directory is not null || options.IssuerUrl is not null, "IssuerUrl", "it is missing", "Name the issuer's base URL, such as https://issuer.example.");
+        bool hasIssuer = options.DirectoryKey is not null;
+        validation.Require(!hasIssuer || directory is not null || options.IssuerUrl is not null, "IssuerUrl", "it is missing", "Name the issuer's base URL, such as https://issuer.example.");
         validation.ThrowIfAny();
 
         var server = new GatewayServer(options, time, loggers.CreateLogger("Tacit.Gateway"));
         try
         {
-            await server.StartAsync(directory ?? DirectorySource.Http(options.IssuerUrl!), router, signer, check, loggers, cancellationToken);
+            await server.StartAsync(hasIssuer ? directory ?? DirectorySource.Http(options.IssuerUrl!) : null, router, signer, check, loggers, cancellationToken);
             return server;
         }
         catch
@@ -148,7 +154,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
     }
 
     private async Task StartAsync(
-        DirectoryFetch directory, InferenceRouter router, ISigner signer, PromptCheck? check, ILoggerFactory loggers, CancellationToken cancellationToken)
+        DirectoryFetch? directory, InferenceRouter router, ISigner signer, PromptCheck? check, ILoggerFactory loggers, CancellationToken cancellationToken)
     {
         DataFolder.Create(_options.DataDirectory);
         byte[] instance = InstanceLease.LoadId(_options.DataDirectory);
@@ -191,6 +197,18 @@ public sealed partial class GatewayServer : IAsyncDisposable
         PseudonymGate pseudonyms = await PseudonymGate.StartAsync(database, _options.Pseudonyms, signatures, _time, _log, cancellationToken);
         _owned.Push(pseudonyms);
 
+        DeviceGate? devices = null;
+        if (_options.Admission != AdmissionMode.Tokens)
+        {
+            devices = await DeviceGate.StartAsync(database, _options.Devices, router.Models, ledger, _time, _log, cancellationToken);
+            _owned.Push(devices);
+            Devices = devices;
+        }
+
+        var load = new InstanceLoad(signatures, _replies, _options, _time);
+        var work = new WorkGate(_options.Work, await DeviceStore.LoadWorkSecretAsync(database, cancellationToken), load.Look, _time);
+        _owned.Push(work);
+
         var instances = new InstanceProxy(_time, _log);
         _owned.Push(instances);
 
@@ -212,6 +230,9 @@ public sealed partial class GatewayServer : IAsyncDisposable
             Sealing = sealing,
             Pace = pace,
             Openings = openings,
+            Devices = devices,
+            Addresses = new AddressLimiter(_options.Addresses, _time),
+            Work = work,
             Options = _options,
             Catalogs = catalogs,
             Signatures = signatures,
@@ -255,7 +276,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
         _owned.Push(lease);
         health.AddCheck("instance lease", () => lease.IsHeld);
         _owned.Push(await ManagementSocket.StartAsync(
-            _options.DataDirectory, Role, new GatewayManagement(totals, router, pseudonyms, catalogs, sealing).Map, health, _time, loggers, cancellationToken));
+            _options.DataDirectory, Role, new GatewayManagement(totals, router, pseudonyms, devices, catalogs, sealing).Map, health, _time, loggers, cancellationToken));
         LogStarted(_log, _options.Name, _web.Address);
         if (_options.Profile == Profile.Development)
         {
@@ -310,6 +331,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
         MapPost(routes, parts, Routes.Messages, new RedemptionEndpoint(parts, Operation.Messages, Routes.Messages).HandleAsync);
         MapPost(routes, parts, Routes.Cancel, new CancelEndpoint(parts).HandleAsync);
         MapPost(routes, parts, Routes.Exchange, new ExchangeEndpoint(parts).HandleAsync);
+        MapPost(routes, parts, Routes.Devices, new DevicesEndpoint(parts).HandleAsync);
         MapPost(routes, parts, Routes.PseudonymRotate, new PseudonymEndpoint(parts).HandleAsync);
         var models = new ModelsEndpoint(parts);
         MapGet(routes, parts, Routes.IssuerDirectory, new DirectoryEndpoint(parts).HandleAsync);

@@ -11,6 +11,9 @@ internal sealed class GroupCommit : IAsyncDisposable
     /// <summary>How often the writer lets others go first before it begins.</summary>
     private const int MaxTurns = 4;
 
+    /// <summary>Works among which a sync costs each next to nothing. To wait for more would leave nobody with anything to do while the disk works.</summary>
+    private const int Enough = 16;
+
     private static readonly TimeSpan s_longestWait = TimeSpan.FromMilliseconds(0.2);
 
     private readonly TransactionSession _session;
@@ -126,7 +129,7 @@ internal sealed class GroupCommit : IAsyncDisposable
         // A few times behind whoever is about to add a work: on a busy processor that makes groups four times as large, and on an idle one it costs nothing.
         // Not for longer than a quick disk takes: a turn can be long where a crowd computes.
         long since = TimeProvider.System.GetTimestamp();
-        for (int turn = 0; turn < MaxTurns && (turn == 0 || TimeProvider.System.GetElapsedTime(since) < s_longestWait); turn++)
+        for (int turn = 0; turn < MaxTurns && _waiting.Count < Enough && (turn == 0 || TimeProvider.System.GetElapsedTime(since) < s_longestWait); turn++)
         {
             Thread.Yield();
         }

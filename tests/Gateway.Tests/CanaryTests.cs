@@ -57,12 +57,13 @@ public sealed class CanaryTests
         });
         await using TestGateway gateway = await TestGateway.CreateAsync(prepare =>
         {
+            prepare.Configure = options => ObliviousClient.Sealed(options);
             prepare.ProviderUrl = provider.BaseUrl;
             prepare.Budgets = new ProviderBudgets { FirstByte = TimeSpan.FromMilliseconds(300), FirstByteUnstreamed = TimeSpan.FromMilliseconds(300) };
             prepare.Issuer.AddPlan(TestGateway.ChatPlan with { Id = "next" }, TestGateway.March.Next);
             prepare.Issuer.AddPlan(TestGateway.MonthlyPlan, TestGateway.March);
         });
-        List<TestToken> tokens = [.. Enumerable.Range(0, 12).Select(_ => gateway.Issuer.CreateToken("chat"))];
+        List<TestToken> tokens = [.. Enumerable.Range(0, 20).Select(_ => gateway.Issuer.CreateToken("chat"))];
         for (int i = 0; i < 8; i++)
         {
             await SendAsync(gateway, tokens[i], TestGateway.Body(Prompt, stream: i == 1));
@@ -103,11 +104,44 @@ public sealed class CanaryTests
             }
         }
 
+        // The same in sealed requests: a stream that is whole, then one after the other what became of those above; and requests that cannot be opened.
+        List<byte[]> sealedOnes = [];
+        using (ObliviousClient client = await ObliviousClient.ConnectAsync(gateway))
+        {
+            Volatile.Write(ref call, 0);
+            for (int i = 12; i < 20; i++)
+            {
+                await SendSealedAsync(client, tokens[i], TestGateway.Body(Prompt, stream: i == 13), isChunked: i % 2 == 1);
+            }
+
+            await SendSealedAsync(client, tokens[12], TestGateway.Body(Prompt + "other"), isChunked: true);
+            await SendSealedAsync(client, tokens[12], "{" + Prompt, isChunked: false);
+            await SendSealedAsync(client, tokens[12], Prompt, isChunked: true, change: request => request[^1] ^= 1);
+            await SendSealedAsync(client, tokens[12], Prompt, isChunked: true, change: request => request[0] ^= 0x80);
+            await SendSealedAsync(client, tokens[12], Prompt + new string('x', 300_000), isChunked: true);
+        }
+
+        async Task SendSealedAsync(ObliviousClient client, TestToken token, string body, bool isChunked, Action<byte[]>? change = null)
+        {
+            ObliviousAnswer answer = await client.SendAsync(
+                "POST", Routes.ChatCompletions + "?" + Header, body, [new("authorization", token.Header), new("x-canary", Header)], isChunked,
+                request =>
+                {
+                    sealedOnes.AddRange([request[7..39], request[48..80]]);
+                    change?.Invoke(request);
+                    return request;
+                });
+            if (answer.OuterStatus == 200)
+            {
+                sealedOnes.Add(answer.Encapsulated[..64]);
+            }
+        }
+
         await gateway.RestartFromCrashAsync();
         await SendAsync(gateway, tokens[11], TestGateway.Body(Prompt));
         await gateway.StopAsync();
 
-        List<byte[]> needles = [.. new[] { Prompt, Reply, Header, Member }.SelectMany(Forms), .. chains];
+        List<byte[]> needles = [.. new[] { Prompt, Reply, Header, Member }.SelectMany(Forms), .. chains, .. sealedOnes];
         foreach (TestToken token in tokens)
         {
             needles.Add(token.Token.Authenticator.ToArray());

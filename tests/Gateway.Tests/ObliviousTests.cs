@@ -98,6 +98,125 @@ public sealed class ObliviousTests
         (await client.SendAsync("POST", Routes.Exchange, "{}")).IsError(400, ErrorCodes.InvalidJson, Routes.TokenUnspent);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task What_cannot_be_opened_is_the_key_problem_of_the_standard(bool isChunked)
+    {
+        await using TestGateway gateway = await StartAsync();
+        using ObliviousClient client = await ObliviousClient.ConnectAsync(gateway);
+        Func<byte[], byte[]>[] changes =
+        [
+            request => [(byte)(request[0] ^ 0x64), .. request[1..]],   // a key that there is not
+            request => [.. request[..1], 0xff, 0xff, .. request[3..]], // a KEM that there is not
+            request => [.. request[..5], 0xff, 0xff, .. request[7..]], // an AEAD that there is not
+            request => [.. request[..7], .. new byte[32], .. request[39..]], // an encapsulated key that is none
+            request => [.. request[..^1], (byte)(request[^1] ^ 1)],
+            request => request[..^1],
+            request => request[..40],
+            request => request[..7],
+            request => request[..3],
+            _ => [],
+        ];
+        foreach (Func<byte[], byte[]> change in changes)
+        {
+            ObliviousAnswer answer = await client.SendAsync("POST", Routes.ChatCompletions, TestGateway.Body(), isChunked: isChunked, change: change);
+            Assert.Equal((400, MediaTypes.ProblemJson), (answer.OuterStatus, answer.OuterType));
+            Assert.Equal(
+                "{\"type\":\"https://iana.org/assignments/http-problem-types#ohttp-key\",\"title\":\"key identifier unknown\",\"status\":400}",
+                Encoding.UTF8.GetString(answer.Encapsulated));
+        }
+
+        // Sealed for one media type and sent as the other.
+        using ObliviousClientExchange exchange = ObliviousClientExchange.TryCreate(client.Configuration, isChunked)!;
+        byte[] request = ObliviousClient.SealRequest(exchange, "GET", Routes.Models, null, []);
+        using HttpResponseMessage crossed = await client.PostAsync(request, !isChunked, TestContext.Current.CancellationToken);
+        Assert.Equal(400, (int)crossed.StatusCode);
+        Assert.Equal(0, gateway.Provider.Calls);
+    }
+
+    [Fact]
+    public async Task Hostile_requests_get_typed_errors_outside_before_they_are_open_and_inside_after()
+    {
+        await using TestGateway gateway = await StartAsync();
+        using ObliviousClient client = await ObliviousClient.ConnectAsync(gateway);
+        using (HttpResponseMessage wrongType = await gateway.SendAsync(HttpMethod.Post, Routes.Oblivious, "{}"))
+        {
+            await wrongType.IsErrorAsync(415, ErrorCodes.UnsupportedMediaType, null);
+        }
+
+        using (HttpResponseMessage get = await gateway.SendAsync(HttpMethod.Get, Routes.Oblivious))
+        {
+            await get.IsErrorAsync(405, ErrorCodes.MethodNotAllowed, null);
+        }
+
+        // The largest plan takes 4 KiB; with head and padding a request never comes near this.
+        ObliviousAnswer large = await client.SendAsync("POST", Routes.ChatCompletions, new string('x', 200_000));
+        Assert.Equal(413, large.OuterStatus);
+        Assert.Contains(ErrorCodes.RequestTooLarge, Encoding.UTF8.GetString(large.Encapsulated), StringComparison.Ordinal);
+
+        TestToken token = gateway.Issuer.CreateToken("chat");
+        foreach (bool isChunked in new[] { true, false })
+        {
+            // No binary HTTP at all, cut short, and of the wrong kind.
+            foreach (string hex in new[] { "", "ffff", "00034745540568747470", "0140c8", "000347455405687474707300012f0000ff" })
+            {
+                using ObliviousClientExchange exchange = ObliviousClientExchange.TryCreate(client.Configuration, isChunked)!;
+                System.Buffers.ArrayBufferWriter<byte> sealedBytes = new();
+                if (isChunked)
+                {
+                    exchange.SealChunk(Convert.FromHexString(hex), isFinal: true, sealedBytes);
+                }
+                else
+                {
+                    exchange.SealRequest(Convert.FromHexString(hex), sealedBytes);
+                }
+
+                using HttpResponseMessage response = await client.PostAsync(sealedBytes.WrittenSpan.ToArray(), isChunked, TestContext.Current.CancellationToken);
+                (await ObliviousClient.ReadAsync(exchange, response)).IsError(400, ErrorCodes.BadRequest, null);
+            }
+
+            // The rules for headers and bodies are those of outside.
+            BinaryHttpField authorization = new("authorization", token.Header);
+            (await client.SendAsync("POST", Routes.ChatCompletions, TestGateway.Body(), [authorization, new("cookie", "a=b")], isChunked))
+                .IsError(400, ErrorCodes.LinkedCredentials, Routes.TokenUnspent);
+            (await client.SendAsync("POST", Routes.ChatCompletions, "{", [authorization], isChunked)).IsError(400, ErrorCodes.InvalidJson, Routes.TokenUnspent);
+            (await client.SendAsync("POST", Routes.ChatCompletions, TestGateway.Body(new string('x', 9000)), [authorization], isChunked))
+                .IsError(413, ErrorCodes.RequestTooLarge, Routes.TokenUnspent);
+        }
+
+        (await client.AskAsync(token)).IsReply();
+        Assert.Equal(1, gateway.Provider.Calls);
+    }
+
+    [Fact]
+    public async Task Nothing_of_the_outer_request_is_seen_inside()
+    {
+        await using TestGateway gateway = await TestGateway.CreateAsync(prepare => prepare.Configure = options => ObliviousClient.Sealed(options));
+        using ObliviousClient client = await ObliviousClient.ConnectAsync(gateway);
+        TestToken token = gateway.Issuer.CreateToken("chat");
+        using ObliviousClientExchange exchange = ObliviousClientExchange.TryCreate(client.Configuration, isChunked: false)!;
+        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(gateway.Address, Routes.Oblivious))
+        {
+            Content = new ByteArrayContent(ObliviousClient.SealRequest(exchange, "POST", Routes.ChatCompletions, TestGateway.Body(), [new("authorization", token.Header)])),
+        };
+        request.Content.Headers.ContentType = new(MediaTypes.ObliviousRequest);
+        // Outside they would be refused, beside a token.
+        request.Headers.TryAddWithoutValidation("Cookie", "a=b");
+        request.Headers.TryAddWithoutValidation("Authorization", "Bearer of-the-relay");
+        using var http = new HttpMessageInvoker(new SocketsHttpHandler { UseCookies = false });
+        using HttpResponseMessage response = await http.SendAsync(request, TestContext.Current.CancellationToken);
+        (await ObliviousClient.ReadAsync(exchange, response)).IsReply();
+    }
+
+    [Fact]
+    public async Task Gateway_without_sealing_keys_has_no_such_resource()
+    {
+        await using TestGateway gateway = await TestGateway.CreateAsync();
+        using HttpResponseMessage response = await gateway.SendAsync(HttpMethod.Post, Routes.Oblivious, "x");
+        await response.IsErrorAsync(404, ErrorCodes.NotFound, null);
+    }
+
     private static Task<TestGateway> StartAsync(Action<TestGateway>? prepare = null) => TestGateway.CreateAsync(gateway =>
     {
         gateway.Configure = options => ObliviousClient.Sealed(options);

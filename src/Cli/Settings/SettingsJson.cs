@@ -4,6 +4,7 @@ using System.Text.Json.Serialization;
 using Tacit.App;
 using Tacit.Client;
 using Tacit.Gateway;
+using Tacit.Gateway.Devices;
 using Tacit.Gateway.Sealing;
 using Tacit.Hosting;
 using Tacit.Inference;
@@ -18,7 +19,7 @@ namespace Tacit.Cli.Settings;
     Converters =
     [
         typeof(CreditsForm), typeof(PlanKindForm), typeof(PeriodKindForm), typeof(TokenTypeForm), typeof(ModerationFailureForm), typeof(OutgrownPlanForm),
-        typeof(PseudonymPolicyForm), typeof(ProfileForm), typeof(SealingSignatoryForm),
+        typeof(PseudonymPolicyForm), typeof(ProfileForm), typeof(AdmissionModeForm), typeof(DeviceRegistrationForm), typeof(SealingSignatoryForm),
         typeof(BackendKindForm),
     ],
     RespectNullableAnnotations = true)]
@@ -29,6 +30,9 @@ namespace Tacit.Cli.Settings;
 [JsonSerializable(typeof(PseudonymOffer))]
 [JsonSerializable(typeof(Issuer.Gateways.IssuerGateway))]
 [JsonSerializable(typeof(Gateway.Pseudonyms.PseudonymLimits))]
+[JsonSerializable(typeof(DeviceOptions))]
+[JsonSerializable(typeof(AddressOptions))]
+[JsonSerializable(typeof(Gateway.Work.WorkOptions))]
 [JsonSerializable(typeof(SignerLink))]
 [JsonSerializable(typeof(TlsOptions))]
 [JsonSerializable(typeof(KeyBudget))]
@@ -67,6 +71,13 @@ internal sealed class PseudonymPolicyForm()
 internal sealed class ProfileForm() : WordForm<Profile>("A profile is", ("production", Profile.Production), ("development", Profile.Development));
 
 internal sealed class SealingSignatoryForm() : WordForm<SealingSignatory>("Sealing keys are signed by", ("issuer", SealingSignatory.Issuer), ("gateway", SealingSignatory.Gateway));
+
+internal sealed class AdmissionModeForm()
+    : WordForm<AdmissionMode>("What admits requests is", ("tokens", AdmissionMode.Tokens), ("device", AdmissionMode.Device), ("both", AdmissionMode.Both));
+
+internal sealed class DeviceRegistrationForm()
+    : WordForm<DeviceRegistration>(
+        "Who may register a device is", ("closed", DeviceRegistration.Closed), ("invitation", DeviceRegistration.Invitation), ("open", DeviceRegistration.Open));
 
 internal sealed class OutgrownPlanForm()
     : WordForm<OutgrownPlan>("What happens to a conversation that has outgrown its plan is", ("larger", OutgrownPlan.Larger), ("trim", OutgrownPlan.Trim), ("ask", OutgrownPlan.Ask));

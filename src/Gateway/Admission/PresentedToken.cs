@@ -5,16 +5,14 @@ using Tacit.Protocol;
 namespace Tacit.Gateway.Admission;
 
 /// <summary>A token that passed every check that costs nothing, with the key that will check its signature. Wiped when the request ends.</summary>
-internal sealed class PresentedToken : IDisposable
+internal sealed class PresentedToken : PresentedCredential
 {
     private PresentedToken(Token token, RedemptionKey key, byte[]? salt)
+        : base(IdOf(token, key))
     {
         Token = token;
         Salt = salt;
         Key = key;
-        Span<byte> id = stackalloc byte[SpendId.SizeInBytes];
-        token.SpendId(key.Extensions, id);
-        Id = new SpendId(id);
     }
 
     public Token Token { get; }
@@ -24,10 +22,9 @@ internal sealed class PresentedToken : IDisposable
 
     public RedemptionKey Key { get; }
 
-    public SpendId Id { get; }
+    public override Plan Plan => Key.Plan;
 
-    /// <summary>HKDF-Extract of the authenticator; meaningful once the signature was found to be right.</summary>
-    public byte[] PseudorandomKey { get; } = new byte[TokenKeys.KeySizeInBytes];
+    public override DateTimeOffset Deadline => Key.Deadline;
 
     /// <summary>
     /// By lookup only: form, key, challenge, extensions. Whether the key's period is right is for the caller to say, because an exchange has another than a prompt.
@@ -64,12 +61,29 @@ internal sealed class PresentedToken : IDisposable
         return new PresentedToken(token, key, salt);
     }
 
-    /// <summary>Derives what depends on the authenticator, once the signature is known to be right.</summary>
+    /// <summary>Derives what depends on the authenticator (HKDF-Extract of it), once the signature is known to be right.</summary>
     public void Accept() => TokenKeys.Extract(Token.Authenticator, PseudorandomKey);
 
-    public void Dispose()
+    public override ApiError Explain(SpendVerdict verdict) => ExplainRefusal(verdict);
+
+    public static ApiError ExplainRefusal(SpendVerdict verdict) => verdict switch
     {
-        CryptographicOperations.ZeroMemory(PseudorandomKey);
+        SpendVerdict.PeriodOver => ApiError.Create(ErrorCodes.TokenExpired, "The token's period is over and its spends are forgotten.", "Authorization"),
+        SpendVerdict.ReplyGone => ApiError.Create(ErrorCodes.TokenSpent, "The token was used for this request, and its reply is no longer kept."),
+        SpendVerdict.OwnedElsewhere => OwnedElsewhere(),
+        _ => ApiError.Create(ErrorCodes.TokenSpent, "The token was used for another request."),
+    };
+
+    public override void Dispose()
+    {
+        base.Dispose();
         Token.Dispose();
+    }
+
+    private static SpendId IdOf(Token token, RedemptionKey key)
+    {
+        Span<byte> id = stackalloc byte[SpendId.SizeInBytes];
+        token.SpendId(key.Extensions, id);
+        return new SpendId(id);
     }
 }

@@ -71,6 +71,9 @@ internal sealed class SignatureQueue : IAsyncDisposable, IThreadPoolWorkItem
     private int _delays;
     private bool _closed;
 
+    /// <summary>Checks that wait.</summary>
+    public int Waiting => Volatile.Read(ref _waiting);
+
     /// <param name="workers">Threads of its own.</param>
     /// <param name="capacity">Most requests that wait, of each kind.</param>
     /// <param name="maxInline">Most that are checked at once on their callers' threads.</param>

@@ -273,6 +273,10 @@ internal sealed partial class SpendLedger
             session => ReadRow(session, sql, id.ToArray()) is { State: not SpendState.Returned } row
                 && !(CryptographicOperations.FixedTimeEquals(row.RequestTag, requestTag) && ChainLink.IsSame(row.Successor, link?.Hash))));
 
+    /// <summary>Whether there is a row. Only reads.</summary>
+    public Task<bool> HasRowAsync(DateTimeOffset deadline, SpendId id) =>
+        OnPeriodAsync(deadline, false, sql => _database.ReadAsync(session => ReadRow(session, sql, id.ToArray()) is not null));
+
     /// <summary>The address of the live instance that answers a request with the token, if it is another one.</summary>
     public Task<string?> FindOwnerAsync(DateTimeOffset deadline, SpendId id, CancellationToken cancellationToken) =>
         OnPeriodAsync<string?>(deadline, null, sql => _database.ReadAsync(

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Tacit.Gateway.Devices;
 using Tacit.Gateway.Pseudonyms;
 using Tacit.Gateway.Sealing;
 using Tacit.Storage;
@@ -53,6 +54,7 @@ internal static class SpendTables
         PseudonymStore.Migration(4),
         ReplayGuard.Migration(5),
         SealingStore.Migration(6),
+        DeviceStore.Migration(7),
     ];
 
     /// <summary>The layout of a spend table as <see cref="Statements.Create"/> makes it.</summary>

@@ -14,10 +14,10 @@ internal sealed partial class CatalogKeeper : IAsyncDisposable
 {
     private static readonly TimeSpan s_fetchTimeout = TimeSpan.FromSeconds(15);
 
-    private readonly DirectoryFetch _fetch;
+    private readonly DirectoryFetch? _fetch;
     private readonly GatewayOptions _options;
     private readonly IReadOnlyList<string> _models;
-    private readonly Ed25519PublicKey _directoryKey;
+    private readonly Ed25519PublicKey? _directoryKey;
     private readonly Func<PlanCatalog, bool, CancellationToken, Task> _adopt;
     private readonly TimeProvider _time;
     private readonly ILogger _log;
@@ -27,12 +27,12 @@ internal sealed partial class CatalogKeeper : IAsyncDisposable
     private PlanCatalog? _current;
     private ReadOnlyMemory<byte>[] _document = [default];
 
-    /// <param name="fetch">Where the document comes from.</param>
+    /// <param name="fetch">Where the document comes from; null for a gateway that has no issuer.</param>
     /// <param name="options">Name, pinned key, data directory.</param>
     /// <param name="models">The models that this gateway can serve.</param>
     /// <param name="adopt">Called with each new catalog before it is used, and whether it is the one kept on disk; again when the issuer confirms that one.</param>
     public CatalogKeeper(
-        DirectoryFetch fetch, GatewayOptions options, IReadOnlyList<string> models, Func<PlanCatalog, bool, CancellationToken, Task> adopt, TimeProvider time, ILogger log)
+        DirectoryFetch? fetch, GatewayOptions options, IReadOnlyList<string> models, Func<PlanCatalog, bool, CancellationToken, Task> adopt, TimeProvider time, ILogger log)
     {
         _fetch = fetch;
         _options = options;
@@ -41,7 +41,7 @@ internal sealed partial class CatalogKeeper : IAsyncDisposable
         _time = time;
         _log = log;
         _ = GatewayOptions.TryDecodeKey(options.DirectoryKey, out byte[] key);
-        _directoryKey = Ed25519PublicKey.Import(key);
+        _directoryKey = fetch is null ? null : Ed25519PublicKey.Import(key);
     }
 
     public PlanCatalog Current => _current ?? throw new InvalidOperationException("Start first.");
@@ -55,6 +55,12 @@ internal sealed partial class CatalogKeeper : IAsyncDisposable
     /// <exception cref="SettingsException">There is neither, or it does not list this gateway.</exception>
     public async Task StartAsync(CancellationToken cancellationToken)
     {
+        if (_fetch is null)
+        {
+            _current = PlanCatalog.WithoutIssuer;
+            return;
+        }
+
         string? cacheFault = null;
         if (File.Exists(CachePath))
         {
@@ -76,6 +82,11 @@ internal sealed partial class CatalogKeeper : IAsyncDisposable
     /// <summary>Looks for a newer directory now instead of at its time. Trouble is logged.</summary>
     public async Task LookForNewerAsync(CancellationToken cancellationToken)
     {
+        if (_fetch is null)
+        {
+            return;
+        }
+
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _stop.Token);
         if (await TryRefreshAsync(either.Token) is string fault)
         {
@@ -89,7 +100,7 @@ internal sealed partial class CatalogKeeper : IAsyncDisposable
         await _loop;
         _stop.Dispose();
         _gate.Dispose();
-        _directoryKey.Dispose();
+        _directoryKey?.Dispose();
     }
 
     private async Task RunAsync()
@@ -144,7 +155,7 @@ internal sealed partial class CatalogKeeper : IAsyncDisposable
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, timeout.Token);
         try
         {
-            document = await _fetch(either.Token);
+            document = await _fetch!(either.Token);
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
@@ -168,7 +179,7 @@ internal sealed partial class CatalogKeeper : IAsyncDisposable
             return error;
         }
 
-        if (!directory.Verify((message, signature) => _directoryKey.Verify(message.Span, signature.Span)))
+        if (!directory.Verify((message, signature) => _directoryKey!.Verify(message.Span, signature.Span)))
         {
             return "the directory is not signed with the pinned DirectoryKey";
         }

@@ -19,6 +19,16 @@ internal sealed class PlanCatalog
     private readonly RedemptionKey[] _offered;
     private readonly string[] _challenges;
 
+    /// <summary>Of a gateway that has no issuer: no token buys anything here.</summary>
+    private PlanCatalog()
+    {
+        Pseudonyms = PseudonymCatalog.None;
+        Keys = [];
+        (_keys, _digests, _offered, _challenges) = ([], [], [], []);
+        Models = [];
+        ModelsJson = WriteModels(Models);
+    }
+
     private PlanCatalog(
         IssuerDirectory directory, IReadOnlyList<RedemptionKey> keys, PseudonymCatalog pseudonyms, string gatewayName, IReadOnlyList<string> models)
     {
@@ -36,7 +46,10 @@ internal sealed class PlanCatalog
         MaxInputBytes = directory.Plans.Select(plan => plan.Plan.MaxInputBytes).DefaultIfEmpty().Max();
     }
 
-    public IssuerDirectory Directory { get; }
+    public static PlanCatalog WithoutIssuer { get; } = new();
+
+    /// <summary>Null for a gateway that has no issuer.</summary>
+    public IssuerDirectory? Directory { get; }
 
     public IReadOnlyList<RedemptionKey> Keys { get; }
 
@@ -149,7 +162,8 @@ internal sealed class PlanCatalog
     private static string[] PlansFor(IssuerDirectory directory, string model) =>
         [.. directory.Plans.Where(plan => plan.Plan.Models.Contains(model)).OrderBy(plan => plan.Plan.Kind).ThenBy(plan => plan.Plan.Price.Value).Select(plan => plan.Plan.Id)];
 
-    private static byte[] WriteModels(IReadOnlyList<CatalogModel> models)
+    /// <summary>The body of <c>GET /v1/models</c>.</summary>
+    public static byte[] WriteModels(IReadOnlyList<CatalogModel> models)
     {
         var buffer = new ArrayBufferWriter<byte>();
         using (var json = new Utf8JsonWriter(buffer))

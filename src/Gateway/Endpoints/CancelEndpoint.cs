@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 using Tacit.Gateway.Admission;
+using Tacit.Gateway.Devices;
 using Tacit.Gateway.Replies;
 using Tacit.Protocol;
 using Tacit.Storage;
@@ -12,49 +13,33 @@ namespace Tacit.Gateway.Endpoints;
 /// </summary>
 internal sealed class CancelEndpoint(GatewayParts parts)
 {
+    private readonly RequestAdmission _admission = new(parts);
+
     public async Task HandleAsync(HttpContext context)
     {
-        if (!HeaderRules.TryRead(context.Request.Headers, out PrivateTokenCredentials? credentials, out ApiError? error))
+        using PresentedCredential? credential = await ReadAsync(context);
+        if (credential is null)
         {
-            await ErrorReply.WriteAsync(context, error, Routes.TokenUnspent);
-            return;
-        }
-
-        if (credentials is null)
-        {
-            await ErrorReply.WriteAsync(
-                context,
-                ApiError.Create(ErrorCodes.TokenRequired, "Send the token of the request that is to be cancelled.", "Authorization"),
-                challenges: parts.Catalog.Challenges(parts.Time.GetUtcNow()));
-            return;
-        }
-
-        using PresentedToken? token = PresentedToken.Check(credentials.Token, credentials.Extensions, credentials.Salt, parts.Catalog, out error);
-        if (token is null)
-        {
-            await ErrorReply.WriteAsync(context, error!, Routes.TokenUnspent);
             return;
         }
 
         // What another instance passed on is ended here or not at all.
-        if (!parts.Replies.TryGet(token.Id, out Reply? reply) && InstanceProxy.IsPassedOn(context.Request))
+        if (!parts.Replies.TryGet(credential.Id, out Reply? reply) && InstanceProxy.IsPassedOn(context.Request))
         {
             await WriteAsync(context, cancelled: false);
             return;
         }
 
         // Knowing a token's input is not having the token: only the signature proves that.
-        switch (await parts.Signatures.VerifyAsync(token.Key, token.Token, token.Salt, ProvenConnection.Presenter(context)))
+        if (await _admission.VerifyAsync(context, credential, Routes.Cancel, ReadOnlyMemory<byte>.Empty) is ApiError error)
         {
-            case SignatureVerdict.Invalid:
+            if (RequestAdmission.IsFalse(error))
+            {
                 await parts.Brake.HoldAsync(context.RequestAborted);
-                await ErrorReply.WriteAsync(context, ApiError.Create(ErrorCodes.TokenInvalid, "The token's signature is not the issuer's.", "Authorization"), Routes.TokenUnspent);
-                return;
-            case SignatureVerdict.Busy:
-                await ErrorReply.WriteAsync(context, GatewayParts.Busy(), Routes.TokenUnspent);
-                return;
-            default:
-                break;
+            }
+
+            await ErrorReply.WriteAsync(context, error, Routes.TokenUnspent);
+            return;
         }
 
         if (reply is not null)
@@ -67,7 +52,7 @@ internal sealed class CancelEndpoint(GatewayParts parts)
         string? owner = null;
         try
         {
-            owner = await parts.Ledger.FindOwnerAsync(token.Key.Deadline, token.Id, context.RequestAborted);
+            owner = await parts.Ledger.FindOwnerAsync(credential.Deadline, credential.Id, context.RequestAborted);
         }
         catch (Exception e) when (e is StorageException or ObjectDisposedException)
         {
@@ -78,6 +63,38 @@ internal sealed class CancelEndpoint(GatewayParts parts)
         {
             await WriteAsync(context, cancelled: false);
         }
+    }
+
+    /// <summary>The credential of the request, by lookup; null if this one was answered. A token's period may be over: its reply may still be on its way.</summary>
+    private async ValueTask<PresentedCredential?> ReadAsync(HttpContext context)
+    {
+        if (parts.Devices is { } devices && DeviceGate.IsSigned(context.Request.Headers))
+        {
+            return await _admission.ReadDeviceAsync(context, devices);
+        }
+
+        if (!HeaderRules.TryRead(context.Request.Headers, out PrivateTokenCredentials? credentials, out ApiError? error))
+        {
+            await ErrorReply.WriteAsync(context, error, Routes.TokenUnspent);
+            return null;
+        }
+
+        if (credentials is null)
+        {
+            await ErrorReply.WriteAsync(
+                context,
+                ApiError.Create(ErrorCodes.TokenRequired, "Send the token of the request that is to be cancelled, or its device's signature with its nonce.", "Authorization"),
+                challenges: parts.Catalog.Challenges(parts.Time.GetUtcNow()));
+            return null;
+        }
+
+        PresentedToken? token = PresentedToken.Check(credentials.Token, credentials.Extensions, credentials.Salt, parts.Catalog, out error);
+        if (token is null)
+        {
+            await ErrorReply.WriteAsync(context, error!, Routes.TokenUnspent);
+        }
+
+        return token;
     }
 
     private static async Task WriteAsync(HttpContext context, bool cancelled)

@@ -12,6 +12,12 @@ internal sealed class DirectoryEndpoint(GatewayParts parts)
     public async Task HandleAsync(HttpContext context)
     {
         ReadOnlyMemory<byte> document = parts.Catalogs.Document;
+        if (document.IsEmpty)
+        {
+            await ErrorReply.WriteAsync(context, ApiError.Create(ErrorCodes.NotFound, "This gateway has no issuer."));
+            return;
+        }
+
         context.Response.ContentType = MediaTypes.IssuerDirectory;
         context.Response.ContentLength = document.Length;
         context.Response.Headers.CacheControl = "public, max-age=60";

@@ -154,7 +154,7 @@ internal sealed class ExchangeEndpoint(GatewayParts parts)
             signed.Status switch
             {
                 RenewalStatus.Impossible => ApiError.Create(ErrorCodes.SuccessorInvalid, "The successor's blinded message cannot be signed.", "successor"),
-                RenewalStatus.Over => parts.CheckLive(token.Key) ?? GatewayParts.ExplainRefusal(SpendVerdict.PeriodOver),
+                RenewalStatus.Over => parts.CheckLive(token.Key) ?? PresentedToken.ExplainRefusal(SpendVerdict.PeriodOver),
                 _ => ApiError.Create(ErrorCodes.Unavailable, "The signer cannot sign right now. Repeat the same exchange later: the token is bound to this successor."),
             },
             Routes.TokenSpent);
@@ -166,7 +166,7 @@ internal sealed class ExchangeEndpoint(GatewayParts parts)
             (ApiError.Create(ErrorCodes.RequestInFlight, "The token's request has not ended yet; its renewal follows it."), Routes.TokenInFlight),
         RenewalVerdict.Refused =>
             (ApiError.Create(ErrorCodes.RenewalRefused, "The operator of this gateway does not renew this chain; it ends here."), Routes.TokenSpent),
-        RenewalVerdict.PeriodOver => (GatewayParts.ExplainRefusal(SpendVerdict.PeriodOver), Routes.TokenUnspent),
+        RenewalVerdict.PeriodOver => (PresentedToken.ExplainRefusal(SpendVerdict.PeriodOver), Routes.TokenUnspent),
         _ => (ApiError.Create(ErrorCodes.SuccessorMismatch, "The token is bound to another successor: somebody else uses this chain.", "successor"), Routes.TokenSpent),
     };
 
@@ -217,7 +217,7 @@ internal sealed class ExchangeEndpoint(GatewayParts parts)
         if (verdict != SpendVerdict.Granted)
         {
             ApiError refusal = verdict == SpendVerdict.PeriodOver
-                ? GatewayParts.ExplainRefusal(verdict)
+                ? PresentedToken.ExplainRefusal(verdict)
                 : ApiError.Create(ErrorCodes.SuccessorMismatch, "The token was used for a request or exchanged for another successor.", "successor");
             await ErrorReply.WriteAsync(context, refusal, verdict == SpendVerdict.PeriodOver ? Routes.TokenUnspent : Routes.TokenSpent);
             return;

@@ -2,9 +2,11 @@ using Microsoft.Extensions.Logging;
 using Tacit.Gateway.Admission;
 using Tacit.Gateway.Catalog;
 using Tacit.Gateway.Chains;
+using Tacit.Gateway.Devices;
 using Tacit.Gateway.Pseudonyms;
 using Tacit.Gateway.Replies;
 using Tacit.Gateway.Sealing;
+using Tacit.Gateway.Work;
 using Tacit.Hosting;
 using Tacit.Inference;
 using Tacit.Protocol;
@@ -54,6 +56,13 @@ internal sealed partial class GatewayParts
 
     /// <summary>Which sealed requests were taken; there where <see cref="Sealing"/> is.</summary>
     public required ReplayGuard? Replays { get; init; }
+
+    /// <summary>Null where devices are not taken.</summary>
+    public required DeviceGate? Devices { get; init; }
+
+    public required AddressLimiter Addresses { get; init; }
+
+    public required WorkGate Work { get; init; }
 
     public required InstanceProxy Instances { get; init; }
 
@@ -107,16 +116,6 @@ internal sealed partial class GatewayParts
     }
 
     public static ApiError Busy() => ApiError.Create(ErrorCodes.GatewayBusy, "The gateway has more to do than it can hold; try again in a moment.");
-
-    public static ApiError SpentElsewhere() => ApiError.Create(ErrorCodes.TokenSpent, "The token was used for another request.");
-
-    public static ApiError ExplainRefusal(SpendVerdict verdict) => verdict switch
-    {
-        SpendVerdict.PeriodOver => ApiError.Create(ErrorCodes.TokenExpired, "The token's period is over and its spends are forgotten.", "Authorization"),
-        SpendVerdict.ReplyGone => ApiError.Create(ErrorCodes.TokenSpent, "The token was used for this request, and its reply is no longer kept."),
-        SpendVerdict.OwnedElsewhere => ApiError.Create(ErrorCodes.GatewayBusy, "Another instance of this gateway is answering this request; try again in a moment."),
-        _ => SpentElsewhere(),
-    };
 
     /// <summary>What to answer when a spend could not be recorded, and what it says of the token: where not even that is known, the same request finds out.</summary>
     public (ApiError Error, string TokenState) StorageFailed(Exception exception)

@@ -28,7 +28,11 @@ internal sealed partial class InstanceProxy : IAsyncDisposable
     private const int PartSize = 4096;
 
     // What the owner needs to see the same request; everything else a client sends ends here (law 5).
-    private static readonly string[] s_headers = ["Authorization", Routes.SuccessorHeader, Routes.PseudonymHeader];
+    private static readonly string[] s_headers =
+    [
+        "Authorization", Routes.SuccessorHeader, Routes.PseudonymHeader,
+        DeviceSignature.InputHeader, DeviceSignature.SignatureHeader, DeviceSignature.DigestHeader, Routes.WorkHeader,
+    ];
 
     private readonly HttpMessageInvoker _http;
     private readonly TimeProvider _time;

@@ -2,6 +2,7 @@ using Microsoft.AspNetCore.Http;
 using Tacit.Gateway.Admission;
 using Tacit.Gateway.Catalog;
 using Tacit.Gateway.Chains;
+using Tacit.Gateway.Devices;
 using Tacit.Gateway.Pseudonyms;
 using Tacit.Gateway.Replies;
 using Tacit.Hosting;
@@ -11,7 +12,7 @@ using Tacit.Storage;
 
 namespace Tacit.Gateway.Endpoints;
 
-/// <summary>A prompt, paid with a token, as numbered steps: the cheapest check first, nothing spent before all have passed.</summary>
+/// <summary>A prompt, admitted by a token or a device's signature, as numbered steps: the cheapest check first, nothing spent before all have passed.</summary>
 internal sealed class RedemptionEndpoint
 {
     /// <summary>Most bytes that are rented for a body of which nothing has arrived.</summary>
@@ -19,31 +20,26 @@ internal sealed class RedemptionEndpoint
 
     private readonly GatewayParts _parts;
     private readonly Operation _operation;
+    private readonly RequestAdmission _admission;
+    private readonly string _route;
     private readonly byte[] _path;
 
     public RedemptionEndpoint(GatewayParts services, Operation operation, string path)
     {
         _parts = services;
         _operation = operation;
+        _admission = new RequestAdmission(services);
+        _route = path;
         _path = System.Text.Encoding.ASCII.GetBytes(path);
     }
 
     public async Task HandleAsync(HttpContext context)
     {
-        // 0. What the headers may carry.
+        // 0-1. What the headers may carry, and the credential by lookup. Before the body: a stranger makes us hold nothing.
         PlanCatalog catalog = _parts.Catalog;
-        if (!HeaderRules.TryRead(context.Request.Headers, out PrivateTokenCredentials? credentials, out ApiError? error))
+        using PresentedCredential? credential = await _admission.ReadAsync(context, catalog);
+        if (credential is null)
         {
-            await ErrorReply.WriteAsync(context, error, Routes.TokenUnspent, error.Status == 401 ? catalog.Challenges(_parts.Time.GetUtcNow()) : default);
-            return;
-        }
-
-        if (credentials is null)
-        {
-            await ErrorReply.WriteAsync(
-                context,
-                ApiError.Create(ErrorCodes.TokenRequired, "This gateway is paid with Privacy Pass tokens: send Authorization: PrivateToken (RFC 9577).", "Authorization"),
-                challenges: catalog.Challenges(_parts.Time.GetUtcNow()));
             return;
         }
 
@@ -53,37 +49,21 @@ internal sealed class RedemptionEndpoint
             return;
         }
 
-        if (_parts.Drain.IsClosing)
-        {
-            await ErrorReply.WriteAsync(context, ApiError.Create(ErrorCodes.ShuttingDown, "The gateway is going down; try again."), Routes.TokenUnspent);
-            return;
-        }
-
-        // 1. The token, by lookup. Before the body: a stranger makes us hold nothing.
-        using PresentedToken? token = PresentedToken.Check(credentials.Token, credentials.Extensions, credentials.Salt, catalog, out error);
-        error ??= _parts.CheckLive(token!.Key);
-        if (error is not null)
-        {
-            await RefuseAsync(context, catalog, error);
-            return;
-        }
-
-        // A chain token comes with its successor, which the spend will bind.
-        if (!ChainLink.TryRead(context.Request.Headers, token!.Key, out ChainLink? link, out error))
-        {
-            await RefuseAsync(context, catalog, error);
-            return;
-        }
-
-        // So does a pseudonym where the policy asks for one: by lookup here, its signature behind the token's.
-        if (!_parts.Pseudonyms.TryRead(context.Request.Headers, catalog, out ShownPseudonyms? pseudonyms, out error))
+        // A chain token comes with its successor, which the spend will bind. So does a pseudonym where the policy asks for one: by lookup here, its signature behind
+        // the token's.
+        ChainLink? link = null;
+        ShownPseudonyms? pseudonyms = null;
+        ApiError? error;
+        if (credential is PresentedToken token
+            && (!ChainLink.TryRead(context.Request.Headers, token.Key, out link, out error)
+                || !_parts.Pseudonyms.TryRead(context.Request.Headers, catalog, out pseudonyms, out error)))
         {
             await RefuseAsync(context, catalog, error);
             return;
         }
 
         // 2. The body, bounded by the plan.
-        Plan plan = token.Key.Plan;
+        Plan plan = credential.Plan;
         using var hold = new BodyHold(new SensitiveBuffer(InitialBufferSize(context.Request, plan)), _parts.RequestRoom);
         SensitiveBuffer body = hold.Body;
         switch (await RequestBody.ReadAsync(context, body, plan.MaxInputBytes, hold.TryTake))
@@ -92,7 +72,7 @@ internal sealed class RedemptionEndpoint
                 await RefuseAsync(context, catalog, GatewayParts.Busy());
                 return;
             case BodyReadResult.TooLarge:
-                await RefuseAsync(context, catalog, ApiError.Create(ErrorCodes.RequestTooLarge, $"The token's plan pays for requests of at most {plan.MaxInputBytes} bytes."));
+                await RefuseAsync(context, catalog, ApiError.Create(ErrorCodes.RequestTooLarge, $"The plan pays for requests of at most {plan.MaxInputBytes} bytes."));
                 return;
             case BodyReadResult.Aborted:
                 await ErrorReply.WriteIncompleteAsync(context);
@@ -101,7 +81,13 @@ internal sealed class RedemptionEndpoint
                 break;
         }
 
-        // 3. The allow-list, the plan's cap, the model.
+        // 3. Work, where it is asked for; then the allow-list, the plan's cap, the model.
+        if (_admission.CheckWork(context, credential, _path, body.WrittenSpan) is ApiError work)
+        {
+            await RefuseAsync(context, catalog, work);
+            return;
+        }
+
         SensitiveBuffer? filtered = new(body.WrittenCount + 128);
         try
         {
@@ -113,33 +99,18 @@ internal sealed class RedemptionEndpoint
                 return;
             }
 
-            // 4. The signature, behind a bounded queue.
-            SignatureVerdict verdict = await _parts.Signatures.VerifyAsync(token.Key, token.Token, token.Salt, ProvenConnection.Presenter(context));
-            switch (verdict)
+            // 4. The signature. Who is held back for a false one is so without what it sent: a flood would otherwise be kept in memory for as long as it is slowed down.
+            if (await _admission.VerifyAsync(context, credential, _route, body.WrittenMemory) is ApiError invalid)
             {
-                case SignatureVerdict.Invalid:
-                    ProvenConnection.Forget(context);
-                    // Held back without what it sent: a flood would otherwise be kept in memory for as long as it is slowed down.
+                if (RequestAdmission.IsFalse(invalid))
+                {
                     filtered.Dispose();
                     hold.Dispose();
                     await _parts.Brake.HoldAsync(context.RequestAborted);
-                    await RefuseAsync(context, catalog, ApiError.Create(ErrorCodes.TokenInvalid, "The token's signature is not the issuer's.", "Authorization"));
-                    return;
-                case SignatureVerdict.Busy:
-                    await RefuseAsync(context, catalog, GatewayParts.Busy());
-                    return;
-                default:
-                    break;
-            }
+                }
 
-            token.Accept();
-            if (verdict == SignatureVerdict.Valid)
-            {
-                ProvenConnection.Remember(context);
-            }
-            else
-            {
-                ProvenConnection.Forget(context);
+                await RefuseAsync(context, catalog, invalid);
+                return;
             }
 
             if (pseudonyms is not null && await pseudonyms.AdmitAsync(ProvenConnection.Presenter(context)) is ApiError refused)
@@ -156,7 +127,7 @@ internal sealed class RedemptionEndpoint
             }
 
             byte[] tag = new byte[TokenKeys.RequestTagSizeInBytes];
-            TokenKeys.RequestTag(token.PseudorandomKey, "POST"u8, _path, body.WrittenSpan, tag);
+            TokenKeys.RequestTag(credential.PseudorandomKey, "POST"u8, _path, body.WrittenSpan, tag);
             // 5-7. Attach to the reply that is there, or get one.
             var prompt = new Prompt
             {
@@ -164,12 +135,13 @@ internal sealed class RedemptionEndpoint
                 PlanId = plan.Id,
                 Request = request,
                 Body = filtered,
-                Facts = request.Model == InferenceRouter.DemoModelName ? RequestFactsOf.Request(context.Request, token.Key, body.WrittenCount) : RequestFacts.None,
+                Facts = request.Model == InferenceRouter.DemoModelName ? RequestFactsOf.Request(context.Request, credential, body.WrittenCount) : RequestFacts.None,
                 MaxReplyBytes = _parts.Options.MaxReplyBytesFor(plan, _operation, request.Stream),
                 Link = link,
                 Pseudonyms = pseudonyms,
+                Quota = credential is PresentedDevice device ? _parts.Devices!.QuotaOf(device, request.AllOutputTokens) : pseudonyms,
             };
-            if (await RedeemAsync(context, catalog, token, tag, prompt, hold))
+            if (await RedeemAsync(context, catalog, credential, tag, prompt, hold))
             {
                 filtered = null;
             }
@@ -184,12 +156,12 @@ internal sealed class RedemptionEndpoint
     /// True if the prompt has a producer, which owns it from then on. The request's own bytes are let go of with the decision: only until then can it turn out that
     /// another instance is to have them.
     /// </summary>
-    private async Task<bool> RedeemAsync(HttpContext context, PlanCatalog catalog, PresentedToken token, byte[] tag, Prompt prompt, BodyHold hold)
+    private async Task<bool> RedeemAsync(HttpContext context, PlanCatalog catalog, PresentedCredential credential, byte[] tag, Prompt prompt, BodyHold hold)
     {
         ReplyStore store = _parts.Replies;
         while (true)
         {
-            if (store.TryGet(token.Id, out Reply? existing))
+            if (store.TryGet(credential.Id, out Reply? existing))
             {
                 if (existing.IsFor(tag, prompt.Link))
                 {
@@ -200,31 +172,31 @@ internal sealed class RedemptionEndpoint
 
                     // Its producer has the prompt already, or had it; this copy need not wait for the reply's end.
                     prompt.Dispose();
-                    prompt.Pseudonyms?.GiveBack();
+                    prompt.Quota?.GiveBack();
                     if (!await existing.Claimed && existing.Owner is not null)
                     {
-                        await PassOnAsync(context, existing, attached, token, hold);
+                        await PassOnAsync(context, existing, attached, credential, hold);
                         return false;
                     }
 
                     hold.Dispose();
-                    await SendAsync(context, existing, attached, token);
+                    await SendAsync(context, existing, attached, credential);
                     return false;
                 }
 
                 // A crowd with one token that another instance has would otherwise ask one after the other, each waiting for all before it.
-                if (await existing.Claimed || await IsOtherRequestAsync(token, tag, prompt.Link))
+                if (await existing.Claimed || await IsOtherRequestAsync(credential, tag, prompt.Link))
                 {
-                    prompt.Pseudonyms?.GiveBack();
-                    await RefuseAsync(context, catalog, GatewayParts.SpentElsewhere(), Routes.TokenSpent);
+                    prompt.Quota?.GiveBack();
+                    await RefuseAsync(context, catalog, credential.Explain(SpendVerdict.OtherRequest), Routes.TokenSpent);
                     return false;
                 }
 
                 continue;
             }
 
-            // 5. What its pseudonym may still ask; then room for the reply, so that no spent token finds none.
-            if (prompt.Pseudonyms is { } pseudonyms && await pseudonyms.CountAsync() is ApiError limited)
+            // 5. What its pseudonym or device may still ask; then room for the reply, so that no spent token finds none.
+            if (prompt.Quota is { } quota && await quota.CountAsync() is ApiError limited)
             {
                 await RefuseAsync(context, catalog, limited);
                 return false;
@@ -232,12 +204,12 @@ internal sealed class RedemptionEndpoint
 
             if (!store.TryReserve(prompt.MaxReplyBytes + (prompt.Link is null ? 0 : ReplyStore.RenewalOverhead), out long reserved))
             {
-                prompt.Pseudonyms?.GiveBack();
+                prompt.Quota?.GiveBack();
                 await RefuseAsync(context, catalog, GatewayParts.Busy());
                 return false;
             }
 
-            var reply = new Reply(token.Id, tag, token.PseudorandomKey, reserved, store.Blocks, prompt.Link) { Dialect = _operation == Operation.Messages ? ApiDialect.Anthropic : ApiDialect.OpenAI };
+            var reply = new Reply(credential.Id, tag, credential.PseudorandomKey, reserved, store.Blocks, prompt.Link) { Dialect = _operation == Operation.Messages ? ApiDialect.Anthropic : ApiDialect.OpenAI };
             if (!store.TryAdd(reply))
             {
                 store.ReleaseUnused(reserved);
@@ -245,15 +217,15 @@ internal sealed class RedemptionEndpoint
                 continue;
             }
 
-            return await ClaimAsync(context, token, tag, prompt, reply, hold);
+            return await ClaimAsync(context, credential, tag, prompt, reply, hold);
         }
     }
 
-    private async ValueTask<bool> IsOtherRequestAsync(PresentedToken token, byte[] tag, ChainLink? link)
+    private async ValueTask<bool> IsOtherRequestAsync(PresentedCredential credential, byte[] tag, ChainLink? link)
     {
         try
         {
-            return await _parts.Ledger.IsOtherRequestAsync(token.Key.Deadline, token.Id, tag, link);
+            return await _parts.Ledger.IsOtherRequestAsync(credential.Deadline, credential.Id, tag, link);
         }
         catch (Exception e) when (e is StorageException or ObjectDisposedException)
         {
@@ -262,7 +234,7 @@ internal sealed class RedemptionEndpoint
         }
     }
 
-    private async Task<bool> ClaimAsync(HttpContext context, PresentedToken token, byte[] tag, Prompt prompt, Reply reply, BodyHold hold)
+    private async Task<bool> ClaimAsync(HttpContext context, PresentedCredential credential, byte[] tag, Prompt prompt, Reply reply, BodyHold hold)
     {
         ReplyReader reader = reply.Attach()!;
 
@@ -272,10 +244,10 @@ internal sealed class RedemptionEndpoint
         SpendDecision decision = default;
         try
         {
-            decision = await _parts.Ledger.SpendAsync(token.Key.Deadline, token.Id, tag, prompt.Link);
+            decision = await _parts.Ledger.SpendAsync(credential.Deadline, credential.Id, tag, prompt.Link);
             if (decision.Verdict != SpendVerdict.Granted)
             {
-                refusal = GatewayParts.ExplainRefusal(decision.Verdict);
+                refusal = credential.Explain(decision.Verdict);
                 state = decision.Verdict == SpendVerdict.OwnedElsewhere ? Routes.TokenInFlight : null;
             }
         }
@@ -286,7 +258,7 @@ internal sealed class RedemptionEndpoint
 
         if (refusal is not null)
         {
-            prompt.Pseudonyms?.GiveBack();
+            prompt.Quota?.GiveBack();
             _parts.Replies.Forget(reply);
             reply.SetClaimed(false, decision.OwnerAddress);
             reply.EndWith(refusal, state ?? (refusal.Status == StatusCodes.Status409Conflict ? Routes.TokenSpent : Routes.TokenUnspent));
@@ -294,32 +266,32 @@ internal sealed class RedemptionEndpoint
             if (reply.Owner is not null)
             {
                 prompt.Dispose();
-                await PassOnAsync(context, reply, reader, token, hold);
+                await PassOnAsync(context, reply, reader, credential, hold);
                 return false;
             }
 
             hold.Dispose();
-            await SendAsync(context, reply, reader, token);
+            await SendAsync(context, reply, reader, credential);
             return false;
         }
 
         hold.Dispose();
         reply.SetClaimed(true);
-        if (prompt.Link is null && decision.Claim is { Returns: 0, Takeovers: 0 })
+        if (credential is PresentedToken && prompt.Link is null && decision.Claim is { Returns: 0, Takeovers: 0 })
         {
-            _parts.Totals.CountSpent(token.Key.Plan.Id, token.Key.Deadline);
+            _parts.Totals.CountSpent(credential.Plan.Id, credential.Deadline);
         }
 
         // 7. The provider, apart from this request, and its reply into the store; this request is merely the first to read it.
         _parts.Produce(reply, decision.Claim, prompt);
 
         // 8. The reply to the reader.
-        await SendAsync(context, reply, reader, token);
+        await SendAsync(context, reply, reader, credential);
         return true;
     }
 
     /// <summary>The answer of the instance that has the reply; what the claim came to, where that one cannot give it.</summary>
-    private async Task PassOnAsync(HttpContext context, Reply reply, ReplyReader reader, PresentedToken token, BodyHold hold)
+    private async Task PassOnAsync(HttpContext context, Reply reply, ReplyReader reader, PresentedCredential credential, BodyHold hold)
     {
         bool isAnswered;
         try
@@ -339,10 +311,10 @@ internal sealed class RedemptionEndpoint
             return;
         }
 
-        await SendAsync(context, reply, reader, token);
+        await SendAsync(context, reply, reader, credential);
     }
 
-    private static async Task SendAsync(HttpContext context, Reply reply, ReplyReader reader, PresentedToken token)
+    private static async Task SendAsync(HttpContext context, Reply reply, ReplyReader reader, PresentedCredential credential)
     {
         using ReplyReader owned = reader;
         await using CancellationTokenRegistration gone = context.RequestAborted.UnsafeRegister(static state => ((ReplyReader)state!).Abort(), reader);
@@ -359,7 +331,7 @@ internal sealed class RedemptionEndpoint
         {
             await TrailedReply.WriteAsync(
                 context,
-                output => reader.CopyAsync(output, token.PseudorandomKey, context.RequestAborted),
+                output => reader.CopyAsync(output, credential.PseudorandomKey, context.RequestAborted),
                 async () => await reply.Renewal!.Outcome.WaitAsync(context.RequestAborted) is { } signature ? ChainHeaders.FormatRenewal(signature) : null);
             return;
         }
@@ -369,7 +341,7 @@ internal sealed class RedemptionEndpoint
             response.ContentLength = reply.Length;
         }
 
-        if (!await reader.CopyAsync(response.BodyWriter, token.PseudorandomKey, context.RequestAborted))
+        if (!await reader.CopyAsync(response.BodyWriter, credential.PseudorandomKey, context.RequestAborted))
         {
             // Half a reply must not look like a whole one.
             context.Abort();

@@ -11,6 +11,8 @@ internal sealed class PseudonymCatalog
 
     private PseudonymCatalog(PseudonymPolicy policy) => Policy = policy;
 
+    public static PseudonymCatalog None { get; } = new(PseudonymPolicy.None);
+
     public PseudonymPolicy Policy { get; }
 
     public IReadOnlyList<PseudonymKey> Keys => [.. _keys.Select(entry => entry.Key)];
@@ -20,7 +22,7 @@ internal sealed class PseudonymCatalog
     {
         if (directory.FindPseudonyms(gatewayName) is not { } pseudonyms)
         {
-            return new PseudonymCatalog(PseudonymPolicy.None);
+            return None;
         }
 
         var catalog = new PseudonymCatalog(pseudonyms.Offer.Policy);

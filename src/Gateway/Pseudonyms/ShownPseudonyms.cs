@@ -12,7 +12,7 @@ internal sealed record ShownPseudonym(Token Token, PseudonymKey Key, RedemptionK
 }
 
 /// <summary>The pseudonyms that came with one request, on their way through it.</summary>
-internal sealed class ShownPseudonyms(PseudonymGate gate, IReadOnlyList<ShownPseudonym> all)
+internal sealed class ShownPseudonyms(PseudonymGate gate, IReadOnlyList<ShownPseudonym> all) : IRequestQuota
 {
     private QuotaTaken? _taken;
 
@@ -47,6 +47,13 @@ internal sealed class ShownPseudonyms(PseudonymGate gate, IReadOnlyList<ShownPse
             gate.GiveBack(Counted, taken);
             _taken = null;
         }
+    }
+
+    public bool CountsTokens => false;
+
+    /// <summary>Nothing here is counted by what a reply cost.</summary>
+    public void End(long outputTokens)
+    {
     }
 
     /// <summary>Moderation refused the prompt: what an operator learns whom to ban by.</summary>

@@ -92,6 +92,8 @@ internal sealed partial class ReplyProducer
             prompt.Dispose();
         }
 
+        // Before anybody hears that the reply has ended, and asks for the next.
+        prompt.Quota?.End(prompt.Usage is not { } usage ? 0 : error is null ? usage.OutputTokens : Math.Max(usage.OutputTokens, usage.Estimate));
         if (prompt.Link is not null)
         {
             await EndChainAsync(reply, claim, error, prompt.Link, renewal, endsChain);
@@ -129,6 +131,7 @@ internal sealed partial class ReplyProducer
                 return ApiError.Create(ErrorCodes.ReplyTooLarge, "The reply grew beyond what the gateway keeps for one request of this plan.");
             }
 
+            prompt.Usage?.See(piece.WrittenSpan, answer.IsEventStream);
             reply.Append(piece.WrittenSpan);
             piece.Clear();
         }
@@ -283,6 +286,20 @@ internal sealed class Prompt : IDisposable
 
     /// <summary>The pseudonyms shown with it; null where none are asked for.</summary>
     public ShownPseudonyms? Pseudonyms { get; init; }
+
+    /// <summary>What bounds whoever asks; null where nothing does.</summary>
+    public IRequestQuota? Quota
+    {
+        get;
+        init
+        {
+            field = value;
+            Usage = value is { CountsTokens: true } ? new UsageReader() : null;
+        }
+    }
+
+    /// <summary>Looks what the reply costs; null where nobody counts that.</summary>
+    public UsageReader? Usage { get; private init; }
 
     public void Dispose() => Body.Dispose();
 }

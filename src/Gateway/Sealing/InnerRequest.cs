@@ -39,6 +39,9 @@ internal sealed class InnerRequest : IDisposable
     /// </summary>
     public static IPAddress? AddressToLimit(HttpContext context) => (context.Features.Get<OuterFeature>()?.Outer ?? context).Connection.RemoteIpAddress;
 
+    /// <summary>What proxies say of that address; never what a sealed request says of itself.</summary>
+    public static StringValues ForwardedToLimit(HttpContext context) => (context.Features.Get<OuterFeature>()?.Outer ?? context).Request.Headers["X-Forwarded-For"];
+
     /// <summary>Whether a field is said of a connection alone.</summary>
     public static bool IsOfConnection(string name) => s_ofConnections.Contains(name) && !name.Equals("Content-Length", StringComparison.OrdinalIgnoreCase);
 

@@ -1,5 +1,3 @@
-using System.Text.Json;
-
 namespace Tacit.Inference;
 
 /// <summary>
@@ -11,10 +9,7 @@ internal sealed class ReplyMeter
     private readonly KeyUsage _usage;
     private readonly (long Input, long Output) _price;
     private readonly int _requestBytes;
-    private long _input = -1;
-    private long _output;
-    private long _events;
-    private long _bytes;
+    private readonly UsageReader _reader = new();
     private bool _finished;
 
     public ReplyMeter(KeyUsage usage, (long Input, long Output) price, int requestBytes)
@@ -26,30 +21,10 @@ internal sealed class ReplyMeter
     }
 
     /// <summary>A whole reply.</summary>
-    public void SeeJson(ReadOnlySpan<byte> json)
-    {
-        _bytes += json.Length;
-        Read(json);
-    }
+    public void SeeJson(ReadOnlySpan<byte> json) => _reader.See(json, isEventStream: false);
 
     /// <summary>Whole events.</summary>
-    public void SeeEvents(ReadOnlySpan<byte> events)
-    {
-        foreach (Range line in events.Split((byte)'\n'))
-        {
-            ReadOnlySpan<byte> text = events[line];
-            if (!text.StartsWith("data:"u8))
-            {
-                continue;
-            }
-
-            _events++;
-            if (text.IndexOf("\"usage\""u8) >= 0)
-            {
-                Read(text[5..].Trim((byte)' '));
-            }
-        }
-    }
+    public void SeeEvents(ReadOnlySpan<byte> events) => _reader.See(events, isEventStream: true);
 
     /// <summary>Counts; once.</summary>
     public void Finish()
@@ -60,74 +35,8 @@ internal sealed class ReplyMeter
         }
 
         _finished = true;
-        if (_input < 0)
-        {
-            _input = (_requestBytes + 3) / 4;
-            _output = _events + ((_bytes + 3) / 4);
-        }
-
-        _usage.Add(0, checked(_input + _output), checked((_input * _price.Input) + (_output * _price.Output)));
-    }
-
-    /// <summary>From the object itself, or from the <c>response</c> or <c>message</c> in it (an event of the Responses or the Messages API). The last word counts.</summary>
-    private void Read(ReadOnlySpan<byte> json)
-    {
-        try
-        {
-            var reader = new Utf8JsonReader(json);
-            while (reader.Read())
-            {
-                if (reader.TokenType != JsonTokenType.PropertyName || reader.CurrentDepth > 2)
-                {
-                    continue;
-                }
-
-                if (reader.CurrentDepth == 1 && (reader.ValueTextEquals("response"u8) || reader.ValueTextEquals("message"u8)))
-                {
-                    continue;
-                }
-
-                bool isUsage = reader.ValueTextEquals("usage"u8);
-                reader.Read();
-                if (isUsage && reader.TokenType == JsonTokenType.StartObject)
-                {
-                    ReadUsage(ref reader);
-                }
-                else
-                {
-                    reader.Skip();
-                }
-            }
-        }
-        catch (JsonException)
-        {
-            // Then it is estimated.
-        }
-    }
-
-    private void ReadUsage(ref Utf8JsonReader reader)
-    {
-        long input = -1, cached = 0, output = 0;
-        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
-        {
-            // Anthropic counts what it reads from a cache, or writes to one, apart from the rest of the input.
-            bool isCached = reader.ValueTextEquals("cache_creation_input_tokens"u8) || reader.ValueTextEquals("cache_read_input_tokens"u8);
-            bool isInput = reader.ValueTextEquals("prompt_tokens"u8) || reader.ValueTextEquals("input_tokens"u8);
-            bool isOutput = reader.ValueTextEquals("completion_tokens"u8) || reader.ValueTextEquals("output_tokens"u8);
-            reader.Read();
-            // A number that no reply can have is a provider's mistake, and must not block the key for ever.
-            if ((isInput || isCached || isOutput) && reader.TokenType == JsonTokenType.Number && reader.TryGetInt64(out long count) && count is >= 0 and <= 100_000_000)
-            {
-                input = isInput ? count : input;
-                cached += isCached ? count : 0;
-                output = isOutput ? count : output;
-            }
-
-            reader.Skip();
-        }
-
-        // Anthropic's last event may leave out the input, which its first one told.
-        _input = input >= 0 ? input + cached : Math.Max(_input, cached);
-        _output = output;
+        long input = _reader.InputTokens ?? ((_requestBytes + 3) / 4);
+        long output = _reader.OutputTokens;
+        _usage.Add(0, checked(input + output), checked((input * _price.Input) + (output * _price.Output)));
     }
 }

@@ -115,7 +115,8 @@ public static class RequestFilter
 
         int capIndex = -1;
         int cap = 0;
-        if (places.Caps.Length > 0 && Cap(places, body, values, limits.MaxOutputTokens, out capIndex, out cap) is { } capped)
+        long all = 0;
+        if (places.Caps.Length > 0 && Cap(places, body, values, limits.MaxOutputTokens, out capIndex, out cap, out all) is { } capped)
         {
             return capped;
         }
@@ -151,7 +152,7 @@ public static class RequestFilter
         }
 
         copy.End();
-        request = new FilteredRequest(model!, stream, cap);
+        request = new FilteredRequest(model!, stream, cap) { AllOutputTokens = all };
         return null;
     }
 
@@ -188,10 +189,11 @@ public static class RequestFilter
     }
 
     /// <summary>The plan's cap holds for all choices of a reply together.</summary>
-    private static Refusal? Cap(Places places, ReadOnlySpan<byte> body, Span<Value> values, int limit, out int index, out int cap)
+    private static Refusal? Cap(Places places, ReadOnlySpan<byte> body, Span<Value> values, int limit, out int index, out int cap, out long all)
     {
         index = places.Caps[0];
         cap = 0;
+        all = 0;
         long choices = 1;
         if (places.Choices >= 0 && Whole(body, values[places.Choices], ref choices) is { } wrong)
         {
@@ -233,6 +235,7 @@ public static class RequestFilter
         }
 
         cap = (int)tokens;
+        all = tokens * choices;
         return null;
     }
 

@@ -8,4 +8,8 @@ public readonly record struct RequestLimits(int MaxOutputTokens);
 /// <param name="Model">The public model name the request asks for; at most 256 bytes, no control characters.</param>
 /// <param name="Stream">Whether the reply is wanted as server-sent events.</param>
 /// <param name="OutputTokens">The cap on each choice's tokens that goes to the provider; 0 where the operation has none.</param>
-public readonly record struct FilteredRequest(string Model, bool Stream, int OutputTokens);
+public readonly record struct FilteredRequest(string Model, bool Stream, int OutputTokens)
+{
+    /// <summary>The cap on the tokens of all choices together; 0 where the operation has none.</summary>
+    public long AllOutputTokens { get; init; } = OutputTokens;
+}

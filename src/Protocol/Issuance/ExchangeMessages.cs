@@ -62,4 +62,6 @@ public sealed record CancelResponse(bool Cancelled);
 [JsonSerializable(typeof(CancelResponse))]
 [JsonSerializable(typeof(PseudonymRotation))]
 [JsonSerializable(typeof(PseudonymRotated))]
+[JsonSerializable(typeof(DeviceRegistrationRequest))]
+[JsonSerializable(typeof(RegisteredDevice))]
 public sealed partial class GatewayJson : JsonSerializerContext;

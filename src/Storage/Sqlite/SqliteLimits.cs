@@ -21,7 +21,7 @@ internal sealed record SqliteLimits
     internal int PageSize { get; init; } = 2048;
 
     /// <summary>How long the write-ahead log grows before it is folded into the file, in KiB.</summary>
-    internal int LogKibibytes { get; init; } = 4096;
+    internal int LogKibibytes { get; init; } = 8192;
 
     /// <summary>The writer's page cache, in KiB.</summary>
     internal int WriterCacheKibibytes { get; init; } = 16_384;

@@ -35,11 +35,27 @@ internal sealed class ObliviousAnswer
     public string? Trailer(string name) => Find(Trailers, name);
 
     /// <summary>The sealed sizes of the chunks on the wire; the last one's is what follows its mark.</summary>
-    public int[] ChunkSizes()
+    public int[] ChunkSizes() => [.. Chunks().Select(chunk => chunk.Size)];
+
+    /// <summary>The parts of a chunked response that can be told apart without its key: its nonce, its chunks with their lengths before them.</summary>
+    public byte[][] Parts()
     {
-        List<int> sizes = [];
-        ReadOnlySpan<byte> rest = Encapsulated.AsSpan(32);
-        while (true)
+        int at = 32;
+        List<byte[]> parts = [Encapsulated[..at]];
+        foreach ((int length, int size) in Chunks())
+        {
+            parts.Add(Encapsulated[at..(at + length + size)]);
+            at += length + size;
+        }
+
+        return [.. parts];
+    }
+
+    private List<(int Length, int Size)> Chunks()
+    {
+        List<(int Length, int Size)> sizes = [];
+        ReadOnlySpan<byte> rest = Encapsulated.AsSpan(Math.Min(32, Encapsulated.Length));
+        while (!rest.IsEmpty)
         {
             int length = 1 << (rest[0] >> 6);
             int value = rest[0] & 0x3f;
@@ -51,13 +67,15 @@ internal sealed class ObliviousAnswer
             rest = rest[length..];
             if (value == 0)
             {
-                sizes.Add(rest.Length);
-                return [.. sizes];
+                sizes.Add((length, rest.Length));
+                return sizes;
             }
 
-            sizes.Add(value);
+            sizes.Add((length, value));
             rest = rest[value..];
         }
+
+        return sizes;
     }
 
     /// <summary>Content without the comments that pad an event stream.</summary>
@@ -84,16 +102,17 @@ internal sealed class ObliviousAnswer
 /// <summary>Speaks Oblivious HTTP to a gateway, as a client behind a relay that changes nothing, or that changes what a test says.</summary>
 internal sealed class ObliviousClient : IDisposable
 {
-    private readonly TestGateway _gateway;
+    private readonly Func<Uri> _address;
     private readonly HttpMessageInvoker _http = new(new SocketsHttpHandler { UseCookies = false, AllowAutoRedirect = false, MaxConnectionsPerServer = 1000 });
 
-    private ObliviousClient(TestGateway gateway, ObliviousKeyConfiguration configuration) => (_gateway, Configuration) = (gateway, configuration);
+    private ObliviousClient(Func<Uri> address) => _address = address;
 
-    public ObliviousKeyConfiguration Configuration { get; set; }
+    public ObliviousKeyConfiguration Configuration { get; set; } = null!;
 
     /// <summary>Turns sealing on in a gateway that is about to be started; chunks leave as soon as something is there.</summary>
     public static GatewayOptions Sealed(GatewayOptions options, TimeSpan interval = default)
     {
+        Directory.CreateDirectory(options.DataDirectory);
         string file = Path.Combine(options.DataDirectory, "sealing.key");
         File.WriteAllBytes(file, [.. Enumerable.Range(0, 32).Select(i => (byte)i)]);
         return options with
@@ -102,12 +121,17 @@ internal sealed class ObliviousClient : IDisposable
         };
     }
 
-    public static async Task<ObliviousClient> ConnectAsync(TestGateway gateway)
+    public static Task<ObliviousClient> ConnectAsync(TestGateway gateway) => ConnectAsync(() => gateway.Address);
+
+    public static async Task<ObliviousClient> ConnectAsync(Func<Uri> address)
     {
-        using HttpResponseMessage response = await gateway.SendAsync(HttpMethod.Get, Routes.ObliviousKeys);
+        var client = new ObliviousClient(address);
+        using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(address(), Routes.ObliviousKeys));
+        using HttpResponseMessage response = await client._http.SendAsync(request, TestContext.Current.CancellationToken);
         byte[] list = await response.Content.ReadAsByteArrayAsync(TestContext.Current.CancellationToken);
         Assert.True(ObliviousKeyConfiguration.TryParseList(list, out IReadOnlyList<ObliviousKeyConfiguration> configurations));
-        return new ObliviousClient(gateway, configurations[0]);
+        client.Configuration = configurations[0];
+        return client;
     }
 
     public Task<ObliviousAnswer> AskAsync(TestToken token, string? body = null, bool isChunked = true, string path = Routes.ChatCompletions) =>
@@ -150,21 +174,17 @@ internal sealed class ObliviousClient : IDisposable
 
     public async Task<HttpResponseMessage> PostAsync(byte[] encapsulated, bool isChunked, CancellationToken cancellationToken)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(_gateway.Address, Routes.Oblivious)) { Content = new ByteArrayContent(encapsulated) };
+        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(_address(), Routes.Oblivious)) { Content = new ByteArrayContent(encapsulated) };
         request.Content.Headers.ContentType = new MediaTypeHeaderValue(isChunked ? MediaTypes.ObliviousChunkedRequest : MediaTypes.ObliviousRequest);
         return await _http.SendAsync(request, cancellationToken);
     }
 
     /// <summary>Reads to the end, or to where the connection broke.</summary>
+    /// <param name="seen">Gets the content so far whenever more of it came.</param>
     public static async Task<ObliviousAnswer> ReadAsync(ObliviousClientExchange exchange, HttpResponseMessage response, Action<string>? seen = null)
     {
-        ArrayBufferWriter<byte> encapsulated = new();
+        using var opening = new Opening(exchange, isChunked: exchange.IsChunked && response.IsSuccessStatusCode);
         bool isCut = false;
-        using ObliviousResponseReader? chunks = exchange.IsChunked && response.IsSuccessStatusCode ? exchange.ReadResponse() : null;
-        ArrayBufferWriter<byte> message = new();
-        ArrayBufferWriter<byte> content = new();
-        using var reader = new BinaryHttpReader(BinaryHttpKind.Response);
-        bool isValid = true;
         try
         {
             await using Stream stream = await response.Content.ReadAsStreamAsync(TestContext.Current.CancellationToken);
@@ -172,10 +192,8 @@ internal sealed class ObliviousClient : IDisposable
             int count;
             while ((count = await stream.ReadAsync(buffer, TestContext.Current.CancellationToken)) > 0)
             {
-                encapsulated.Write(buffer.AsSpan(0, count));
-                int before = message.WrittenCount;
-                isValid = isValid && chunks?.TryRead(buffer.AsSpan(0, count), message) != false && reader.TryRead(message.WrittenSpan[before..], content);
-                seen?.Invoke(Encoding.UTF8.GetString(content.WrittenSpan));
+                opening.Read(buffer.AsSpan(0, count));
+                seen?.Invoke(opening.Text);
             }
         }
         catch (Exception e) when (e is IOException or HttpRequestException)
@@ -183,25 +201,58 @@ internal sealed class ObliviousClient : IDisposable
             isCut = true;
         }
 
-        bool isWhole = false;
-        if (response.IsSuccessStatusCode && !isCut)
-        {
-            int before = message.WrittenCount;
-            isWhole = isValid && (chunks?.TryEnd(message) ?? exchange.TryOpenResponse(encapsulated.WrittenSpan, message))
-                && reader.TryRead(message.WrittenSpan[before..], content) && reader.TryEnd();
-        }
+        return opening.End((int)response.StatusCode, response.Content.Headers.ContentType?.ToString(), isCut || !response.IsSuccessStatusCode);
+    }
 
-        return new ObliviousAnswer
-        {
-            OuterStatus = (int)response.StatusCode,
-            OuterType = response.Content.Headers.ContentType?.ToString(),
-            Encapsulated = encapsulated.WrittenSpan.ToArray(),
-            Response = isWhole ? reader.Response : null,
-            Trailers = reader.Trailers,
-            Text = Encoding.UTF8.GetString(content.WrittenSpan),
-            PlaintextSize = message.WrittenCount,
-        };
+    /// <summary>What a client makes of a response that consists of these bytes.</summary>
+    public static ObliviousAnswer Read(ObliviousClientExchange exchange, byte[] encapsulated)
+    {
+        using var opening = new Opening(exchange, exchange.IsChunked);
+        opening.Read(encapsulated);
+        return opening.End(200, null, isCut: false);
     }
 
     public void Dispose() => _http.Dispose();
+
+    private sealed class Opening(ObliviousClientExchange exchange, bool isChunked) : IDisposable
+    {
+        private readonly ArrayBufferWriter<byte> _encapsulated = new();
+        private readonly ArrayBufferWriter<byte> _message = new();
+        private readonly ArrayBufferWriter<byte> _content = new();
+        private readonly BinaryHttpReader _reader = new(BinaryHttpKind.Response);
+        private readonly ObliviousResponseReader? _chunks = isChunked ? exchange.ReadResponse() : null;
+        private bool _isValid = true;
+
+        public string Text => Encoding.UTF8.GetString(_content.WrittenSpan);
+
+        public void Read(ReadOnlySpan<byte> bytes)
+        {
+            _encapsulated.Write(bytes);
+            int before = _message.WrittenCount;
+            _isValid = _isValid && _chunks?.TryRead(bytes, _message) != false && _reader.TryRead(_message.WrittenSpan[before..], _content);
+        }
+
+        public ObliviousAnswer End(int status, string? type, bool isCut)
+        {
+            int before = _message.WrittenCount;
+            bool isWhole = !isCut && _isValid && (_chunks?.TryEnd(_message) ?? exchange.TryOpenResponse(_encapsulated.WrittenSpan, _message))
+                && _reader.TryRead(_message.WrittenSpan[before..], _content) && _reader.TryEnd();
+            return new ObliviousAnswer
+            {
+                OuterStatus = status,
+                OuterType = type,
+                Encapsulated = _encapsulated.WrittenSpan.ToArray(),
+                Response = isWhole ? _reader.Response : null,
+                Trailers = _reader.Trailers,
+                Text = Text,
+                PlaintextSize = _message.WrittenCount,
+            };
+        }
+
+        public void Dispose()
+        {
+            _reader.Dispose();
+            _chunks?.Dispose();
+        }
+    }
 }

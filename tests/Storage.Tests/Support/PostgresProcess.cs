@@ -166,8 +166,11 @@ public sealed class PostgresProcess : IAsyncDisposable
         string[] settings =
         [
             "listen_addresses=127.0.0.1", string.Create(CultureInfo.InvariantCulture, $"port={_port}"), $"unix_socket_directories={_folder}", "max_connections=300",
-            "shared_buffers=64MB", "deadlock_timeout=100ms", "log_min_messages=fatal", "autovacuum=" + (_durable ? "on" : "off"),
-            .. _durable ? (string[])[] : ["fsync=off", "full_page_writes=off"],
+            "deadlock_timeout=100ms", "log_min_messages=fatal",
+            // Durable: as docs/operating.md advises for a gateway's database.
+            .. _durable
+                ? (string[])["shared_buffers=1GB", "max_wal_size=8GB", "checkpoint_timeout=15min", "wal_compression=on"]
+                : ["shared_buffers=64MB", "autovacuum=off", "fsync=off", "full_page_writes=off"],
         ];
         string command = $"'{Path.Combine(_binaries, "postgres")}' -D '{Path.Combine(_folder, "data")}' {string.Join(' ', settings.Select(setting => $"-c '{setting}'"))}";
 

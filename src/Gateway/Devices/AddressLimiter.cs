@@ -1,0 +1,144 @@
+using System.Buffers.Binary;
+using System.Net;
+using System.Net.Sockets;
+using System.Security.Cryptography;
+using Microsoft.AspNetCore.Http;
+using Tacit.Gateway.Sealing;
+using Tacit.Protocol;
+
+namespace Tacit.Gateway.Devices;
+
+/// <summary>
+/// Limits by network address, in this process' memory only. An address is there as a keyed hash, under a key that ends with the process, and for as long as its requests
+/// count. Thread safe.
+/// </summary>
+internal sealed class AddressLimiter
+{
+    /// <summary>Addresses that are told apart; about 60 MB. What comes beyond shares one count, so that a crowd of addresses buys nothing.</summary>
+    public const int MaxAddresses = 64 * 1024;
+
+    private const int Ipv6NetworkBytes = 8;
+
+    private readonly AddressOptions _options;
+    private readonly IPNetwork[] _trusted;
+    private readonly byte[] _key = RandomNumberGenerator.GetBytes(32);
+    private readonly TimeProvider _time;
+    private readonly int _most;
+    private readonly Table _requests = new();
+    private readonly Table _registrations = new();
+
+    public AddressLimiter(AddressOptions options, TimeProvider time, int most = MaxAddresses)
+    {
+        (_options, _time, _most) = (options, time, most);
+        _trusted = [.. options.TrustedProxies.Select(text => AddressOptions.TryParseNetwork(text, out IPNetwork network) ? network : default)];
+    }
+
+    /// <summary>Counts a request that carries a token or a device's signature; null if its address may make it.</summary>
+    public ApiError? Check(HttpContext context, bool isToken) => isToken && !_options.Tokens ? null : Check(context, _requests, _options.Rates);
+
+    /// <summary>Counts a registration.</summary>
+    public ApiError? CheckRegistration(HttpContext context) => Check(context, _registrations, _options.Registrations);
+
+    /// <summary>Where the request comes from, as far as it is to be believed; null for a trusted proxy that does not say, and where there is no address.</summary>
+    internal IPAddress? AddressOf(IPAddress? peer, IEnumerable<string?> forwarded)
+    {
+        IPAddress? address = Plain(peer);
+        if (address is not null && !IsTrusted(address))
+        {
+            return address;
+        }
+
+        // From the back: each proxy added whom it saw, and only what trusted ones added is true. A Unix socket is as trusted as who may open it.
+        foreach (string part in string.Join(',', forwarded).Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Reverse())
+        {
+            if (!TryParse(part, out IPAddress? hop))
+            {
+                return null;
+            }
+
+            if (!IsTrusted(hop))
+            {
+                return hop;
+            }
+        }
+
+        return null;
+    }
+
+    private ApiError? Check(HttpContext context, Table table, RateLimits limits)
+    {
+        if (limits.IsNone || AddressOf(InnerRequest.AddressToLimit(context), InnerRequest.ForwardedToLimit(context)) is not { } address)
+        {
+            return null;
+        }
+
+        long now = _time.GetUtcNow().ToUnixTimeSeconds();
+        long wait = table.TryTake(NameOf(address), now, limits, _most);
+        return wait == 0 ? null : ApiError.Create(ErrorCodes.AddressRateLimited, "Too many requests come from this network address.") with { RetryAfter = (int)wait };
+    }
+
+    private UInt128 NameOf(IPAddress address)
+    {
+        Span<byte> bytes = stackalloc byte[16];
+        address.TryWriteBytes(bytes, out int written);
+        int length = address.AddressFamily == AddressFamily.InterNetworkV6 ? Ipv6NetworkBytes : written;
+        Span<byte> mac = stackalloc byte[HMACSHA256.HashSizeInBytes];
+        HMACSHA256.HashData(_key, bytes[..length], mac);
+        return BinaryPrimitives.ReadUInt128BigEndian(mac);
+    }
+
+    private bool IsTrusted(IPAddress address) => Array.Exists(_trusted, network => network.Contains(address));
+
+    private static IPAddress? Plain(IPAddress? address) => address is { IsIPv4MappedToIPv6: true } ? address.MapToIPv4() : address;
+
+    private static bool TryParse(string text, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out IPAddress? address)
+    {
+        // With a port, as some proxies write it, or without.
+        address = IPAddress.TryParse(text, out IPAddress? bare) ? bare : IPEndPoint.TryParse(text, out IPEndPoint? end) ? end.Address : null;
+        address = Plain(address);
+        return address is not null;
+    }
+
+    private sealed class Table
+    {
+        private const long TrimInterval = 600;
+
+        private readonly Dictionary<UInt128, RateWindows> _addresses = [];
+        private readonly RateWindows _others = new();
+        private readonly Lock _gate = new();
+        private long _trimmed;
+
+        public long TryTake(UInt128 name, long now, RateLimits limits, int most)
+        {
+            lock (_gate)
+            {
+                if (_addresses.TryGetValue(name, out RateWindows? windows))
+                {
+                    return windows.TryTake(now, limits);
+                }
+
+                // At most once a second, since it looks at all of them.
+                if ((_addresses.Count >= most && now != _trimmed) || now - _trimmed >= TrimInterval)
+                {
+                    _trimmed = now;
+                    foreach ((UInt128 idle, RateWindows known) in _addresses)
+                    {
+                        if (known.IsEmpty(now))
+                        {
+                            _addresses.Remove(idle);
+                        }
+                    }
+                }
+
+                if (_addresses.Count >= most)
+                {
+                    return _others.TryTake(now, limits);
+                }
+
+                windows = new RateWindows();
+                _addresses.Add(name, windows);
+                return windows.TryTake(now, limits);
+            }
+        }
+    }
+}
