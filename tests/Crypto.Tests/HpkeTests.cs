@@ -280,6 +280,109 @@ public sealed class HpkeTests
         Assert.Throws<ObjectDisposedException>(() => sender.Export([], bytes));
     }
 
+    [Fact]
+    public void Threads_that_come_and_go_share_keys_and_contexts()
+    {
+        HpkeSuite suite = HpkeSuite.X25519Aes128Gcm;
+        using HpkePrivateKey key = HpkePrivateKey.Generate(suite);
+        (HpkeSender sender, HpkeRecipient recipient) = Pair(suite, key);
+        using (sender)
+        using (recipient)
+        {
+            int failures = 0;
+            System.Collections.Concurrent.ConcurrentBag<byte[]> together = [];
+            for (int round = 0; round < 4; round++)
+            {
+                Thread[] threads = [.. Enumerable.Range(0, 8).Select(_ => new Thread(() =>
+                {
+                    for (int i = 0; i < 20; i++)
+                    {
+                        byte[] encapsulated = new byte[32];
+                        byte[] ciphertext = new byte[17];
+                        suite.Seal(key.PublicKey, s_info, [], [(byte)i], encapsulated, ciphertext);
+                        byte[] opened = new byte[1];
+                        if (!suite.TryOpen(key, encapsulated, s_info, [], ciphertext, opened) || opened[0] != i)
+                        {
+                            Interlocked.Increment(ref failures);
+                        }
+
+                        byte[] shared = new byte[17];
+                        sender.Seal([], [7], shared);
+                        together.Add(shared);
+                    }
+                }))];
+                Array.ForEach(threads, thread => thread.Start());
+                Array.ForEach(threads, thread => thread.Join());
+                GC.Collect();
+                GC.WaitForPendingFinalizers(); // the threads' native objects go
+            }
+
+            Assert.Equal(0, failures);
+
+            // Every message had a number of its own: one plaintext never gave the same bytes, and all open in the order of their numbers.
+            Assert.Equal(640, together.Select(Convert.ToHexString).Distinct().Count());
+            List<byte[]> left = [.. together];
+            byte[] one = new byte[1];
+            while (left.FindIndex(message => recipient.TryOpen([], message, one)) is >= 0 and int found)
+            {
+                left.RemoveAt(found);
+            }
+
+            Assert.Empty(left);
+        }
+    }
+
+    [Fact]
+    public void Keys_disposed_while_others_use_them_open_or_refuse_and_nothing_else() => Property.Holds(
+        10,
+        Gen.Constant(0),
+        _ =>
+        {
+            HpkeSuite suite = HpkeSuite.X25519ChaCha20Poly1305;
+            HpkePrivateKey key = HpkePrivateKey.Generate(suite);
+            byte[] encapsulated = new byte[32];
+            byte[] ciphertext = new byte[17];
+            suite.Seal(key.PublicKey, s_info, [], [5], encapsulated, ciphertext);
+            Parallel.For(0, 20, i =>
+            {
+                if (i == 9)
+                {
+                    key.Dispose();
+                }
+
+                // Slots that were freed are taken at once by others.
+                using HpkePrivateKey other = HpkePrivateKey.Generate(suite);
+                byte[] opened = new byte[1];
+                try
+                {
+                    Assert.True(suite.TryOpen(key, encapsulated, s_info, [], ciphertext, opened));
+                    Assert.Equal(5, opened[0]);
+                }
+                catch (ObjectDisposedException)
+                {
+                }
+            });
+        });
+
+    [Fact]
+    public void Contexts_that_are_done_with_leave_no_memory_behind()
+    {
+        HpkeSuite suite = HpkeSuite.X25519ChaCha20Poly1305;
+        using HpkePrivateKey key = HpkePrivateKey.Generate(suite);
+        long before = LockedSize();
+        for (int i = 0; i < (Property.IsSoak ? 200_000 : 5_000); i++)
+        {
+            (HpkeSender sender, HpkeRecipient recipient) = Pair(suite, key);
+            sender.Dispose();
+            recipient.Dispose();
+        }
+
+        // 10,000 contexts would be twenty regions; tests beside this one may take a few.
+        Assert.InRange(LockedSize() - before, 0, 5 * 64 * 1024);
+
+        static long LockedSize() => LockedMemory.Status.LockedSizeInBytes + LockedMemory.Status.UnlockedSizeInBytes;
+    }
+
     private static (HpkeSender Sender, HpkeRecipient Recipient) Pair(HpkeSuite suite, HpkePrivateKey key)
     {
         byte[] encapsulated = new byte[suite.EncapsulatedKeySizeInBytes];

@@ -69,6 +69,11 @@ internal sealed partial class SealingKeys : IAsyncDisposable
         try
         {
             await keys.RunAsync(cancellationToken);
+            if (LockedMemory.Status is { Problem: string problem })
+            {
+                LogUnlocked(log, problem, LockedMemoryStatus.Remedy);
+            }
+
             keys._loop = Task.Run(keys.LoopAsync, CancellationToken.None);
             return keys;
         }
@@ -330,6 +335,9 @@ internal sealed partial class SealingKeys : IAsyncDisposable
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Made sealing key {KeyId} for {Start} to {End}.")]
     private static partial void LogMade(ILogger log, byte keyId, DateTimeOffset start, DateTimeOffset end);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Sealing keys can be swapped: {Problem}. {Remedy}")]
+    private static partial void LogUnlocked(ILogger log, string problem, string remedy);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Sealing keys could not be rotated: {Reason}")]
     private static partial void LogPassFailed(ILogger log, string reason);
