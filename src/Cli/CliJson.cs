@@ -35,7 +35,7 @@ namespace Tacit.Cli;
 [JsonSerializable(typeof(DemoResult))]
 [JsonSerializable(typeof(StatusReport))]
 [JsonSerializable(typeof(GatewayTotals))]
-[JsonSerializable(typeof(IReadOnlyList<ProviderKeyUsage>))]
+[JsonSerializable(typeof(ProviderReport))]
 [JsonSerializable(typeof(SalesReport))]
 [JsonSerializable(typeof(Gateway.Pseudonyms.PseudonymReport))]
 [JsonSerializable(typeof(Gateway.Devices.DeviceReport))]

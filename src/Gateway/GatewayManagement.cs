@@ -17,7 +17,7 @@ namespace Tacit.Gateway;
 
 /// <summary>
 /// The operator's routes, on <c>gateway.sock</c> in the data folder: <c>GET /totals</c> (<see cref="GatewayTotals"/>), <c>GET /providers</c>
-/// (a list of <see cref="ProviderKeyUsage"/>), <c>GET /pseudonyms</c>
+/// (a list of <see cref="ProviderKeyUsage"/>), <c>GET /backends</c> (a list of <see cref="BackendStatus"/>), <c>GET /pseudonyms</c>
 /// (<see cref="PseudonymReport"/>), <c>GET /keys</c> (<see cref="SealingKeyReport"/>), <c>POST /pseudonyms/ban</c> (<see cref="PseudonymBan"/>) and <c>/pseudonyms/unban</c> (<see cref="PseudonymName"/>);
 /// where devices are admitted <c>GET /devices</c> (<see cref="DeviceReport"/>), <c>POST /devices/add</c> and <c>/devices/remove</c> (<see cref="DeviceName"/>).
 /// </summary>
@@ -30,6 +30,7 @@ internal sealed class GatewayManagement(ChainTotals totals, InferenceRouter rout
         routes.MapGet("/totals", (RequestDelegate)(async context =>
             await WriteAsync(context, await totals.ReadAsync(context.RequestAborted), GatewayManagementJson.Default.GatewayTotals)));
         routes.MapGet("/providers", (RequestDelegate)(context => WriteAsync(context, router.Usage, GatewayManagementJson.Default.IReadOnlyListProviderKeyUsage)));
+        routes.MapGet("/backends", (RequestDelegate)(context => WriteAsync(context, router.Backends, GatewayManagementJson.Default.IReadOnlyListBackendStatus)));
         routes.MapGet("/pseudonyms", (RequestDelegate)(async context =>
             await WriteAsync(context, await pseudonyms.ListAsync(catalogs.Current.Pseudonyms.Policy, context.RequestAborted), GatewayManagementJson.Default.PseudonymReport)));
         routes.MapGet("/keys", (RequestDelegate)ShowKeysAsync);
@@ -128,6 +129,7 @@ internal sealed class GatewayManagement(ChainTotals totals, InferenceRouter rout
     RespectNullableAnnotations = true, RespectRequiredConstructorParameters = false)]
 [JsonSerializable(typeof(GatewayTotals))]
 [JsonSerializable(typeof(IReadOnlyList<ProviderKeyUsage>))]
+[JsonSerializable(typeof(IReadOnlyList<BackendStatus>))]
 [JsonSerializable(typeof(PseudonymReport))]
 [JsonSerializable(typeof(SealingKeyReport))]
 [JsonSerializable(typeof(PseudonymBan))]

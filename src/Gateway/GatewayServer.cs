@@ -274,6 +274,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
         InstanceLease lease = await InstanceLease.AcquireAsync(
             database, instance, InstanceAddress(_web.Address), _time, _log, cancellationToken);
         _owned.Push(lease);
+        health.AddCheck("backends", () => router.IsServing);
         health.AddCheck("instance lease", () => lease.IsHeld);
         _owned.Push(await ManagementSocket.StartAsync(
             _options.DataDirectory, Role, new GatewayManagement(totals, router, pseudonyms, devices, catalogs, sealing).Map, health, _time, loggers, cancellationToken));

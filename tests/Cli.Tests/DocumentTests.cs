@@ -37,6 +37,8 @@ public sealed partial class DocumentTests
         { "gateway: `Service` of a policy", typeof(ModerationServiceSettings) },
         { "gateway: each of `Inference:Backends`", typeof(BackendSettings) },
         { "gateway: `Tls` of a backend", typeof(BackendTlsSettings) },
+        { "gateway: `Health` of a backend", typeof(Inference.HealthOptions) },
+        { "gateway: `Breaker`, of `Inference` and of a backend", typeof(Inference.BreakerOptions) },
         { "gateway: `KeyBudget` of a backend", typeof(Inference.KeyBudget) },
         { "gateway: each of `Prices` of a backend", typeof(Inference.TokenPrice) },
         { "gateway: `Budgets`, of `Inference` and of a backend", typeof(Inference.ProviderBudgets) },

@@ -70,10 +70,13 @@ public sealed class BackendTlsTests : IDisposable
     }
 
     [Theory]
-    [InlineData("server of another authority")]
-    [InlineData("server expired")]
-    [InlineData("server of another name")]
-    public async Task Certificate_that_is_not_believed_leaves_the_backend_unreachable(string fault)
+    [InlineData("server of another authority", BackendFault.ServerCertificateUntrusted)]
+    [InlineData("server expired", BackendFault.ServerCertificateExpired)]
+    [InlineData("server of another name", BackendFault.ServerCertificateWrongName)]
+    [InlineData("client of another authority", BackendFault.ClientCertificateRefused)]
+    [InlineData("client expired", BackendFault.ClientCertificateExpired)]
+    [InlineData("client without certificate", BackendFault.ClientCertificateRequired)]
+    public async Task Certificate_that_is_not_believed_leaves_the_backend_unreachable(string fault, BackendFault expected)
     {
         X509Certificate2 certificate = fault switch
         {
@@ -93,6 +96,22 @@ public sealed class BackendTlsTests : IDisposable
         await using RouterHarness harness = Harness(server, withClient: fault != "client without certificate");
         (ProviderException failure, _) = await harness.FailAsync();
         Assert.Equal((ErrorCodes.ProviderUnreachable, false), (failure.Error.Code, failure.ClientProvoked));
+        BackendStatus status = Assert.Single(harness.Router.Backends);
+        Assert.Equal((expected, 1), (status.Fault, status.Counts.Unreachable));
+    }
+
+    [Fact]
+    public async Task Check_tells_of_a_certificate_what_a_request_would()
+    {
+        await using WebApplication server = await StartAsync(_servers.Issue("backend", expired: true));
+        WriteCa(_servers);
+        WriteClient(_clients.Issue("gateway-1"));
+        await using RouterHarness harness = Harness(server, health: new HealthOptions());
+        BackendStatus status = await harness.UntilAsync(backend => backend.Health == HealthState.Down);
+        Assert.Equal(BackendFault.ServerCertificateExpired, status.Fault);
+        (ProviderException failure, _) = await harness.FailAsync();
+        Assert.Equal((ErrorCodes.BackendUnavailable, 503, false), (failure.Error.Code, failure.Error.Status, failure.ClientProvoked));
+        Assert.Contains(harness.Logged, line => line.Contains("ServerCertificateExpired", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -112,7 +131,7 @@ public sealed class BackendTlsTests : IDisposable
         }
     }
 
-    private RouterHarness Harness(WebApplication server, TimeProvider? time = null, bool withClient = true)
+    private RouterHarness Harness(WebApplication server, TimeProvider? time = null, bool withClient = true, HealthOptions? health = null)
     {
         var tls = new BackendTls { CaFile = CaFile };
         if (withClient)
@@ -121,7 +140,7 @@ public sealed class BackendTlsTests : IDisposable
         }
 
         Uri address = new(server.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First() + "/v1");
-        return new RouterHarness(new InferenceOptions { Backends = [RouterHarness.Backend(address) with { Tls = tls }] }, time);
+        return new RouterHarness(new InferenceOptions { Backends = [RouterHarness.Backend(address) with { Tls = tls, Health = health }] }, time);
     }
 
     private void WriteCa(TestAuthority authority) => File.WriteAllText(CaFile, authority.Root.ExportCertificatePem());

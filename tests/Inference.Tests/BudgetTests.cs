@@ -61,9 +61,12 @@ public sealed class BudgetTests : IDisposable
             await HangAsync(exchange);
         });
         await using RouterHarness harness = Harness(provider);
-        await using ProviderReply reply = await harness.SendAsync(stream: true, cancellationToken: Test);
+        Task<ProviderReply> sending = harness.SendAsync(stream: true, cancellationToken: Test);
         await _reached.WaitAsync(Test);
-        ProviderException failure = await RunOutAsync(reply, 20);
+        _time.Advance(TimeSpan.FromSeconds(20) - TimeSpan.FromTicks(1));
+        Assert.False(sending.IsCompleted);
+        _time.Advance(TimeSpan.FromTicks(1));
+        ProviderException failure = await Assert.ThrowsAsync<ProviderException>(() => sending);
         Assert.Equal((ErrorCodes.ProviderTimeout, false), (failure.Error.Code, failure.ClientProvoked));
     }
 

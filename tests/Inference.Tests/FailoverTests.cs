@@ -97,13 +97,33 @@ public sealed class FailoverTests
             async exchange =>
             {
                 await exchange.BeginEventsAsync();
+                await exchange.ChunkAsync("data: {\"id\":1}\n\n");
                 exchange.Close();
             },
             Ok);
         await using var harness = new RouterHarness(new InferenceOptions { Backends = [RouterHarness.Backend(provider.BaseUrl, "key-1", "key-2")] });
-        (ProviderException failure, _) = await harness.FailAsync(stream: true);
-        Assert.Equal((ErrorCodes.ProviderError, false), (failure.Error.Code, failure.ClientProvoked));
+        (ProviderException failure, string before) = await harness.FailAsync(stream: true);
+        Assert.Equal((ErrorCodes.ReplyInterrupted, false, "data: {\"id\":1}\n\n"), (failure.Error.Code, failure.ClientProvoked, before));
         Assert.Single(provider.Requests);
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData(": thinking\n\n")]
+    [InlineData("data: {\"id\"")]
+    public async Task Head_of_a_stream_without_an_event_is_no_beginning(string sent)
+    {
+        await using ScriptedProvider provider = ScriptedProvider.InTurn(
+            async exchange =>
+            {
+                await exchange.BeginEventsAsync();
+                await exchange.SendAsync(sent.Length == 0 ? "" : $"{sent.Length:x}\r\n{sent}\r\n");
+                exchange.Close();
+            },
+            exchange => exchange.EventsAsync("data: {\"id\":2}\n\n"));
+        await using var harness = new RouterHarness(new InferenceOptions { Backends = [RouterHarness.Backend(provider.BaseUrl, "key-1", "key-2")] });
+        Assert.Equal("data: {\"id\":2}\n\n", await harness.AskAsync(stream: true));
+        Assert.Equal(2, provider.Requests.Count);
     }
 
     [Fact]

@@ -17,7 +17,9 @@ internal sealed class RouterHarness : IAsyncDisposable, ILoggerFactory, ILogger
 
     private readonly InferenceRouter _router;
 
-    public RouterHarness(InferenceOptions options, TimeProvider? time = null) => _router = new InferenceRouter(options, time ?? TimeProvider.System, this);
+    /// <param name="options">Asks nobody a second time, unless <paramref name="backoff"/> says otherwise.</param>
+    public RouterHarness(InferenceOptions options, TimeProvider? time = null, TimeSpan backoff = default) =>
+        _router = new InferenceRouter(options with { Backoff = backoff }, time ?? TimeProvider.System, this);
 
     public RouterHarness(Uri address, TimeProvider? time = null)
         : this(new InferenceOptions { Backends = [Backend(address)] }, time)
@@ -89,6 +91,21 @@ internal sealed class RouterHarness : IAsyncDisposable, ILoggerFactory, ILogger
             }
         });
         return (failure, Encoding.UTF8.GetString(text.WrittenSpan));
+    }
+
+    /// <summary>Waits until the only backend, or the one of that name, is as asked.</summary>
+    public async Task<BackendStatus> UntilAsync(Func<BackendStatus, bool> condition, string? name = null)
+    {
+        while (true)
+        {
+            BackendStatus status = _router.Backends.Single(backend => name is null || backend.Name == name);
+            if (condition(status))
+            {
+                return status;
+            }
+
+            await Task.Delay(5, TestContext.Current.CancellationToken);
+        }
     }
 
     public async ValueTask DisposeAsync()

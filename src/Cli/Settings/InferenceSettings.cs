@@ -23,6 +23,13 @@ internal sealed record InferenceSettings
 
     public int MaxAttempts { get; init; } = 3;
 
+    public TimeSpan Backoff { get; init; } = TimeSpan.FromMilliseconds(500);
+
+    public TimeSpan BackoffAtMost { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>The circuit breaker of backends that set none.</summary>
+    public BreakerOptions Breaker { get; init; } = new();
+
     /// <exception cref="SettingsException">A value is wrong or a key cannot be read.</exception>
     public InferenceOptions Load()
     {
@@ -36,6 +43,9 @@ internal sealed record InferenceSettings
             MaxReplyBytes = MaxReplyBytes,
             MaxEventBytes = MaxEventBytes,
             MaxAttempts = MaxAttempts,
+            Backoff = Backoff,
+            BackoffAtMost = BackoffAtMost,
+            Breaker = Breaker,
         };
         try
         {
@@ -72,6 +82,20 @@ internal sealed record BackendSettings
     /// <summary>The certificates of both sides.</summary>
     public BackendTlsSettings? Tls { get; init; }
 
+    /// <summary>Lower numbers are asked first; those of one number share the load.</summary>
+    public int Priority { get; init; }
+
+    /// <summary>How many requests it is given at once.</summary>
+    public int? MaxConcurrency { get; init; }
+
+    public int QueueLength { get; init; } = 64;
+
+    public TimeSpan QueueTimeout { get; init; } = TimeSpan.FromSeconds(30);
+
+    public HealthOptions? Health { get; init; }
+
+    public BreakerOptions? Breaker { get; init; }
+
     public ProviderBudgets? Budgets { get; init; }
 
     /// <summary>What each key may use up in a day and a month.</summary>
@@ -89,6 +113,12 @@ internal sealed record BackendSettings
         Keys = [.. Keys.Select((reference, i) => LoadKey(reference, $"Inference:Backends:{index}:Keys:{i}"))],
         Models = Models,
         OutputCapMember = OutputCapMember,
+        Priority = Priority,
+        MaxConcurrency = MaxConcurrency,
+        QueueLength = QueueLength,
+        QueueTimeout = QueueTimeout,
+        Health = Health,
+        Breaker = Breaker,
         Budgets = Budgets,
         KeyBudget = KeyBudget,
         Prices = Prices,

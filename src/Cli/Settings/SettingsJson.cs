@@ -20,7 +20,7 @@ namespace Tacit.Cli.Settings;
     [
         typeof(CreditsForm), typeof(PlanKindForm), typeof(PeriodKindForm), typeof(TokenTypeForm), typeof(ModerationFailureForm), typeof(OutgrownPlanForm),
         typeof(PseudonymPolicyForm), typeof(ProfileForm), typeof(AdmissionModeForm), typeof(DeviceRegistrationForm), typeof(SealingSignatoryForm),
-        typeof(BackendKindForm),
+        typeof(BackendKindForm), typeof(HealthKindForm),
     ],
     RespectNullableAnnotations = true)]
 [JsonSerializable(typeof(SignerOptions))]
@@ -86,6 +86,9 @@ internal sealed class ModerationFailureForm()
     : WordForm<ModerationFailure>("What cannot be judged is", ("refuse", ModerationFailure.Refuse), ("allow", ModerationFailure.Allow));
 
 internal sealed class BackendKindForm() : WordForm<BackendKind>("A kind of backend is", ("openai", BackendKind.OpenAI));
+
+internal sealed class HealthKindForm()
+    : WordForm<HealthKind>("A backend is checked as", ("models", HealthKind.Models), ("llamacpp", HealthKind.LlamaCpp), ("vllm", HealthKind.Vllm), ("ollama", HealthKind.Ollama));
 
 /// <summary>An enumeration as the words that the documents use; case does not matter.</summary>
 internal abstract class WordForm<T>(string lead, params (string Word, T Value)[] words) : JsonConverter<T>

@@ -1,5 +1,7 @@
 using System.Net;
+using System.Net.Security;
 using System.Net.Sockets;
+using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
 using Microsoft.Extensions.Logging;
 using Microsoft.Win32.SafeHandles;
@@ -20,8 +22,13 @@ internal sealed partial class BackendHttp : IDisposable
     private readonly TimeSpan _connect;
     private readonly ILogger _log;
     private readonly ITimer? _timer;
+    private readonly TimeProvider _time;
     private readonly Lock _gate = new();
     private HttpMessageInvoker _http;
+    private volatile X509Certificate2? _certificate;
+    private volatile BackendFault _serverFault;
+    private volatile bool _isCertificateAsked;
+    private volatile bool _hasAnswered;
     private Stamp _taken;
     private Stamp _refused;
 
@@ -32,6 +39,7 @@ internal sealed partial class BackendHttp : IDisposable
         _at = $"{at}:Tls";
         _connect = budgets.Connect;
         _log = log;
+        _time = time;
         Address = new BackendAddress(settings.BaseUrl);
         // HTTP/2 is agreed on by TLS; without TLS it would be a guess.
         Version = Address.IsTls ? HttpVersion.Version20 : HttpVersion.Version11;
@@ -52,6 +60,51 @@ internal sealed partial class BackendHttp : IDisposable
     public Version Version { get; }
 
     public Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken) => Volatile.Read(ref _http).SendAsync(request, cancellationToken);
+
+    /// <summary>An answer came, whatever it was: our certificate is believed.</summary>
+    public void HasAnswered()
+    {
+        if (!_hasAnswered)
+        {
+            _hasAnswered = true;
+        }
+    }
+
+    /// <summary>What a failure of <see cref="SendAsync"/> comes from.</summary>
+    public BackendFault FaultOf(Exception failure)
+    {
+        for (Exception? e = failure; e is not null; e = e.InnerException)
+        {
+            switch (e)
+            {
+                case HttpRequestException { HttpRequestError: HttpRequestError.NameResolutionError }:
+                    return BackendFault.NameUnknown;
+                case HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError }:
+                    return BackendFault.Unreachable;
+                case AuthenticationException:
+                    return _serverFault is var server and not BackendFault.None ? server : BackendFault.TlsFailed;
+            }
+        }
+
+        // In TLS 1.3 our side of the handshake is over before the other has seen our certificate. One that it does not want shows only in that the connection ends,
+        // with a word (which the framework does not pass on) or without.
+        if (Address.IsTls && !_hasAnswered && failure is not HttpRequestException { HttpRequestError: HttpRequestError.InvalidResponse, InnerException: null })
+        {
+            if (_certificate is { } own)
+            {
+                return own.NotAfter.ToUniversalTime() < _time.GetUtcNow().UtcDateTime ? BackendFault.ClientCertificateExpired : BackendFault.ClientCertificateRefused;
+            }
+
+            if (_isCertificateAsked)
+            {
+                return BackendFault.ClientCertificateRequired;
+            }
+        }
+
+        return failure is HttpRequestException { HttpRequestError: HttpRequestError.SecureConnectionError } ? BackendFault.TlsFailed
+            : failure is HttpRequestException { HttpRequestError: HttpRequestError.InvalidResponse or HttpRequestError.ConfigurationLimitExceeded } ? BackendFault.NotAnAnswer
+            : BackendFault.ConnectionLost;
+    }
 
     public void Dispose()
     {
@@ -141,8 +194,42 @@ internal sealed partial class BackendHttp : IDisposable
             handler.SslOptions.CertificateChainPolicy.CustomTrustStore.AddRange(roots);
         }
 
+        _hasAnswered = false;
+        _certificate = certificates?.Client?.TargetCertificate;
+        if (_certificate is null)
+        {
+            // Asked a second time, it is the server that wants one.
+            handler.SslOptions.LocalCertificateSelectionCallback = (_, _, _, remote, _) =>
+            {
+                _isCertificateAsked |= remote is not null;
+                return null!;
+            };
+        }
+
         handler.SslOptions.ClientCertificateContext = certificates?.Client;
+        handler.SslOptions.RemoteCertificateValidationCallback = (_, _, chain, errors) =>
+        {
+            _serverFault = FaultOf(errors, chain);
+            return errors == SslPolicyErrors.None;
+        };
         return new HttpMessageInvoker(handler);
+    }
+
+    private static BackendFault FaultOf(SslPolicyErrors errors, X509Chain? chain)
+    {
+        if (errors == SslPolicyErrors.None)
+        {
+            return BackendFault.None;
+        }
+
+        if (errors.HasFlag(SslPolicyErrors.RemoteCertificateChainErrors) && chain is not null)
+        {
+            X509ChainStatusFlags status = chain.ChainStatus.Aggregate(X509ChainStatusFlags.NoError, (all, one) => all | one.Status);
+            // Untrusted is the worse news: its dates are then anyone's.
+            return status == X509ChainStatusFlags.NotTimeValid ? BackendFault.ServerCertificateExpired : BackendFault.ServerCertificateUntrusted;
+        }
+
+        return errors.HasFlag(SslPolicyErrors.RemoteCertificateNameMismatch) ? BackendFault.ServerCertificateWrongName : BackendFault.TlsFailed;
     }
 
     private static async ValueTask<Stream> ConnectUnixAsync(UnixDomainSocketEndPoint endpoint, CancellationToken cancellationToken)

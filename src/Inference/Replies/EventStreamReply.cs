@@ -12,6 +12,7 @@ internal sealed class EventStreamReply : HttpReply
     private readonly bool _isMessages;
     private SensitiveBuffer? _opening;
     private bool _isEnd;
+    private SensitiveBuffer? _first;
 
     public EventStreamReply(ProviderCall call, HttpResponseMessage response, Stream body, int maxEventBytes, ReplyMeter? meter)
         : base(call, response, body, 4096, meter)
@@ -24,8 +25,45 @@ internal sealed class EventStreamReply : HttpReply
 
     public override bool IsEventStream => true;
 
+    /// <summary>
+    /// Waits for the first event, which is where a reply begins: of a backend that answers with a head and dies, or never goes on, another can still be asked.
+    /// </summary>
+    /// <returns>Why there is none, or null.</returns>
+    public async ValueTask<ProviderException?> ReceiveFirstAsync()
+    {
+        _first = new SensitiveBuffer(1024);
+        try
+        {
+            return await ReceiveEventsAsync(_first, CancellationToken.None) ? null : Failures.Broken(begun: false);
+        }
+        catch (ProviderException failure)
+        {
+            return failure;
+        }
+    }
+
+    public override void Abandon()
+    {
+        _first?.Dispose();
+        _opening?.Dispose();
+        base.Abandon();
+    }
+
+    public override ValueTask<bool> ReadAsync(SensitiveBuffer into, CancellationToken cancellationToken)
+    {
+        if (_first is not { } first)
+        {
+            return ReceiveEventsAsync(into, cancellationToken);
+        }
+
+        into.Write(first.WrittenSpan);
+        first.Dispose();
+        _first = null;
+        return new ValueTask<bool>(true);
+    }
+
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    public override async ValueTask<bool> ReadAsync(SensitiveBuffer into, CancellationToken cancellationToken)
+    private async ValueTask<bool> ReceiveEventsAsync(SensitiveBuffer into, CancellationToken cancellationToken)
     {
         while (true)
         {
@@ -52,7 +90,7 @@ internal sealed class EventStreamReply : HttpReply
             // there the last event has to say so. Anthropic's streams always say so.
             if (_parser.IsBroken || (_isEnd && (Pending.WrittenCount > 0 || !IsBegun || !_isFramed || _isMessages)))
             {
-                throw Failures.Broken(IsBegun);
+                throw Broken(IsBegun);
             }
 
             if (_isEnd)
@@ -67,12 +105,6 @@ internal sealed class EventStreamReply : HttpReply
 
             _isEnd = !await ReceiveAsync(IsBegun ? CallPhase.Idle : CallPhase.FirstByte, cancellationToken);
         }
-    }
-
-    public override ValueTask DisposeAsync()
-    {
-        _opening?.Dispose();
-        return base.DisposeAsync();
     }
 
     /// <summary>

@@ -33,12 +33,18 @@ internal abstract class HttpReply : ReplySource
 
     public override ValueTask DisposeAsync()
     {
-        Meter?.Finish();
         // The response before the clock: its connection's reads are registered with the clock's token.
-        _response.Dispose();
+        Abandon();
         _clock.Dispose();
-        Pending.Dispose();
         return ValueTask.CompletedTask;
+    }
+
+    /// <summary>Gives up a reply that did not begin. The call goes on, elsewhere.</summary>
+    public virtual void Abandon()
+    {
+        Meter?.Finish();
+        _response.Dispose();
+        Pending.Dispose();
     }
 
     /// <summary>Receives more into <see cref="Pending"/>.</summary>
@@ -83,8 +89,14 @@ internal abstract class HttpReply : ReplySource
         catch (Exception failure) when (failure is IOException or HttpRequestException)
         {
             caller.ThrowIfCancellationRequested();
-            throw _clock.Token.IsCancellationRequested ? Failures.TimedOut(_clock) : Failures.Broken(IsBegun);
+            throw _clock.Token.IsCancellationRequested ? Failures.TimedOut(_clock) : Broken(IsBegun);
         }
+    }
+
+    protected ProviderException Broken(bool begun)
+    {
+        Lease?.BrokeOff();
+        return Failures.Broken(begun);
     }
 
     protected ProviderException TooLarge() => Failures.TooLarge(_limit);
@@ -128,7 +140,7 @@ internal sealed class JsonReply : HttpReply
         Meter?.SeeJson(Pending.WrittenSpan);
         if (!ReplyFilter.TryFilter(Pending.WrittenSpan, _shape, into))
         {
-            throw Failures.Broken(begun: false);
+            throw Broken(begun: false);
         }
 
         return true;

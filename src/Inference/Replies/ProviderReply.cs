@@ -29,13 +29,20 @@ public sealed class ProviderReply : IAsyncDisposable
         return _source.ReadAsync(into, cancellationToken);
     }
 
-    public ValueTask DisposeAsync() => _source.DisposeAsync();
+    public async ValueTask DisposeAsync()
+    {
+        await _source.DisposeAsync();
+        _source.Lease?.Dispose();
+    }
 }
 
 /// <summary>Where a reply comes from: a server, or the demo model.</summary>
 internal abstract class ReplySource : IAsyncDisposable
 {
     public abstract bool IsEventStream { get; }
+
+    /// <summary>The place at the backend that it comes from; set once it has begun.</summary>
+    public BackendLease? Lease { get; set; }
 
     public abstract ValueTask<bool> ReadAsync(SensitiveBuffer into, CancellationToken cancellationToken);
 

@@ -20,7 +20,8 @@ internal sealed class CallClock : IDisposable
 
     private readonly TimeProvider _time;
     private readonly long _start;
-    private readonly CancellationTokenSource _source;
+    private volatile CancellationTokenSource _source;
+    private volatile bool _isStopped;
     private ProviderBudgets _budgets;
 
     public CallClock(TimeProvider time, ProviderBudgets budgets, bool stream)
@@ -33,9 +34,13 @@ internal sealed class CallClock : IDisposable
         Token = _source.Token;
     }
 
-    public CancellationToken Token { get; }
+    /// <summary>Of the attempt that runs now.</summary>
+    public CancellationToken Token { get; private set; }
 
     public bool IsStream { get; }
+
+    /// <summary>What is left of the total.</summary>
+    public TimeSpan Left => _budgets.Total - _time.GetElapsedTime(_start);
 
     public CallPhase Phase { get; private set; }
 
@@ -46,6 +51,17 @@ internal sealed class CallClock : IDisposable
     public void Begin(ProviderBudgets budgets)
     {
         _budgets = budgets;
+        if (_source.IsCancellationRequested)
+        {
+            // The attempt before ran out of its time. Not disposed of: whoever cancels may be at it.
+            _source = new CancellationTokenSource(Timeout.InfiniteTimeSpan, _time);
+            Token = _source.Token;
+            if (_isStopped)
+            {
+                _source.Cancel();
+            }
+        }
+
         Enter(CallPhase.FirstByte);
     }
 
@@ -56,7 +72,7 @@ internal sealed class CallClock : IDisposable
             CallPhase.Idle => _budgets.Idle,
             _ => IsStream ? _budgets.FirstByte : _budgets.FirstByteUnstreamed,
         };
-        TimeSpan left = _budgets.Total - _time.GetElapsedTime(_start);
+        TimeSpan left = Left;
         Phase = phase;
         IsLast = left <= budget;
         if (IsLast)
@@ -70,7 +86,11 @@ internal sealed class CallClock : IDisposable
     /// <summary>For as long as the result lives, the caller's cancellation ends this call.</summary>
     public CancellationTokenRegistration Follow(CancellationToken caller) => caller.UnsafeRegister(CancelSource, this);
 
-    public void Cancel() => _source.Cancel();
+    public void Cancel()
+    {
+        _isStopped = true;
+        _source.Cancel();
+    }
 
     public void Dispose() => _source.Dispose();
 }

@@ -13,6 +13,14 @@ internal static class Failures
         _ => Ours(ErrorCodes.ProviderError, "The providers of this model failed to answer. Try again later."),
     };
 
+    /// <summary>Nobody was asked at all.</summary>
+    public static ProviderException NoBackend(NoPlace reason) => reason switch
+    {
+        NoPlace.QueueFull => Ours(ErrorCodes.BackendBusy, "All backends of this model are at work, and as many requests wait as may. Try again in a moment."),
+        NoPlace.WaitedTooLong => Ours(ErrorCodes.BackendBusy, "All backends of this model are at work, and none was free in time. Try again in a moment."),
+        _ => Ours(ErrorCodes.BackendUnavailable, "No backend of this model is well at the moment. Try again in a while."),
+    };
+
     /// <summary>A budget ran out. A stream's first event depends on the provider's state; everything else on how much the request asks for.</summary>
     public static ProviderException TimedOut(CallClock clock)
     {

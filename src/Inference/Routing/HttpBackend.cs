@@ -64,12 +64,10 @@ internal sealed class HttpBackend : IProvider
         {
             using var request = new HttpRequestMessage(HttpMethod.Post, _addresses[(int)call.Operation]) { Version = _http.Version, Content = body };
             request.Headers.TryAddWithoutValidation("Accept", call.Stream ? "text/event-stream" : "application/json");
-            if (key.Key is { } secret)
-            {
-                request.Headers.TryAddWithoutValidation("Authorization", secret.Authorization);
-            }
+            Authorize(request, key);
 
             response = await _http.SendAsync(request, call.Clock.Token);
+            _http.HasAnswered();
             if (!body.Sending.IsCompleted)
             {
                 // How the sending ends does not matter once there is an answer: a server may refuse the rest.
@@ -85,22 +83,28 @@ internal sealed class HttpBackend : IProvider
         }
         catch (OperationCanceledException) when (call.Clock.Token.IsCancellationRequested)
         {
-            return new Attempt(null, AttemptFailure.TimedOut);
+            return TimedOut(call);
         }
         catch (OperationCanceledException failure)
         {
             // Not our clock. The handler tells its connect timeout this way.
-            return new Attempt(null, failure.InnerException is TimeoutException ? AttemptFailure.Unreachable : AttemptFailure.Failed);
+            return failure.InnerException is TimeoutException
+                ? new Attempt(null, AttemptFailure.Unreachable) { Fault = BackendFault.ConnectTimeout }
+                : new Attempt(null, AttemptFailure.Failed) { Fault = BackendFault.ConnectionLost };
         }
         catch (HttpRequestException failure) when (failure.HttpRequestError is HttpRequestError.NameResolutionError
             or HttpRequestError.ConnectionError or HttpRequestError.SecureConnectionError)
         {
-            return new Attempt(null, AttemptFailure.Unreachable);
+            return new Attempt(null, AttemptFailure.Unreachable) { Fault = _http.FaultOf(failure) };
         }
         catch (Exception failure) when (failure is HttpRequestException or IOException)
         {
             // The request may have been carried out, its answer lost. Another attempt is one more provider call, and the attempts are few.
-            return new Attempt(null, AttemptFailure.Failed);
+            BackendFault fault = _http.FaultOf(failure);
+            return new Attempt(null, fault is BackendFault.ClientCertificateRefused or BackendFault.ClientCertificateExpired or BackendFault.ClientCertificateRequired
+                ? AttemptFailure.Unreachable
+                : AttemptFailure.Failed)
+            { Fault = fault };
         }
         finally
         {
@@ -115,6 +119,14 @@ internal sealed class HttpBackend : IProvider
 
     public void Dispose() => _http.Dispose();
 
+    internal static void Authorize(HttpRequestMessage request, KeySlot key)
+    {
+        if (key.Key is { } secret)
+        {
+            request.Headers.TryAddWithoutValidation("Authorization", secret.Authorization);
+        }
+    }
+
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<Attempt> BeginAsync(ProviderCall call, string model, KeySlot key, HttpResponseMessage response)
     {
@@ -126,17 +138,37 @@ internal sealed class HttpBackend : IProvider
             || (events && !call.Stream)
             || (!events && !IsMediaType(headers, "application/json")))
         {
-            return new Attempt(null, AttemptFailure.Failed) { Status = (int)response.StatusCode };
+            return new Attempt(null, AttemptFailure.Failed) { Fault = BackendFault.NotAnAnswer };
         }
 
         Stream body = await response.Content.ReadAsStreamAsync(call.Clock.Token);
         ReplyMeter? meter = key.Usage.Budget is null ? null : new ReplyMeter(key.Usage, _prices.GetValueOrDefault(model), call.Body.Length);
-        return new Attempt(
-            events
-                ? new EventStreamReply(call, response, body, _maxEventBytes, meter)
-                : new JsonReply(call, response, body, headers.ContentLength, meter),
-            AttemptFailure.None);
+        if (!events)
+        {
+            return new Attempt(new JsonReply(call, response, body, headers.ContentLength, meter), AttemptFailure.None);
+        }
+
+        var stream = new EventStreamReply(call, response, body, _maxEventBytes, meter);
+        ProviderException? failure = await stream.ReceiveFirstAsync();
+        if (failure is null)
+        {
+            return new Attempt(stream, AttemptFailure.None);
+        }
+
+        stream.Abandon();
+        return failure.Error.Code switch
+        {
+            ErrorCodes.ProviderTimeout => TimedOut(call),
+            ErrorCodes.ReplyTooLarge => new Attempt(null, AttemptFailure.Rejected) { Error = failure.Error },
+            _ => new Attempt(null, AttemptFailure.Failed) { Fault = BackendFault.ConnectionLost },
+        };
     }
+
+    /// <summary>Late with a stream's first event is the backend's fault. How long all of a reply takes is the request's: a caller could have all backends thought ill.</summary>
+    private static Attempt TimedOut(ProviderCall call) => new(null, AttemptFailure.TimedOut)
+    {
+        Fault = call.Stream && call.Clock is { Phase: CallPhase.FirstByte, IsLast: false } ? BackendFault.Timeout : BackendFault.None,
+    };
 
     /// <summary>Compares the raw header: parsing it into objects would cost more than the rest of the head.</summary>
     private static bool IsMediaType(HttpContentHeaders headers, string type)
@@ -158,11 +190,13 @@ internal sealed class HttpBackend : IProvider
         {
             case 401 or 402:
                 return new Attempt(null, AttemptFailure.KeyRefused) { Status = status };
+            case 403:
+                // Some providers mean the key's rights, some the prompt. It moves on to the next key, but benches none: a prompt could bench them all.
+                return new Attempt(null, AttemptFailure.Failed) { Status = status, Fault = BackendFault.KeyRefused };
             case 429:
                 return new Attempt(null, AttemptFailure.KeyBusy) { Status = status, RetryAfter = RetryAfter(response.Headers.RetryAfter) };
-            // 403: some providers mean the key's rights, some the prompt. It moves on to the next key, but benches none: a prompt could bench them all.
-            case < 400 or 403 or 408 or >= 500:
-                return new Attempt(null, AttemptFailure.Failed) { Status = status };
+            case < 400 or 408 or >= 500:
+                return new Attempt(null, AttemptFailure.Failed) { Status = status, Fault = BackendFault.Status };
         }
 
         using var text = new SensitiveBuffer(4096);

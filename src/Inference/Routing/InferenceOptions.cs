@@ -5,7 +5,7 @@ namespace Tacit.Inference;
 /// <summary>Which models a gateway offers and where they are served. Checked once, at start.</summary>
 public sealed record InferenceOptions
 {
-    /// <summary>The backends; a model that several serve is asked of the first, and of the next when that one fails.</summary>
+    /// <summary>The backends; a model that several serve is asked of the one with the fewest requests, and of the next when that one fails.</summary>
     public IReadOnlyList<BackendOptions> Backends { get; init; } = [];
 
     /// <summary>Whether the built-in <c>tacit-demo</c> model is offered. Default: no.</summary>
@@ -25,6 +25,18 @@ public sealed record InferenceOptions
 
     /// <summary>How many provider calls one request may cause, the first included. Default: 3.</summary>
     public int MaxAttempts { get; init; } = 3;
+
+    /// <summary>
+    /// The longest wait before a request asks the backends that failed it a second time, once all were asked; twice as long before a third, and so on, each time at
+    /// least half of it by chance. Zero: none is asked twice. Default: 500 milliseconds.
+    /// </summary>
+    public TimeSpan Backoff { get; init; } = TimeSpan.FromMilliseconds(500);
+
+    /// <summary>The most that such a wait grows to. Default: 5 seconds.</summary>
+    public TimeSpan BackoffAtMost { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>The circuit breaker of backends that set none.</summary>
+    public BreakerOptions Breaker { get; init; } = new();
 
     /// <summary>What is judged before a provider sees it. Default: nothing.</summary>
     public ModerationOptions Moderation { get; init; } = new();
@@ -46,7 +58,11 @@ public sealed record InferenceOptions
         Require(MaxEventBytes is >= 1024 and <= 1 << 30, "MaxEventBytes", "set 1 KiB to 1 GiB");
         Require(MaxAttempts is >= 1 and <= 10, "MaxAttempts", "set 1 to 10");
         Require(DemoEventDelay >= TimeSpan.Zero && DemoEventDelay <= TimeSpan.FromSeconds(10), "DemoEventDelay", "set 0 to 10 seconds");
+        Require(Backoff >= TimeSpan.Zero && Backoff <= TimeSpan.FromMinutes(1), "Backoff", "set 0 to 1 minute");
+        Require(BackoffAtMost >= Backoff && BackoffAtMost <= TimeSpan.FromMinutes(10), "BackoffAtMost", "set no less than Backoff and at most 10 minutes");
+        Require(Backends.Count <= 60, "Backends", "list at most 60");
         Budgets.Validate("Budgets");
+        Breaker.Validate("Breaker");
         Moderation.Validate();
         var names = new HashSet<string>(StringComparer.Ordinal);
         for (int i = 0; i < Backends.Count; i++)
@@ -102,6 +118,24 @@ public sealed record BackendOptions
     /// <summary>What a million tokens cost, by the backend's own name of a model; needed for a budget of money.</summary>
     public IReadOnlyDictionary<string, TokenPrice> Prices { get; init; } = new Dictionary<string, TokenPrice>();
 
+    /// <summary>Of the backends that are well, those of the lowest number are asked first; those of one number share the load. Default: 0.</summary>
+    public int Priority { get; init; }
+
+    /// <summary>How many requests it is given at once. Null: no bound.</summary>
+    public int? MaxConcurrency { get; init; }
+
+    /// <summary>How many may wait for a place. Default: 64.</summary>
+    public int QueueLength { get; init; } = 64;
+
+    /// <summary>How long one waits. Default: 30 seconds.</summary>
+    public TimeSpan QueueTimeout { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>How its health is checked. Null: not at all; then only what becomes of requests tells.</summary>
+    public HealthOptions? Health { get; init; }
+
+    /// <summary>This backend's circuit breaker, or null for the common one.</summary>
+    public BreakerOptions? Breaker { get; init; }
+
     /// <summary>This backend's budgets, or null for the common ones.</summary>
     public ProviderBudgets? Budgets { get; init; }
 
@@ -122,6 +156,12 @@ public sealed record BackendOptions
         }
 
         InferenceOptions.Require(OutputCapMember is null or "max_tokens" or "max_completion_tokens", $"{at}:OutputCapMember", "set max_tokens or max_completion_tokens, or leave it out");
+        InferenceOptions.Require(Priority is >= 0 and <= 1000, $"{at}:Priority", "set 0 to 1000");
+        InferenceOptions.Require(MaxConcurrency is null or (>= 1 and <= 100_000), $"{at}:MaxConcurrency", "set 1 to 100000, or leave it out");
+        InferenceOptions.Require(QueueLength is >= 0 and <= 100_000, $"{at}:QueueLength", "set 0 to 100000");
+        InferenceOptions.Require(QueueTimeout > TimeSpan.Zero && QueueTimeout <= TimeSpan.FromHours(1), $"{at}:QueueTimeout", "set more than 0 and at most 1 hour");
+        Health?.Validate($"{at}:Health");
+        Breaker?.Validate($"{at}:Breaker");
         Budgets?.Validate($"{at}:Budgets");
         KeyBudget?.Validate($"{at}:KeyBudget");
         foreach ((string name, TokenPrice price) in Prices)

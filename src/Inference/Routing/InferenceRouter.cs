@@ -1,5 +1,6 @@
 using System.Collections.Frozen;
 using System.Diagnostics.CodeAnalysis;
+using System.Security.Cryptography;
 using Microsoft.Extensions.Logging;
 using Tacit.Protocol;
 
@@ -24,7 +25,9 @@ public sealed partial class InferenceRouter : IAsyncDisposable
     private readonly InferenceOptions _options;
     private readonly TimeProvider _time;
     private readonly ILogger _log;
-    private readonly List<IProvider> _providers = [];
+    private readonly List<Backend> _backends = [];
+    private readonly List<HealthMonitor> _monitors = [];
+    private readonly BackendPool _pool;
     private readonly FrozenDictionary<string, Route[]> _routes;
     private readonly UsageFile? _usage;
 
@@ -39,6 +42,7 @@ public sealed partial class InferenceRouter : IAsyncDisposable
         _time = time;
         _log = loggers.CreateLogger("Tacit.Inference");
 
+        _pool = new BackendPool(_backends, time, _log);
         var routes = new Dictionary<string, List<Route>>(StringComparer.Ordinal);
         for (int i = 0; i < options.Backends.Count; i++)
         {
@@ -49,16 +53,18 @@ public sealed partial class InferenceRouter : IAsyncDisposable
             }
 
             var http = new BackendHttp(settings, $"Backends:{i}", settings.Budgets ?? options.Budgets, time, _log);
-            IProvider provider = settings.Kind switch
+            var provider = new HttpBackend(settings, options, http, time);
+            Backend backend = Add(provider, settings, settings.Models);
+            if (settings.Health is { } health)
             {
-                _ => new HttpBackend(settings, options, http, time),
-            };
-            Add(provider, settings.Models);
+                var probe = new HealthProbe(health.Kind, http, request => HttpBackend.Authorize(request, provider.Keys.Slots[0]));
+                _monitors.Add(new HealthMonitor(health, probe, finding => _pool.Tell(backend, finding), time));
+            }
         }
 
         if (options.DemoModel)
         {
-            Add(new DemoModel(options.DemoEventDelay, time), new Dictionary<string, string> { [DemoModelName] = DemoModelName });
+            Add(new DemoModel(options.DemoEventDelay, time), null, new Dictionary<string, string> { [DemoModelName] = DemoModelName });
         }
 
         Moderator = new Moderator(options.Moderation, time);
@@ -67,17 +73,18 @@ public sealed partial class InferenceRouter : IAsyncDisposable
         {
             _usage = new UsageFile(
                 path,
-                (from provider in _providers from slot in provider.Keys.Slots where slot.Usage.Budget is not null select (provider, slot))
-                    .ToDictionary(key => $"{key.provider.Name}/{key.slot.Number}", key => key.slot.Usage),
+                (from backend in _backends from slot in backend.Provider.Keys.Slots where slot.Usage.Budget is not null select (backend, slot))
+                    .ToDictionary(key => $"{key.backend.Name}/{key.slot.Number}", key => key.slot.Usage),
                 time, _log);
         }
 
         Models = [.. routes.Keys];
         _routes = routes.ToFrozenDictionary(route => route.Key, route => route.Value.ToArray(), StringComparer.Ordinal);
 
-        void Add(IProvider provider, IReadOnlyDictionary<string, string> models)
+        Backend Add(IProvider provider, BackendOptions? settings, IReadOnlyDictionary<string, string> models)
         {
-            _providers.Add(provider);
+            var backend = new Backend(provider, settings, options, time);
+            _backends.Add(backend);
             foreach ((string name, string upstream) in models)
             {
                 if (!routes.TryGetValue(name, out List<Route>? list))
@@ -85,8 +92,10 @@ public sealed partial class InferenceRouter : IAsyncDisposable
                     routes[name] = list = [];
                 }
 
-                list.Add(new Route(provider, upstream));
+                list.Add(new Route(backend, upstream));
             }
+
+            return backend;
         }
     }
 
@@ -99,8 +108,14 @@ public sealed partial class InferenceRouter : IAsyncDisposable
     /// <summary>What the keys that have a budget have used.</summary>
     public IReadOnlyList<ProviderKeyUsage> Usage =>
     [
-        .. from provider in _providers from slot in provider.Keys.Slots where slot.Usage.Budget is not null select UsageOf(provider.Name, slot),
+        .. from backend in _backends from slot in backend.Provider.Keys.Slots where slot.Usage.Budget is not null select UsageOf(backend.Name, slot),
     ];
+
+    /// <summary>The backends as they are now; the demo model is none.</summary>
+    public IReadOnlyList<BackendStatus> Backends => _pool.Status;
+
+    /// <summary>Whether the health checks leave anyone to be asked.</summary>
+    public bool IsServing => _pool.IsServing;
 
     public bool TryGetModel(string name, [NotNullWhen(true)] out ModelInfo? model)
     {
@@ -161,67 +176,144 @@ public sealed partial class InferenceRouter : IAsyncDisposable
         }
     }
 
-    public ValueTask DisposeAsync()
+    public async ValueTask DisposeAsync()
     {
-        _usage?.Dispose();
-        foreach (IProvider provider in _providers)
+        foreach (HealthMonitor monitor in _monitors)
         {
-            provider.Dispose();
+            await monitor.DisposeAsync();
+        }
+
+        _usage?.Dispose();
+        foreach (Backend backend in _backends)
+        {
+            backend.Provider.Dispose();
         }
 
         Moderator.Dispose();
-        return ValueTask.CompletedTask;
     }
 
+    /// <summary>
+    /// 1. The best backend that was not asked yet, or the next that is free. 2. Its keys in turn. 3. When all were asked, after a wait, those again whose failure
+    /// may pass. Until a reply begins, or <see cref="InferenceOptions.MaxAttempts"/> calls were made.
+    /// </summary>
     private async Task<ReplySource> AskInTurnAsync(Route[] routes, ProviderCall call, CancellationToken caller)
     {
-        int attempts = 0;
-        var last = AttemptFailure.None;
-        foreach ((IProvider provider, string model) in routes)
+        int rounds = 0;
+        ulong tried = 0;
+        ulong again = 0;
+        ProviderException? last = null;
+        while (call.Attempts < _options.MaxAttempts)
         {
-            int start = provider.Keys.Start();
-            int tried = 0;
-            while (attempts < _options.MaxAttempts && provider.Keys.Next(start, ref tried) is { } key)
+            (BackendLease? lease, NoPlace reason) = await _pool.TakeAsync(routes, tried, caller);
+            if (lease is null)
             {
-                attempts++;
-                Attempt attempt = await provider.TryAsync(call, model, key);
-                if (attempt.Reply is { } reply)
+                if (reason != NoPlace.NobodyLeft || again == 0 || !await BackOffAsync(rounds++, call.Clock, caller))
                 {
-                    LogBegun(provider.Name, attempts);
+                    throw last ?? Failures.NoBackend(reason);
+                }
+
+                tried &= ~again;
+                again = 0;
+                continue;
+            }
+
+            tried |= 1UL << lease.Route;
+            ReplySource? reply = null;
+            try
+            {
+                (reply, ProviderException? failure, bool isTransient) = await AskAsync(lease, call, caller);
+                if (reply is not null)
+                {
+                    reply.Lease = lease;
+                    LogBegun(lease.Backend.Name, call.Attempts);
                     return reply;
                 }
 
-                // A caller that cancels makes the attempt fail in whatever way comes first; it is not the provider's failure.
-                caller.ThrowIfCancellationRequested();
-                LogFailed(provider.Name, attempt.Failure, attempt.Status);
-                last = attempt.Failure;
-                switch (attempt.Failure)
-                {
-                    case AttemptFailure.Rejected:
-                        throw new ProviderException(attempt.Error!, clientProvoked: true);
-                    case AttemptFailure.TimedOut:
-                        throw Failures.TimedOut(call.Clock);
-                    case AttemptFailure.KeyRefused when key.Bench(_time, RefusedKeyBench, attempt.Failure):
-                        LogKeyRefused(provider.Name, key.Number, attempt.Status);
-                        break;
-                    case AttemptFailure.KeyBusy:
-                        key.Bench(_time, attempt.RetryAfter, attempt.Failure);
-                        break;
-                }
-
-                if (attempt.Failure == AttemptFailure.Unreachable)
-                {
-                    break;
-                }
+                last = failure ?? last;
+                again |= isTransient ? 1UL << lease.Route : 0;
             }
-
-            if (last == AttemptFailure.None)
+            finally
             {
-                last = provider.Keys.Reason;
+                if (reply is null)
+                {
+                    lease.Dispose();
+                }
             }
         }
 
-        throw Failures.NoReply(last);
+        throw last!;
+    }
+
+    /// <summary>Asks one backend, with one key after the other.</summary>
+    private async Task<(ReplySource? Reply, ProviderException? Failure, bool IsTransient)> AskAsync(
+        BackendLease lease, ProviderCall call, CancellationToken caller)
+    {
+        IProvider provider = lease.Backend.Provider;
+        int start = provider.Keys.Start();
+        int tried = 0;
+        ProviderException? last = null;
+        bool isTransient = false;
+        while (call.Attempts < _options.MaxAttempts && provider.Keys.Next(start, ref tried) is { } key)
+        {
+            call.Attempts++;
+            lease.Called();
+            long began = _time.GetTimestamp();
+            Attempt attempt = await provider.TryAsync(call, lease.Model, key);
+            if (attempt.Reply is { } reply)
+            {
+                lease.Began(_time.GetElapsedTime(began));
+                return (reply, null, false);
+            }
+
+            // A caller that cancels makes the attempt fail in whatever way comes first; it is not the provider's failure.
+            caller.ThrowIfCancellationRequested();
+            lease.Failed(attempt);
+            LogFailed(provider.Name, attempt.Failure, attempt.Status);
+            isTransient = attempt.IsTransient;
+            switch (attempt.Failure)
+            {
+                case AttemptFailure.Rejected:
+                    throw new ProviderException(attempt.Error!, clientProvoked: true);
+                case AttemptFailure.TimedOut:
+                    last = Failures.TimedOut(call.Clock);
+                    // The provider may be at work. Someone else is asked only where nothing but its state can have made it late.
+                    return attempt.IsBackendsFault ? (null, last, false) : throw last;
+                case AttemptFailure.KeyRefused when key.Bench(_time, RefusedKeyBench, attempt.Failure):
+                    LogKeyRefused(provider.Name, key.Number, attempt.Status);
+                    break;
+                case AttemptFailure.KeyBusy:
+                    key.Bench(_time, attempt.RetryAfter, attempt.Failure);
+                    break;
+            }
+
+            last = Failures.NoReply(attempt.Failure);
+            if (attempt.Failure == AttemptFailure.Unreachable)
+            {
+                break;
+            }
+        }
+
+        return (null, last ?? Failures.NoReply(provider.Keys.Reason), isTransient);
+    }
+
+    /// <summary>Waits before the next round.</summary>
+    /// <returns>False where there is to be none.</returns>
+    private async Task<bool> BackOffAsync(int round, CallClock clock, CancellationToken caller)
+    {
+        if (_options.Backoff <= TimeSpan.Zero)
+        {
+            return false;
+        }
+
+        long most = Math.Min(_options.Backoff.Ticks << Math.Min(round, 20), _options.BackoffAtMost.Ticks);
+        var wait = new TimeSpan(most / 2 + (most / 2000 * RandomNumberGenerator.GetInt32(1001)));
+        if (wait >= clock.Left)
+        {
+            return false;
+        }
+
+        await Task.Delay(wait, _time, caller);
+        return true;
     }
 
     private static ProviderKeyUsage UsageOf(string backend, KeySlot slot)
@@ -229,8 +321,6 @@ public sealed partial class InferenceRouter : IAsyncDisposable
         (UsageSums day, UsageSums month) = slot.Usage.Read();
         return new ProviderKeyUsage(backend, slot.Number, day.ToTotals(), month.ToTotals(), slot.Usage.Budget, slot.Usage.IsUsedUp);
     }
-
-    private readonly record struct Route(IProvider Provider, string Model);
 
     [LoggerMessage(Level = LogLevel.Debug, Message = "Backend {Backend} began to reply at attempt {Attempt}")]
     private partial void LogBegun(string backend, int attempt);

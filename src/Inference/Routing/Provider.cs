@@ -17,6 +17,9 @@ internal sealed class ProviderCall
     public required int MaxReplyBytes { get; init; }
 
     public required CallClock Clock { get; init; }
+
+    /// <summary>How often someone was asked so far.</summary>
+    public int Attempts { get; set; }
 }
 
 /// <summary>How an attempt ended, when not in a reply.</summary>
@@ -39,7 +42,7 @@ internal enum AttemptFailure
     /// <summary>The provider refuses this very request (any other 4xx). Nobody else is asked.</summary>
     Rejected,
 
-    /// <summary>A budget ran out. Nobody else is asked: the time is gone, and the provider may be at work.</summary>
+    /// <summary>A budget ran out. Another backend is asked only if it was that of a stream's first event: anything else is as long as the request asks for.</summary>
     TimedOut,
 }
 
@@ -48,6 +51,16 @@ internal readonly record struct Attempt(ReplySource? Reply, AttemptFailure Failu
 {
     /// <summary>What the server answered; 0 if it did not.</summary>
     public int Status { get; init; }
+
+    /// <summary>What was wrong with the backend.</summary>
+    public BackendFault Fault { get; init; }
+
+    /// <summary>Whether it tells of the backend, and not of the key or the request.</summary>
+    public bool IsBackendsFault => Fault is not (BackendFault.None or BackendFault.KeyRefused);
+
+    /// <summary>Whether the same backend may do better in a moment.</summary>
+    public bool IsTransient => Failure is AttemptFailure.Unreachable or AttemptFailure.Failed
+        && (Fault is BackendFault.Unreachable or BackendFault.ConnectTimeout or BackendFault.ConnectionLost || (Fault == BackendFault.Status && Status is 408 or >= 500));
 
     /// <summary>What to tell the caller, where the request was rejected.</summary>
     public ApiError? Error { get; init; }

@@ -177,6 +177,12 @@ public static class ErrorCodes
     /// <summary>503: a queue is full or memory is reserved up; try again later.</summary>
     public const string GatewayBusy = "gateway_busy";
 
+    /// <summary>503: all backends of the model are at work, and no place came free in time or as many wait as may; try again in a moment.</summary>
+    public const string BackendBusy = "backend_busy";
+
+    /// <summary>503: no backend of the model is well; try again in a while.</summary>
+    public const string BackendUnavailable = "backend_unavailable";
+
     /// <summary>502: the provider's reply passed the gateway's limit.</summary>
     public const string ReplyTooLarge = "reply_too_large";
 
@@ -226,7 +232,7 @@ public static class ErrorCodes
         MethodNotAllowed => 405,
         UnsupportedMediaType => 415,
         RequestCancelled => 499,
-        GatewayBusy or ModerationUnavailable or ShuttingDown or Unavailable => 503,
+        GatewayBusy or BackendBusy or BackendUnavailable or ModerationUnavailable or ShuttingDown or Unavailable => 503,
         ReplyTooLarge or ProviderUnreachable or ProviderError or ProviderRejected or ReplyInterrupted => 502,
         ProviderTimeout => 504,
         _ => 500,
