@@ -85,7 +85,7 @@ internal sealed class OutgrownPlanForm()
 internal sealed class ModerationFailureForm()
     : WordForm<ModerationFailure>("What cannot be judged is", ("refuse", ModerationFailure.Refuse), ("allow", ModerationFailure.Allow));
 
-internal sealed class BackendKindForm() : WordForm<BackendKind>("A kind of backend is", ("openai", BackendKind.OpenAI));
+internal sealed class BackendKindForm() : WordForm<BackendKind>("A kind of backend is", ("openai", BackendKind.OpenAI), ("anthropic", BackendKind.Anthropic));
 
 internal sealed class HealthKindForm()
     : WordForm<HealthKind>("A backend is checked as", ("models", HealthKind.Models), ("llamacpp", HealthKind.LlamaCpp), ("vllm", HealthKind.Vllm), ("ollama", HealthKind.Ollama));

@@ -92,7 +92,7 @@ internal sealed class RedemptionEndpoint
         try
         {
             error = RequestFilter.Filter(_operation, body.WrittenSpan, new RequestLimits(plan.MaxOutputTokens), filtered, out FilteredRequest request)
-                ?? _parts.CheckModel(plan, request.Model);
+                ?? _parts.CheckModel(plan, request.Model) ?? _parts.Router.Check(_operation, request.Model, filtered.WrittenSpan);
             if (error is not null)
             {
                 await RefuseAsync(context, catalog, error);

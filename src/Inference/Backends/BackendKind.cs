@@ -5,4 +5,7 @@ public enum BackendKind
 {
     /// <summary>OpenAI's: <c>/chat/completions</c>, <c>/responses</c>, <c>/embeddings</c>.</summary>
     OpenAI,
+
+    /// <summary>Anthropic's: <c>/messages</c>.</summary>
+    Anthropic,
 }

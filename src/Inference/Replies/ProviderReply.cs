@@ -42,7 +42,7 @@ internal abstract class ReplySource : IAsyncDisposable
     public abstract bool IsEventStream { get; }
 
     /// <summary>The place at the backend that it comes from; set once it has begun.</summary>
-    public BackendLease? Lease { get; set; }
+    public virtual BackendLease? Lease { get; set; }
 
     public abstract ValueTask<bool> ReadAsync(SensitiveBuffer into, CancellationToken cancellationToken);
 

@@ -6,7 +6,7 @@ using Tacit.Protocol;
 namespace Tacit.Inference;
 
 /// <summary>
-/// An OpenAI-compatible server. Its requests are built from nothing but the filtered body, a key and three constant headers: there is no
+/// A server that speaks OpenAI's API or Anthropic's. Its requests are built from nothing but the filtered body, a key and constant headers: there is no
 /// way for anything else of the caller's to reach it (law 5).
 /// </summary>
 internal sealed class HttpBackend : IProvider
@@ -14,11 +14,18 @@ internal sealed class HttpBackend : IProvider
     /// <summary>As much of an error body as is read for its message.</summary>
     private const int MaxErrorBytes = 64 << 10;
 
+    /// <summary>
+    /// Of the API's versions the one whose members we list, and which every server that speaks it knows. What a version has it keeps (its page on versions says
+    /// so); the one after it dropped the sampling parameters.
+    /// </summary>
+    private const string AnthropicVersion = "2023-06-01";
+
     private static readonly TimeSpan DefaultRetryAfter = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LongestRetryAfter = TimeSpan.FromMinutes(1);
 
     private readonly BackendHttp _http;
     private readonly Uri[] _addresses;
+    private readonly BackendKind _kind;
     private readonly Dictionary<string, (long Input, long Output)> _prices;
     private readonly string? _outputCapMember;
     private readonly ProviderBudgets _budgets;
@@ -41,7 +48,9 @@ internal sealed class HttpBackend : IProvider
             new Uri(http.Address.Base + "/chat/completions"),
             new Uri(http.Address.Base + "/responses"),
             new Uri(http.Address.Base + "/embeddings"),
+            new Uri(http.Address.Base + "/messages"),
         ];
+        _kind = settings.Kind;
     }
 
     public string Name { get; }
@@ -52,11 +61,6 @@ internal sealed class HttpBackend : IProvider
     public async ValueTask<Attempt> TryAsync(ProviderCall call, string model, KeySlot key)
     {
         call.Clock.Begin(_budgets);
-        if ((int)call.Operation >= _addresses.Length)
-        {
-            return new Attempt(null, AttemptFailure.Rejected) { Error = ApiError.Create(ErrorCodes.InvalidValue, "This model does not answer this kind of request.", "model") };
-        }
-
         HttpResponseMessage? response = null;
         var body = new RequestBody(call, model, _outputCapMember);
         bool handedOn = false;
@@ -119,11 +123,17 @@ internal sealed class HttpBackend : IProvider
 
     public void Dispose() => _http.Dispose();
 
-    internal static void Authorize(HttpRequestMessage request, KeySlot key)
+    /// <summary>Puts a key to a request, as this kind of server takes it.</summary>
+    internal void Authorize(HttpRequestMessage request, KeySlot key)
     {
+        if (_kind == BackendKind.Anthropic)
+        {
+            request.Headers.TryAddWithoutValidation("anthropic-version", AnthropicVersion);
+        }
+
         if (key.Key is { } secret)
         {
-            request.Headers.TryAddWithoutValidation("Authorization", secret.Authorization);
+            request.Headers.TryAddWithoutValidation(_kind == BackendKind.Anthropic ? "x-api-key" : "Authorization", _kind == BackendKind.Anthropic ? secret.Plain : secret.Authorization);
         }
     }
 

@@ -1,5 +1,6 @@
 using System.Collections.Frozen;
 using System.Diagnostics.CodeAnalysis;
+using System.Numerics;
 using System.Security.Cryptography;
 using Microsoft.Extensions.Logging;
 using Tacit.Protocol;
@@ -54,10 +55,10 @@ public sealed partial class InferenceRouter : IAsyncDisposable
 
             var http = new BackendHttp(settings, $"Backends:{i}", settings.Budgets ?? options.Budgets, time, _log);
             var provider = new HttpBackend(settings, options, http, time);
-            Backend backend = Add(provider, settings, settings.Models);
+            Backend backend = Add(new TranslatingProvider(provider, settings.Kind, time), settings, settings.Models);
             if (settings.Health is { } health)
             {
-                var probe = new HealthProbe(health.Kind, http, request => HttpBackend.Authorize(request, provider.Keys.Slots[0]));
+                var probe = new HealthProbe(health.Kind, http, request => provider.Authorize(request, provider.Keys.Slots[0]));
                 _monitors.Add(new HealthMonitor(health, probe, finding => _pool.Tell(backend, finding), time));
             }
         }
@@ -121,6 +122,27 @@ public sealed partial class InferenceRouter : IAsyncDisposable
     {
         model = _routes.ContainsKey(name) ? new ModelInfo(name) : null;
         return model is not null;
+    }
+
+    /// <summary>Whether any backend of a model can be asked this at all: one that speaks another API may have no word for it. To be asked before anything is spent.</summary>
+    /// <param name="operation">What is asked for.</param>
+    /// <param name="model">The public model name.</param>
+    /// <param name="body">What <see cref="RequestFilter"/> wrote.</param>
+    /// <returns>Null, or <c>invalid_value</c> with the member's name.</returns>
+    public ApiError? Check(Operation operation, string model, ReadOnlySpan<byte> body)
+    {
+        ApiError? error = null;
+        foreach (Route route in _routes.GetValueOrDefault(model) ?? [])
+        {
+            if (route.Backend.Provider.Check(operation, body) is not { } refusal)
+            {
+                return null;
+            }
+
+            error ??= refusal;
+        }
+
+        return error;
     }
 
     /// <summary>Asks a model. Returns when the reply has begun.</summary>
@@ -199,7 +221,7 @@ public sealed partial class InferenceRouter : IAsyncDisposable
     private async Task<ReplySource> AskInTurnAsync(Route[] routes, ProviderCall call, CancellationToken caller)
     {
         int rounds = 0;
-        ulong tried = 0;
+        ulong tried = Unfit(routes, call);
         ulong again = 0;
         ProviderException? last = null;
         while (call.Attempts < _options.MaxAttempts)
@@ -242,6 +264,18 @@ public sealed partial class InferenceRouter : IAsyncDisposable
         }
 
         throw last!;
+    }
+
+    /// <summary>The routes whose backends cannot be asked this. None if that is all of them: the first then says why.</summary>
+    private static ulong Unfit(Route[] routes, ProviderCall call)
+    {
+        ulong unfit = 0;
+        for (int i = 0; routes.Length > 1 && i < routes.Length; i++)
+        {
+            unfit |= routes[i].Backend.Provider.Check(call.Operation, call.Body.Span) is null ? 0 : 1UL << i;
+        }
+
+        return BitOperations.PopCount(unfit) == routes.Length ? 0 : unfit;
     }
 
     /// <summary>Asks one backend, with one key after the other.</summary>

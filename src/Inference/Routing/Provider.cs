@@ -20,6 +20,12 @@ internal sealed class ProviderCall
 
     /// <summary>How often someone was asked so far.</summary>
     public int Attempts { get; set; }
+
+    /// <summary>The same request, in another API's form.</summary>
+    public ProviderCall As(Operation operation, ReadOnlyMemory<byte> body) => new()
+    {
+        Operation = operation, Body = body, Stream = Stream, Facts = Facts, MaxReplyBytes = MaxReplyBytes, Clock = Clock, Attempts = Attempts,
+    };
 }
 
 /// <summary>How an attempt ended, when not in a reply.</summary>
@@ -75,6 +81,12 @@ internal interface IProvider : IDisposable
     string Name { get; }
 
     KeyRing Keys { get; }
+
+    /// <summary>Whether a request can be put to it at all, whatever its state.</summary>
+    /// <param name="operation">What is asked for.</param>
+    /// <param name="body">What <see cref="RequestFilter"/> wrote.</param>
+    /// <returns>Null, or why it cannot: the error names the member.</returns>
+    ApiError? Check(Operation operation, ReadOnlySpan<byte> body) => null;
 
     /// <summary>Asks once.</summary>
     /// <param name="call">The request.</param>
