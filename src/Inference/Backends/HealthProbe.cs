@@ -16,7 +16,8 @@ internal sealed record HealthFinding(BackendFault Fault, int Status = 0, IReadOn
 /// <summary>Looks once whether a backend is well and its models are loaded, by the questions that its kind of server answers. Sends nothing of any caller's.</summary>
 /// <param name="http">The backend's connections, so that what its requests would meet is met here.</param>
 /// <param name="authorize">Puts a key to a request, for servers that guard their lists too.</param>
-internal sealed class HealthProbe(HealthKind kind, BackendHttp http, Action<HttpRequestMessage> authorize)
+/// <param name="api">Anthropic's list has models by their full names only, while requests may use shorter ones: there it matters that there is a list.</param>
+internal sealed class HealthProbe(HealthKind kind, BackendHttp http, Action<HttpRequestMessage> authorize, BackendKind api = BackendKind.OpenAI)
 {
     private const int MaxAnswerBytes = 1 << 20;
 
@@ -32,7 +33,7 @@ internal sealed class HealthProbe(HealthKind kind, BackendHttp http, Action<Http
                 HealthKind.LlamaCpp => await AskHealthAsync(cancellationToken) ?? await AskListAsync(http.Address.Base + "/models", "data", "id", namesMatter: false, cancellationToken),
                 HealthKind.Vllm => await AskHealthAsync(cancellationToken) ?? await AskListAsync(http.Address.Base + "/models", "data", "id", namesMatter: true, cancellationToken),
                 HealthKind.Ollama => await AskListAsync(http.Address.Root + "/api/tags", "models", "name", namesMatter: true, cancellationToken),
-                _ => await AskListAsync(http.Address.Base + "/models", "data", "id", namesMatter: true, cancellationToken),
+                _ => await AskListAsync(http.Address.Base + "/models", "data", "id", namesMatter: api != BackendKind.Anthropic, cancellationToken),
             };
         }
         catch (Exception e) when (e is HttpRequestException or IOException)

@@ -58,7 +58,7 @@ public sealed partial class InferenceRouter : IAsyncDisposable
             Backend backend = Add(new TranslatingProvider(provider, settings.Kind, time), settings, settings.Models);
             if (settings.Health is { } health)
             {
-                var probe = new HealthProbe(health.Kind, http, request => provider.Authorize(request, provider.Keys.Slots[0]));
+                var probe = new HealthProbe(health.Kind, http, request => provider.Authorize(request, provider.Keys.Slots[0]), settings.Kind);
                 _monitors.Add(new HealthMonitor(health, probe, finding => _pool.Tell(backend, finding), time));
             }
         }
