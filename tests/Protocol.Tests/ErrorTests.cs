@@ -19,6 +19,22 @@ public sealed class ErrorTests
     }
 
     [Theory]
+    [InlineData("/v1/messages", ApiDialect.Anthropic)]
+    [InlineData("/v1/messages/count_tokens", ApiDialect.Anthropic)]
+    [InlineData("/v1/messagesx", ApiDialect.OpenAI)]
+    [InlineData("/v1/chat/completions", ApiDialect.OpenAI)]
+    [InlineData(null, ApiDialect.OpenAI)]
+    public void Path_decides_the_dialect(string? path, ApiDialect dialect) => Assert.Equal(dialect, ApiDialects.Of(path));
+
+    [Fact]
+    public void Api_error_has_Anthropics_shape_with_our_code_where_its_SDKs_look()
+    {
+        Assert.Equal(
+            "{\"type\":\"error\",\"error\":{\"message\":\"x\",\"type\":\"not_found_error\",\"param\":\"model\",\"code\":\"model_not_found\",\"details\":{\"error_code\":\"model_not_found\"}},\"request_id\":null}",
+            Encoding.UTF8.GetString(ApiError.Create(ErrorCodes.ModelNotFound, "x", "model").Encode(ApiDialect.Anthropic)));
+    }
+
+    [Theory]
     [InlineData(ErrorCodes.TokenRequired, 401, "authentication_error")]
     [InlineData(ErrorCodes.PlanMismatch, 401, "authentication_error")]
     [InlineData(ErrorCodes.TokenSpent, 409, "invalid_request_error")]

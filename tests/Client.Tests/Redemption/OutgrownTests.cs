@@ -128,6 +128,18 @@ public sealed class OutgrownTests : IAsyncLifetime
         using JsonDocument json = JsonDocument.Parse(body.Content);
         Assert.Equal("Last", Assert.Single(json.RootElement.GetProperty("input").EnumerateArray()).GetProperty("content").GetString());
 
+        byte[] messages = Encoding.UTF8.GetBytes(
+            $$$"""
+            {"model":"m","system":"s","messages":[{"role":"user","content":"{{{filler}}}"},{"role":"assistant","content":[{"type":"tool_use","id":"a","name":"f","input":{"type":"tool_result"}}]},
+            {"role":"user","content":[{"type":"tool_result","tool_use_id":"a","content":[{"type":"text","text":"1"}]}]},{"role":"user","content":[{"type":"text","text":"Last"}]},
+            {"role":"assistant","content":[{"type":"tool_use","id":"b","name":"f","input":{}}]},{"role":"user","content":[{"type":"tool_result","tool_use_id":"b"}]}]}
+            """);
+        // A tool's result is said by the user and yet begins no turn.
+        using PromptBody message = PromptBody.Parse(messages, new byte[32]);
+        Assert.True(PromptTrimmer.TryTrim(message, PromptOperation.Messages, 300));
+        Assert.Equal(3, message.TrimmedMessages);
+        Assert.Equal(["user", "assistant", "user"], Messages(message.Content.ToArray()).Select(kept => kept.GetProperty("role").GetString()));
+
         foreach ((PromptOperation operation, string text) in new[]
         {
             (PromptOperation.Embeddings, $$"""{"model":"m","input":["{{filler}}","b"]}"""),
