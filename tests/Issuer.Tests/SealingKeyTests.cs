@@ -39,6 +39,25 @@ public class SealingKeyTests
     }
 
     [Fact]
+    public async Task Post_quantum_keys_are_listed_beside_the_others_whatever_this_machine_has_itself()
+    {
+        await using ScriptedGateway gateway = await ScriptedGateway.StartAsync();
+        SealingKey plain = gateway.Key(1, 0);
+        SealingKey hybrid = plain with { Config = SealingKey.EncodeConfig(9, RandomNumberGenerator.GetBytes(1216), SealingKey.MLKem768X25519) };
+        gateway.Keys = [plain, hybrid];
+        await using TestIssuer issuer = await StartAsync(gateway);
+        await issuer.Server.AskGatewaysAsync(TestIssuer.Token);
+
+        Assert.Equal([plain.Config, hybrid.Config], Assert.Single((await issuer.DirectoryAsync()).SealingKeys).Keys.Select(key => key.Key.Config));
+
+        // Another one for the same time and KEM is as much of a contradiction.
+        gateway.Keys = [plain, hybrid with { Config = SealingKey.EncodeConfig(10, RandomNumberGenerator.GetBytes(1216), SealingKey.MLKem768X25519) }];
+        await issuer.Server.AskGatewaysAsync(TestIssuer.Token);
+        Assert.NotNull((await issuer.Server.GetStatusAsync(TestIssuer.Token)).Gateways[0].Fault);
+        Assert.Equal([1, 9], await KeyIdsAsync(issuer));
+    }
+
+    [Fact]
     public async Task Nothing_else_than_a_fresh_offer_of_the_gateways_own_key_changes_the_directory()
     {
         await using ScriptedGateway gateway = await ScriptedGateway.StartAsync();
