@@ -37,9 +37,20 @@ internal sealed class ObliviousEndpoint(GatewayParts parts, SealingKeys keys, Re
         }
 
         // 1. The key, by lookup, before the body: a stranger makes us hold nothing.
-        if (await ReadHeaderAsync(context) is not { } header || !keys.TryFind(header.KeyId, parts.Time.GetUtcNow(), out SealingKeyPair? pair))
+        ObliviousRequestHeader? header;
+        try
         {
-            await WriteKeyProblemAsync(context);
+            header = await ReadHeaderAsync(context);
+        }
+        catch (Exception e) when (e is Microsoft.AspNetCore.Http.BadHttpRequestException or IOException)
+        {
+            await ErrorReply.WriteIncompleteAsync(context);
+            return;
+        }
+
+        if (header is null || !keys.TryFind(header.Value.KeyId, parts.Time.GetUtcNow(), out SealingKeyPair? pair))
+        {
+            await WriteKeyProblemAsync(context, isRead: false);
             return;
         }
 
@@ -89,7 +100,7 @@ internal sealed class ObliviousEndpoint(GatewayParts parts, SealingKeys keys, Re
 
         if (opened is null)
         {
-            await WriteKeyProblemAsync(context);
+            await WriteKeyProblemAsync(context, isRead: true);
             return;
         }
 
@@ -122,21 +133,14 @@ internal sealed class ObliviousEndpoint(GatewayParts parts, SealingKeys keys, Re
         return largest + (largest / 8) + PaddingBuckets.Largest;
     }
 
-    /// <summary>Looks at the first bytes and leaves them where they are; null if they do not come.</summary>
+    /// <summary>Looks at the first bytes and leaves them where they are; null if there are too few.</summary>
     private static async ValueTask<ObliviousRequestHeader?> ReadHeaderAsync(HttpContext context)
     {
         PipeReader reader = context.Request.BodyReader;
-        try
-        {
-            ReadResult start = await reader.ReadAtLeastAsync(ObliviousRequestHeader.SizeInBytes, context.RequestAborted);
-            bool read = TryReadHeader(start.Buffer, out ObliviousRequestHeader header);
-            reader.AdvanceTo(start.Buffer.Start);
-            return read ? header : null;
-        }
-        catch (Exception e) when (e is Microsoft.AspNetCore.Http.BadHttpRequestException or IOException)
-        {
-            return null;
-        }
+        ReadResult start = await reader.ReadAtLeastAsync(ObliviousRequestHeader.SizeInBytes, context.RequestAborted);
+        bool read = TryReadHeader(start.Buffer, out ObliviousRequestHeader header);
+        reader.AdvanceTo(start.Buffer.Start);
+        return read ? header : null;
     }
 
     private static bool TryReadHeader(in ReadOnlySequence<byte> start, out ObliviousRequestHeader header)
@@ -147,11 +151,11 @@ internal sealed class ObliviousEndpoint(GatewayParts parts, SealingKeys keys, Re
         return ObliviousRequestHeader.TryRead(bytes, out header);
     }
 
-    private static async Task WriteKeyProblemAsync(HttpContext context)
+    /// <param name="isRead">Whether the body was; otherwise nobody reads it, and the connection is of no more use.</param>
+    private static async Task WriteKeyProblemAsync(HttpContext context, bool isRead)
     {
-        if (HttpProtocol.IsHttp11(context.Request.Protocol))
+        if (!isRead && HttpProtocol.IsHttp11(context.Request.Protocol))
         {
-            // What is left of the body is not read.
             context.Response.Headers.Connection = "close";
         }
 
@@ -215,9 +219,18 @@ internal sealed class ObliviousEndpoint(GatewayParts parts, SealingKeys keys, Re
             return new OpenedRequest(exchange, request, head is not null);
         }
 
-        public InnerReply CreateReply(HttpContext context, GatewayParts parts) => IsChunked
-            ? new ReplyPacer(new ObliviousFraming(_exchange.CreateResponse()), context.Response.BodyWriter, parts.Pace)
-            : new WholeReply(_exchange, context, parts.RequestRoom);
+        public InnerReply CreateReply(HttpContext context, GatewayParts parts)
+        {
+            if (!IsChunked)
+            {
+                return new WholeReply(_exchange, context, parts.RequestRoom);
+            }
+
+            var framing = new ObliviousFraming(_exchange.CreateResponse());
+            // A stream may be long; what it is sealed with is derived, and the rest is not kept for it.
+            _exchange.Dispose();
+            return new ReplyPacer(framing, context.Response.BodyWriter, parts.Pace);
+        }
 
         public void Dispose()
         {

@@ -9,6 +9,9 @@ namespace Tacit.Gateway.Sealing;
 /// <summary>A reply that is sealed in one piece when it has ended, padded to a bucket: for <c>message/ohttp-req</c>. Until then it is held in memory that is counted.</summary>
 internal sealed class WholeReply(ObliviousGatewayExchange exchange, HttpContext outer, MemoryRoom room) : InnerReply
 {
+    /// <summary>As it came, as a message, and sealed.</summary>
+    private const int Copies = 3;
+
     private readonly SensitiveBuffer _content = new();
     private BinaryHttpResponse? _head;
     private long _taken;
@@ -25,7 +28,7 @@ internal sealed class WholeReply(ObliviousGatewayExchange exchange, HttpContext 
     /// <summary>To the handler, a reply that there is no room for is a connection that has gone: the reply is kept, and the client may come back for it.</summary>
     public override ValueTask<FlushResult> FlushAsync(CancellationToken cancellationToken = default)
     {
-        long more = _content.WrittenCount - _taken;
+        long more = (_content.WrittenCount * (long)Copies) - _taken;
         bool hasRoom = !_isAborted && room.TryReserve(more);
         if (hasRoom)
         {
