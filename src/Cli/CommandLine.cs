@@ -64,6 +64,7 @@ internal static class CommandLine
         PseudonymCommands.AddTo(gateway, terminal, flags);
         gateway.Add(GatewayDeviceCommands.Create(terminal, flags));
         root.Add(gateway);
+        root.Add(ServerRoles.Relay(terminal, flags));
         root.Add(VoucherCommand.Create(terminal, flags));
         root.Add(BackupCommands.Backup(terminal, flags));
         root.Add(BackupCommands.Restore(terminal, flags));

@@ -42,6 +42,8 @@ public sealed partial class DocumentTests
         { "gateway: `KeyBudget` of a backend", typeof(Inference.KeyBudget) },
         { "gateway: each of `Prices` of a backend", typeof(Inference.TokenPrice) },
         { "gateway: `Budgets`, of `Inference` and of a backend", typeof(Inference.ProviderBudgets) },
+        { "relay", typeof(Relay.RelayOptions) },
+        { "relay: each of `Targets`", typeof(Relay.RelayTarget) },
         { "app", typeof(App.AppOptions) },
         { "gateway: `Devices`", typeof(Gateway.Devices.DeviceOptions) },
         { "gateway: `Addresses`", typeof(Gateway.Devices.AddressOptions) },

@@ -6,6 +6,7 @@ using Tacit.Cli.Wallets;
 using Tacit.Client;
 using Tacit.Hosting;
 using Tacit.Issuer;
+using Tacit.Relay;
 using Tacit.Signer;
 
 namespace Tacit.Cli.Commands;
@@ -82,6 +83,12 @@ internal static class StatusCommand
         Uri gateway = options.GatewayUrl is { IsLoopback: true } url ? url : new UriBuilder("http", "127.0.0.1", Gateway.GatewayOptions.DefaultPort).Uri;
         bool runs = await RoleChecks.AnswersAsync(gateway, TimeProvider.System, cancellationToken);
         roles.Add(new RoleState("gateway", runs, runs ? gateway.GetLeftPart(UriPartial.Authority) : ""));
+        roles.Add(await AskAsync("relay", async () =>
+        {
+            using ManagementClient relay = new(data, RelayServer.Role);
+            RelayStatus status = await relay.GetAsync("/status", RelayJson.Default.RelayStatus, cancellationToken);
+            return $"to {string.Join(", ", status.Targets)}; {status.UnderWay.ToString(CultureInfo.InvariantCulture)} requests under way";
+        }));
         return new StatusReport(data, roles, wallet, notices);
     }
 

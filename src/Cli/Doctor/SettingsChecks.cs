@@ -9,7 +9,7 @@ namespace Tacit.Cli.Doctor;
 /// <summary>The settings that are in force without a --config: the environment's, and what a wallet remembers.</summary>
 internal static class SettingsChecks
 {
-    private static readonly string[] s_sections = ["App", "Issuer", "Signer", "Gateway"];
+    private static readonly string[] s_sections = ["App", "Issuer", "Signer", "Gateway", "Relay"];
 
     /// <summary>Variables that no role would ever read.</summary>
     public static IEnumerable<Finding> Environment(IDictionary environment)

@@ -7,6 +7,7 @@ using Tacit.Hosting;
 using Tacit.Inference;
 using Tacit.Issuer;
 using Tacit.Protocol;
+using Tacit.Relay;
 using Tacit.Signer;
 
 namespace Tacit.Cli.Roles;
@@ -115,6 +116,26 @@ internal static class ServerRoles
         }).WithExamples(
             "tacit gateway --config gateway.json",
             "TACIT__Gateway__Inference__Backends__0__Keys=env:OPENAI_KEY tacit gateway --config gateway.json");
+
+    public static Command Relay(Terminal terminal, Flags flags) => RoleHost.CreateCommand(
+        terminal, flags, "Relay", "Run an Oblivious HTTP relay: passes sealed requests on to the gateways it is told of, so that these need not see who asks.",
+        context =>
+        {
+            RelayOptions options = context.Settings.Load(SettingsJson.Default.RelayOptions);
+            CheckTls(options.Tls, options.Profile, context);
+        },
+        async (context, stop) =>
+        {
+            RelayOptions options = context.Settings.Load(SettingsJson.Default.RelayOptions);
+            RelayServer server = await RelayServer.StartAsync(options, context.Time, context.Loggers, stop);
+            return new RunningRole("relay", Authority(server.Address), options.Targets.ToDictionary(target => "/" + target.Name, target => target.Address!.ToString()), async () =>
+            {
+                await server.StopAsync(CancellationToken.None);
+                await server.DisposeAsync();
+            });
+        }).WithExamples(
+            "tacit relay --config relay.json",
+            "TACIT__Relay__Targets__0__Name=gateway.example TACIT__Relay__Targets__0__Address=https://gateway.example/ tacit relay");
 
     private static InternalChannelClient Connect(SettingsLoader link, string dataFolder, RoleContext context) =>
         link.Load(SettingsJson.Default.SignerLink).Connect(dataFolder, context.Time);

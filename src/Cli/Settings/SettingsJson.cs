@@ -10,6 +10,7 @@ using Tacit.Hosting;
 using Tacit.Inference;
 using Tacit.Issuer;
 using Tacit.Protocol;
+using Tacit.Relay;
 using Tacit.Signer;
 
 namespace Tacit.Cli.Settings;
@@ -24,6 +25,7 @@ namespace Tacit.Cli.Settings;
     ],
     RespectNullableAnnotations = true)]
 [JsonSerializable(typeof(SignerOptions))]
+[JsonSerializable(typeof(RelayOptions))]
 [JsonSerializable(typeof(IssuerOptions))]
 [JsonSerializable(typeof(GatewayOptions))]
 [JsonSerializable(typeof(AppOptions))]

@@ -334,7 +334,7 @@ internal sealed partial class SealingKeys : IAsyncDisposable
     private sealed record PublishedKeys(IssuerDirectory? Directory, IReadOnlyList<SignedSealingKey> Keys);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Made sealing key {KeyId} for {Start} to {End}.")]
-    private static partial void LogMade(ILogger log, byte keyId, DateTimeOffset start, DateTimeOffset end);
+    private static partial void LogMade(ILogger log, int keyId, DateTimeOffset start, DateTimeOffset end);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Sealing keys can be swapped: {Problem}. {Remedy}")]
     private static partial void LogUnlocked(ILogger log, string problem, string remedy);

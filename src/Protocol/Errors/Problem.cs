@@ -3,7 +3,7 @@ using System.Text.Json;
 
 namespace Tacit.Protocol;
 
-/// <summary>An error of the issuer as problem details (RFC 9457), media type <see cref="MediaTypes.ProblemJson"/>.</summary>
+/// <summary>An error of issuer or relay as problem details (RFC 9457), media type <see cref="MediaTypes.ProblemJson"/>.</summary>
 /// <param name="Type">One of <see cref="ProblemTypes"/>; what a program looks at.</param>
 /// <param name="Status">HTTP status.</param>
 /// <param name="Title">The same sentence for every occurrence.</param>

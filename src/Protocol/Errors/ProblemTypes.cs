@@ -1,6 +1,6 @@
 namespace Tacit.Protocol;
 
-/// <summary>One stable <c>type</c> per failure of the issuer (RFC 9457, section 3.1.1), with the status and title that belong to it.</summary>
+/// <summary>One stable <c>type</c> per failure of issuer and relay (RFC 9457, section 3.1.1), with the status and title that belong to it.</summary>
 public static class ProblemTypes
 {
     private const string Prefix = "urn:tacit:problem:";
@@ -35,6 +35,8 @@ public static class ProblemTypes
     public const string Busy = Prefix + "busy";
     public const string SignerUnavailable = Prefix + "signer-unavailable";
     public const string StorageUnavailable = Prefix + "storage-unavailable";
+    public const string GatewayUnreachable = Prefix + "gateway-unreachable";
+    public const string GatewayTimeout = Prefix + "gateway-timeout";
     public const string ShuttingDown = Prefix + "shutting-down";
     public const string InternalError = Prefix + "internal-error";
 
@@ -70,11 +72,13 @@ public static class ProblemTypes
             NotFound => (404, "No such resource."),
             MethodNotAllowed => (405, "The resource does not take this method."),
             RateLimited => (429, "Too many calls of this kind; try again later."),
-            Busy => (503, "The issuer is busy."),
+            Busy => (503, "The server is busy."),
             SignerUnavailable => (503, "The signer does not answer."),
             StorageUnavailable => (503, "The issuer's store does not answer."),
-            ShuttingDown => (503, "The issuer is shutting down."),
-            _ => (500, "The issuer failed."),
+            GatewayUnreachable => (502, "The gateway does not answer the relay."),
+            GatewayTimeout => (504, "The gateway did not answer the relay in time."),
+            ShuttingDown => (503, "The server is shutting down."),
+            _ => (500, "The server failed."),
         };
         return new Problem(type, status, title, detail);
     }
