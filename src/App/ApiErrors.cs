@@ -79,6 +79,8 @@ internal static class ApiErrors
             ClientError.PseudonymRefused => (403, "permission_error", "pseudonym_refused", false),
             ClientError.PseudonymMissing => (503, "server_error", "pseudonym_missing", false),
             ClientError.PseudonymBanned => (403, "permission_error", "pseudonym_banned", false),
+            ClientError.WorkRefused => (503, "server_error", "work_refused", true),
+            ClientError.DeviceRefused => (403, "permission_error", "device_refused", false),
             ClientError.TokenSpent => (409, "invalid_request_error", "reply_lost", false),
             ClientError.GatewayUnreachable => (503, "server_error", "gateway_unreachable", true),
             ClientError.IssuerUnreachable => (503, "server_error", "issuer_unreachable", true),

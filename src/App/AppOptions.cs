@@ -1,4 +1,5 @@
 using Tacit.Client;
+using Tacit.Client.Transports;
 using Tacit.Hosting;
 
 namespace Tacit.App;
@@ -31,6 +32,15 @@ public sealed record AppOptions : IValidatedSettings
 
     /// <summary>Where to reach the gateway, if not at the address that the directory gives.</summary>
     public Uri? GatewayUrl { get; init; }
+
+    /// <summary>
+    /// Whether prompts go to the gateway at <see cref="GatewayUrl"/> signed by this device's key, which its operator has on a list: without issuer and wallet, and linkable to
+    /// each other. Default false.
+    /// </summary>
+    public bool Device { get; init; }
+
+    /// <summary>With <see cref="Device"/>: SHA-256 of the public key (SubjectPublicKeyInfo) of the gateway's certificate, in base64url or hexadecimal. Default: what the system trusts.</summary>
+    public string? GatewayPin { get; init; }
 
     /// <summary>Whether new wallets derive their randomness from the seed, so that tokens can be restored. Default true.</summary>
     public bool Recoverable { get; init; } = true;
@@ -94,6 +104,8 @@ public sealed record AppOptions : IValidatedSettings
             .Require(!string.IsNullOrWhiteSpace(DataDirectory), "DataDirectory", "no data folder is named", "Name a folder.")
             .Require(IsHttp(IssuerUrl), "IssuerUrl", "this is no http or https URL", "Use the issuer's base URL, such as https://issuer.example.")
             .Require(GatewayUrl is null || IsHttp(GatewayUrl), "GatewayUrl", "this is no http or https URL", "Use the gateway's base URL, or leave it out.")
+            .Require(!Device || GatewayUrl is not null, "GatewayUrl", "a device needs the address of its gateway", "Use the gateway's base URL, such as https://gateway.example.")
+            .Require(GatewayPin is null || DirectoryOptions.TryParseKey(GatewayPin, out _), "GatewayPin", "this is no SHA-256 of a public key", "Give its 32 bytes in base64url or hexadecimal.")
             .Require(
                 DirectoryKey is null || DirectoryOptions.TryParseKey(DirectoryKey, out _), "DirectoryKey", "this is not a 32-byte key",
                 "Copy the directory key that the issuer's operator gives (base64url or hexadecimal).")
@@ -141,6 +153,16 @@ public sealed record AppOptions : IValidatedSettings
             Plans = FillPlans,
         },
     };
+
+    /// <summary>What asks for this device; its key has to be there (<see cref="DeviceKey.Create"/>).</summary>
+    /// <param name="work">Told how far a proof of work is; null for nobody.</param>
+    /// <exception cref="ClientException">There is no key.</exception>
+    public DeviceClient OpenDevice(TimeProvider time, IProgress<WorkProgress>? work = null) => new(
+        GatewayUrl ?? throw new InvalidOperationException("Validate first."),
+        DeviceKey.Load(DataDirectory),
+        ToClientOptions().Redemption with { WorkProgress = work },
+        new TransportOptions { PinnedKey = DirectoryOptions.TryParseKey(GatewayPin, out ReadOnlyMemory<byte> pin) ? pin : default },
+        time);
 
     private static bool IsHttp(Uri uri) => uri.IsAbsoluteUri && (uri.Scheme == Uri.UriSchemeHttp || uri.Scheme == Uri.UriSchemeHttps);
 }

@@ -32,8 +32,27 @@ public sealed class AppServer : IAsyncDisposable
     public static async Task<AppServer> StartAsync(
         AppOptions options, TacitClient client, TimeProvider time, ILoggerFactory loggers, CancellationToken cancellationToken = default)
     {
-        ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(client);
+        AppServer server = await StartAsync(
+            options, client.Redemption, (routes, address) => new AppManagement(client, address, time).Map(routes), time, loggers, cancellationToken);
+        client.Refills.Start();
+        return server;
+    }
+
+    /// <summary>An app without a wallet, whose requests this device signs. Does not own the client it is given.</summary>
+    /// <inheritdoc cref="StartAsync(AppOptions, TacitClient, TimeProvider, ILoggerFactory, CancellationToken)"/>
+    public static Task<AppServer> StartAsync(
+        AppOptions options, DeviceClient device, TimeProvider time, ILoggerFactory loggers, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        return StartAsync(options, device, (_, _) => { }, time, loggers, cancellationToken);
+    }
+
+    private static async Task<AppServer> StartAsync(
+        AppOptions options, IPromptSender prompts, Action<IEndpointRouteBuilder, Uri> mapManagement, TimeProvider time, ILoggerFactory loggers,
+        CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(options);
         var validation = new SettingsValidation();
         options.Validate(validation);
         validation.ThrowIfAny();
@@ -51,17 +70,15 @@ public sealed class AppServer : IAsyncDisposable
                 Drain = drain,
                 WriteError = ApiErrors.WriteFrameworkErrorAsync,
             },
-            routes => Map(routes, guard, client.Redemption, options),
+            routes => Map(routes, guard, prompts, options),
             time,
             loggers,
             cancellationToken);
         port = web.Address.Port;
         try
         {
-            var management = new AppManagement(client, web.Address, time);
             WebServer socket = await ManagementSocket.StartAsync(
-                options.DataDirectory, Role, management.Map, new Health(drain), time, loggers, cancellationToken);
-            client.Refills.Start();
+                options.DataDirectory, Role, routes => mapManagement(routes, web.Address), new Health(drain), time, loggers, cancellationToken);
             return new AppServer(web, socket);
         }
         catch
@@ -84,9 +101,9 @@ public sealed class AppServer : IAsyncDisposable
         await _management.DisposeAsync();
     }
 
-    private static void Map(IEndpointRouteBuilder routes, LocalGuard guard, RedemptionClient redemption, AppOptions options)
+    private static void Map(IEndpointRouteBuilder routes, LocalGuard guard, IPromptSender prompts, AppOptions options)
     {
-        var models = new ModelsEndpoint(redemption);
+        var models = new ModelsEndpoint(prompts);
         Post("/v1/chat/completions", PromptOperation.ChatCompletions);
         Post("/v1/responses", PromptOperation.Responses);
         Post("/v1/embeddings", PromptOperation.Embeddings);
@@ -102,6 +119,6 @@ public sealed class AppServer : IAsyncDisposable
         }));
         routes.MapFallback("{**path}", guard.Wrap(context => ApiErrors.WriteFrameworkErrorAsync(context, StatusCodes.Status404NotFound)));
 
-        void Post(string path, PromptOperation operation) => routes.MapPost(path, guard.Wrap(new PromptEndpoint(operation, redemption, options).HandleAsync));
+        void Post(string path, PromptOperation operation) => routes.MapPost(path, guard.Wrap(new PromptEndpoint(operation, prompts, options).HandleAsync));
     }
 }

@@ -6,7 +6,7 @@ using Tacit.Storage;
 namespace Tacit.App;
 
 /// <summary><c>GET /v1/models</c> and <c>GET /v1/models/{id}</c>: the gateway's list, without telling the gateway which model is looked at.</summary>
-internal sealed class ModelsEndpoint(RedemptionClient redemption)
+internal sealed class ModelsEndpoint(IPromptSender prompts)
 {
     public Task ListAsync(HttpContext context) => AnswerAsync(context, models => models);
 
@@ -20,7 +20,7 @@ internal sealed class ModelsEndpoint(RedemptionClient redemption)
     {
         try
         {
-            if (choose(await redemption.GetModelsAsync(context.RequestAborted)) is not ReadOnlyMemory<byte> body)
+            if (choose(await prompts.GetModelsAsync(context.RequestAborted)) is not ReadOnlyMemory<byte> body)
             {
                 await ApiErrors.WriteAsync(context, new ApiFault(404, "invalid_request_error", "model_not_found", "The gateway lists no such model; GET /v1/models lists those there are.", "model"));
                 return;

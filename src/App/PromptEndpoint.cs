@@ -12,7 +12,7 @@ namespace Tacit.App;
 /// One operation of OpenAI's or Anthropic's API: takes a local program's request, drops everything of it but the body, and streams the reply back. Whatever key the program
 /// sends is ignored; a token pays.
 /// </summary>
-internal sealed class PromptEndpoint(PromptOperation operation, RedemptionClient redemption, AppOptions options)
+internal sealed class PromptEndpoint(PromptOperation operation, IPromptSender prompts, AppOptions options)
 {
     private const string ConversationHeader = "Tacit-Conversation";
     private const string PlanHeader = "Tacit-Plan";
@@ -60,7 +60,7 @@ internal sealed class PromptEndpoint(PromptOperation operation, RedemptionClient
 
     private async Task AnswerAsync(HttpContext context, PromptRequest prompt)
     {
-        await using PromptReply reply = await redemption.SendAsync(prompt, context.RequestAborted);
+        await using PromptReply reply = await prompts.SendAsync(prompt, context.RequestAborted);
         HttpResponse response = context.Response;
         // The token is the wallet's business: a program that is told 401 would ask its user for another API key.
         response.StatusCode = reply.Status == StatusCodes.Status401Unauthorized ? StatusCodes.Status502BadGateway : reply.Status;

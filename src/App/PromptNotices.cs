@@ -10,6 +10,9 @@ namespace Tacit.App;
 /// </summary>
 public static class PromptNotices
 {
+    /// <summary>What whoever uses a device's key is told.</summary>
+    public const string OfDevices = "The gateway can link all questions of this device to each other: one key signs them.";
+
     private const string FilledAtPrompt = "filled-at-prompt";
     private const string LargerPlan = "larger-plan";
     private const string Trimmed = "trimmed";
@@ -56,6 +59,9 @@ public static class PromptNotices
                     break;
                 case LargerPlan when parts.Length == 2:
                     yield return $"The question no longer fits the plan {parts[1]}: {plan ?? "a larger plan"} paid for it.";
+                    break;
+                case Linkable when parts.Length == 2 && parts[1] == DeviceClient.PlanName:
+                    yield return OfDevices;
                     break;
                 case Linkable when parts.Length == 2:
                     yield return "The gateway can link this question to your others, by a pseudonym: "

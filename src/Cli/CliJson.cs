@@ -40,6 +40,7 @@ namespace Tacit.Cli;
 [JsonSerializable(typeof(Gateway.Pseudonyms.PseudonymReport))]
 [JsonSerializable(typeof(Gateway.Devices.DeviceReport))]
 [JsonSerializable(typeof(Gateway.Sealing.SealingKeyReport))]
+[JsonSerializable(typeof(DeviceShown))]
 [JsonSerializable(typeof(SignerTotals))]
 [JsonSerializable(typeof(Reconciliation))]
 internal sealed partial class CliJson : JsonSerializerContext;

@@ -50,6 +50,7 @@ internal static class CommandLine
         root.Add(AskCommand.Create(terminal, flags));
         root.Add(AccountCommands.Create(terminal, flags));
         root.Add(WalletCommands.Create(terminal, flags));
+        root.Add(DeviceCommands.Create(terminal, flags));
         root.Add(DirectoryCommands.Plans(terminal, flags));
         root.Add(DirectoryCommands.Keys(terminal, flags));
         root.Add(AppRole.Create(terminal, flags));

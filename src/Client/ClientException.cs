@@ -96,6 +96,21 @@ public enum ClientError
     /// <summary>The wallet's own records contradict each other; the message says which.</summary>
     JournalCorrupt,
 
+    /// <summary>The gateway asks for more work than this client does for a request.</summary>
+    WorkRefused,
+
+    /// <summary>There is no device key in the data directory yet.</summary>
+    DeviceMissing,
+
+    /// <summary>There is a device key already; it is never overwritten.</summary>
+    DeviceExists,
+
+    /// <summary>The device key's file is damaged.</summary>
+    DeviceUnusable,
+
+    /// <summary>The gateway does not take this device; the message says why.</summary>
+    DeviceRefused,
+
     /// <summary>The client is shutting down.</summary>
     ShuttingDown,
 }

@@ -54,7 +54,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
     /// <param name="options">Checked first.</param>
     /// <param name="directory">Where the issuer's directory comes from; null fetches it from <see cref="GatewayOptions.IssuerUrl"/>.</param>
     /// <param name="router">The models; stays the caller's.</param>
-    /// <param name="signer">Signs successors at <c>/v1/exchange</c>; stays the caller's.</param>
+    /// <param name="signer">Signs successors at <c>/v1/exchange</c>; stays the caller's. Null for a gateway without an issuer.</param>
     /// <param name="time">The clock of deadlines, leases and kept replies.</param>
     /// <param name="loggers">The log.</param>
     /// <param name="cancellationToken">Gives the start up.</param>
@@ -62,7 +62,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
     /// <exception cref="StorageException">The database cannot be opened; says what to do.</exception>
     /// <exception cref="ListenException">The address cannot be listened on.</exception>
     public static Task<GatewayServer> StartAsync(
-        GatewayOptions options, DirectoryFetch? directory, InferenceRouter router, ISigner signer, TimeProvider time, ILoggerFactory loggers,
+        GatewayOptions options, DirectoryFetch? directory, InferenceRouter router, ISigner? signer, TimeProvider time, ILoggerFactory loggers,
         CancellationToken cancellationToken) =>
         StartAsync(options, directory, router, signer, CheckBy(router), time, loggers, cancellationToken);
 
@@ -96,7 +96,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
     /// <inheritdoc cref="StartAsync(GatewayOptions, DirectoryFetch, InferenceRouter, ISigner, TimeProvider, ILoggerFactory, CancellationToken)"/>
     /// <param name="check">Judges prompts between spend and provider.</param>
     internal static async Task<GatewayServer> StartAsync(
-        GatewayOptions options, DirectoryFetch? directory, InferenceRouter router, ISigner signer, PromptCheck? check, TimeProvider time, ILoggerFactory loggers,
+        GatewayOptions options, DirectoryFetch? directory, InferenceRouter router, ISigner? signer, PromptCheck? check, TimeProvider time, ILoggerFactory loggers,
         CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(options);
@@ -154,12 +154,13 @@ public sealed partial class GatewayServer : IAsyncDisposable
     }
 
     private async Task StartAsync(
-        DirectoryFetch? directory, InferenceRouter router, ISigner signer, PromptCheck? check, ILoggerFactory loggers, CancellationToken cancellationToken)
+        DirectoryFetch? directory, InferenceRouter router, ISigner? signer, PromptCheck? check, ILoggerFactory loggers, CancellationToken cancellationToken)
     {
         DataFolder.Create(_options.DataDirectory);
         byte[] instance = InstanceLease.LoadId(_options.DataDirectory);
         Database database = await OpenDatabaseAsync(_options, _time, cancellationToken);
         _owned.Push(database);
+        signer ??= new AbsentSigner();
 
         var ledger = new SpendLedger(database, instance, _time);
         await ledger.LoadAsync(cancellationToken);
@@ -342,7 +343,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
         if (parts.Sealing is { } sealing)
         {
             var pages = new CrossOrigin(parts.Options.WebOrigins);
-            new SealingKeyEndpoints(sealing, parts.Options, parts.Time).Map(routes, pages);
+            new SealingKeyEndpoints(sealing, parts.Work, parts.Options, parts.Time).Map(routes, pages);
             MapSealedChat(routes, parts, new SealedChatEndpoint(parts, sealing, parts.Replays!), pages);
             routes.MapPost(Routes.Oblivious, new ObliviousEndpoint(parts, sealing, parts.Inner.InvokeAsync).HandleAsync).ServeToTheEnd();
         }

@@ -25,10 +25,12 @@ internal static class AskCommand
         {
             string question = await QuestionAsync(terminal, parsed.GetValue(text), parsed.GetValue(stdin), cancellationToken);
             AppOptions options = client.Load(parsed);
-            await using IWalletAccess wallet = await WalletAccess.OpenAsync(options, cancellationToken);
+            await using IQuestionAccess asked = options.Device ? OwnDevice.Open(options, terminal) : await WalletAccess.OpenAsync(options, cancellationToken);
             string? paying = parsed.GetValue(plan);
-            string chosen = parsed.GetValue(model) ?? await DefaultModelAsync(wallet, paying, cancellationToken);
-            AskReply reply = await wallet.AskAsync(ChatReply.Question(chosen, question), paying, cancellationToken);
+            string chosen = parsed.GetValue(model)
+                ?? (asked is IWalletAccess wallet ? await DefaultModelAsync(wallet, paying, cancellationToken) : await ((OwnDevice)asked).DefaultModelAsync(cancellationToken));
+            AskReply reply = await asked.AskAsync(ChatReply.Question(chosen, question), paying, cancellationToken);
+            terminal.EndProgress();
             foreach (string notice in reply.Notices)
             {
                 terminal.Note(notice);

@@ -16,6 +16,22 @@ internal static class AppRole
         async (context, stop) =>
         {
             AppOptions options = context.Settings.Load(SettingsJson.Default.AppOptions);
+            if (options.Device)
+            {
+                DeviceClient device = options.OpenDevice(context.Time);
+                AppServer signing;
+                try
+                {
+                    signing = await AppServer.StartAsync(options, device, context.Time, context.Loggers, stop);
+                }
+                catch
+                {
+                    await device.DisposeAsync();
+                    throw;
+                }
+                context.Warn(PromptNotices.OfDevices);
+                return Running(signing, device);
+            }
             if (!Wallet.Exists(options.DataDirectory))
             {
                 throw new CommandException($"There is no wallet in {options.DataDirectory} yet. Make one with `tacit account create`, or name its folder with --data.");
@@ -31,15 +47,20 @@ internal static class AppRole
                 await client.DisposeAsync();
                 throw;
             }
-            string address = server.Address.GetLeftPart(UriPartial.Authority);
-            return new RunningRole("app", address, new Dictionary<string, string> { ["OPENAI_BASE_URL"] = address + "/v1" }, async () =>
-            {
-                await server.StopAsync();
-                await server.DisposeAsync();
-                await client.DisposeAsync();
-            });
+            return Running(server, client);
         },
         rememberedConfig: ClientFlags.RememberedFile, servesTls: false).WithExamples(
             "tacit app",
             "OPENAI_BASE_URL=http://127.0.0.1:8224/v1 OPENAI_API_KEY=any some-program");
+
+    private static RunningRole Running(AppServer server, IAsyncDisposable client)
+    {
+        string address = server.Address.GetLeftPart(UriPartial.Authority);
+        return new RunningRole("app", address, new Dictionary<string, string> { ["OPENAI_BASE_URL"] = address + "/v1" }, async () =>
+        {
+            await server.StopAsync();
+            await server.DisposeAsync();
+            await client.DisposeAsync();
+        });
+    }
 }

@@ -89,12 +89,16 @@ internal static class ServerRoles
             {
                 context.Try(key, "Inference", options.Profile);
             }
-            CheckLink(signer, options.DataDirectory, options.Profile, context);
+            if (options.DirectoryKey is not null)
+            {
+                CheckLink(signer, options.DataDirectory, options.Profile, context);
+            }
             CheckTls(options.Tls, options.Profile, context);
             CheckDatabase(options.Database, options.Profile, context);
             CheckProcess(options.Profile, context);
             context.Try(options.Sealing.Passphrase, "Sealing:Passphrase", options.Profile);
             context.Try(options.Sealing.KeyFile, "Sealing:KeyFile", options.Profile);
+            context.Try(options.Devices.InvitationCode, "Devices:InvitationCode", options.Profile);
         },
         async (context, stop) =>
         {
@@ -104,14 +108,15 @@ internal static class ServerRoles
             InferenceOptions models = inference.Load(SettingsJson.Default.InferenceSettings).Load() with { UsagePath = Path.Combine(options.DataDirectory, "provider-usage.json") };
             DataFolder.Create(options.DataDirectory);
             InferenceRouter router = new(models, context.Time, context.Loggers);
-            InternalChannelClient channel = Connect(link, options.DataDirectory, context);
-            GatewayServer server = await GatewayServer.StartAsync(options, null, router, new RemoteSigner(channel.SendAsync), context.Time, context.Loggers, stop);
+            // A gateway without an issuer takes no tokens, so there is nothing to sign.
+            InternalChannelClient? channel = options.DirectoryKey is null ? null : Connect(link, options.DataDirectory, context);
+            GatewayServer server = await GatewayServer.StartAsync(options, null, router, channel is null ? null : new RemoteSigner(channel.SendAsync), context.Time, context.Loggers, stop);
             return new RunningRole("gateway", Authority(server.Address), new Dictionary<string, string> { ["models"] = string.Join(", ", router.Models) }, async () =>
             {
                 await server.StopAsync(CancellationToken.None);
                 await server.DisposeAsync();
                 await router.DisposeAsync();
-                channel.Dispose();
+                channel?.Dispose();
             });
         }).WithExamples(
             "tacit gateway --config gateway.json",

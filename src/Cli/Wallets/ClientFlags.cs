@@ -59,6 +59,14 @@ internal sealed class ClientFlags(Flags flags)
             {
                 json.WriteString(nameof(AppOptions.GatewayUrl), options.GatewayUrl.ToString());
             }
+            if (options.Device)
+            {
+                json.WriteBoolean(nameof(AppOptions.Device), true);
+            }
+            if (options.GatewayPin is not null)
+            {
+                json.WriteString(nameof(AppOptions.GatewayPin), options.GatewayPin);
+            }
             if (options.Listen != ListenAddress.Loopback(AppOptions.DefaultPort))
             {
                 json.WriteString(nameof(AppOptions.Listen), options.Listen.ToString());

@@ -50,57 +50,8 @@ internal sealed class OwnWallet(TacitClient client) : IWalletAccess
 
     public async Task<AskReply> AskAsync(ReadOnlyMemory<byte> body, string? plan, CancellationToken cancellationToken)
     {
-        PromptReply reply = await client.Redemption.SendAsync(new PromptRequest(PromptOperation.ChatCompletions, body, Plan: plan), cancellationToken);
-        return new AskReply(
-            reply.Status, reply.IsEventStream, new ReplyStream(reply), reply.Plan, [.. PromptNotices.Explain(PromptNotices.Of(reply), reply.Plan)]);
+        return ReplyStream.Begun(await client.Redemption.SendAsync(new PromptRequest(PromptOperation.ChatCompletions, body, Plan: plan), cancellationToken));
     }
 
     public ValueTask DisposeAsync() => client.DisposeAsync();
-
-    /// <summary>A reply as a stream. Read to its end it is completed; left before, cancelled.</summary>
-    private sealed class ReplyStream(PromptReply reply) : Stream
-    {
-        public override bool CanRead => true;
-
-        public override bool CanSeek => false;
-
-        public override bool CanWrite => false;
-
-        public override long Length => throw new NotSupportedException();
-
-        public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
-
-        public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
-        {
-            int read = await reply.ReadAsync(buffer, cancellationToken);
-            if (read == 0)
-            {
-                await reply.CompleteAsync(cancellationToken);
-            }
-            return read;
-        }
-
-        public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
-            ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
-
-        public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-        public override async ValueTask DisposeAsync()
-        {
-            // Nothing happens if it was completed. Someone who leaves early wants no more of it.
-            await reply.CancelAsync();
-            await reply.DisposeAsync();
-            await base.DisposeAsync();
-        }
-
-        public override void Flush()
-        {
-        }
-
-        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-        public override void SetLength(long value) => throw new NotSupportedException();
-
-        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-    }
 }

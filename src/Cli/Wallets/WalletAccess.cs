@@ -10,10 +10,18 @@ namespace Tacit.Cli.Wallets;
 /// <param name="Notices">What a person should know of how it was paid, in sentences.</param>
 internal sealed record AskReply(int Status, bool IsEventStream, Stream Body, string? Plan, IReadOnlyList<string> Notices);
 
+/// <summary>What answers a question: a wallet, or a gateway that knows this device.</summary>
+internal interface IQuestionAccess : IAsyncDisposable
+{
+    /// <summary>Sends a chat completion and returns once the reply begins.</summary>
+    /// <param name="plan">The plan that is to pay; null takes the cheapest.</param>
+    Task<AskReply> AskAsync(ReadOnlyMemory<byte> body, string? plan, CancellationToken cancellationToken);
+}
+
 /// <summary>
 /// What commands do with a wallet. One process at a time owns its file, so a command asks the running app if there is one, and opens the wallet itself if not.
 /// </summary>
-internal interface IWalletAccess : IAsyncDisposable
+internal interface IWalletAccess : IQuestionAccess
 {
     Task<WalletStatus> GetStatusAsync(CancellationToken cancellationToken);
 
@@ -58,10 +66,6 @@ internal interface IWalletAccess : IAsyncDisposable
 
     /// <returns>How many tokens came back.</returns>
     Task<int> RestoreAsync(CancellationToken cancellationToken);
-
-    /// <summary>Sends a chat completion and returns once the reply begins.</summary>
-    /// <param name="plan">The plan that is to pay; null takes the cheapest.</param>
-    Task<AskReply> AskAsync(ReadOnlyMemory<byte> body, string? plan, CancellationToken cancellationToken);
 }
 
 internal static class WalletAccess

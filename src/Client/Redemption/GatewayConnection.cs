@@ -28,7 +28,14 @@ internal sealed class GatewayAnswer(HttpResponseMessage response, TransportLease
 
     public string? RetryAfter { get; } = response.Headers.TryGetValues("Retry-After", out IEnumerable<string>? values) ? values.First() : null;
 
-    public Stream Stream { get; } = stream;
+    public Stream Stream { get; private set; } = stream;
+
+    /// <summary>Puts a body that was read back, for whoever reads it next.</summary>
+    public void PutBack(byte[] body)
+    {
+        Stream.Dispose();
+        Stream = new MemoryStream(body, writable: false);
+    }
 
     /// <summary>What renews a chain, in the head or, there once the body was read to its end, in the trailer; null if it did not come.</summary>
     public string? Renewal => response.TrailingHeaders.TryGetValues(Routes.RenewalTrailer, out IEnumerable<string>? values)
@@ -67,15 +74,77 @@ internal sealed class GatewayAnswer(HttpResponseMessage response, TransportLease
 }
 
 /// <summary>Requests to the gateway: the allow-list of headers is what this class writes, and nothing else (law 5).</summary>
-internal sealed class GatewayConnection(TransportPool transports, PseudonymKeeper pseudonyms, RedemptionOptions options, TimeProvider time)
+internal sealed class GatewayConnection(TransportPool transports, PseudonymKeeper? pseudonyms, RedemptionOptions options, TimeProvider time)
 {
+    private const int WorkRequired = 428;
+
+    /// <summary>How often one request is worked for anew: the gateway may ask for more meanwhile.</summary>
+    private const int MaxSolutions = 3;
+
+    private readonly WorkSolver _work = new(options.MaxWorkBits, options.WorkProgress);
+
     /// <summary>Sends a request with its token and waits for the beginning of the answer.</summary>
     /// <param name="isolation">The unit; null for one of its own.</param>
     /// <exception cref="TransportException">No answer began.</exception>
+    /// <exception cref="ClientException"><see cref="ClientError.WorkRefused"/>.</exception>
     public async Task<GatewayAnswer> SendAsync(
         Route route, string path, OpenRequest open, ReadOnlyMemory<byte> body, IsolationKey? isolation, CancellationToken cancellationToken)
     {
-        string? pseudonym = await pseudonyms.HeaderAsync(open.Series.Gateway, cancellationToken);
+        string? pseudonym = pseudonyms is null ? null : await pseudonyms.HeaderAsync(open.Series.Gateway, cancellationToken);
+        return await SendAsync(
+            route, path,
+            headers =>
+            {
+                headers.TryAddWithoutValidation("Authorization", PrivateTokenHeader.FormatAuthorization(open.Token, open.Series.Extensions, open.Salt));
+                if (open.Successor is byte[] successor && TokenRequest.TryParse(successor, out TokenRequest? next))
+                {
+                    headers.TryAddWithoutValidation(Routes.SuccessorHeader, ChainHeaders.FormatSuccessor(next));
+                }
+                if (pseudonym is not null)
+                {
+                    headers.TryAddWithoutValidation(Routes.PseudonymHeader, pseudonym);
+                }
+            },
+            body, isolation, cancellationToken);
+    }
+
+    /// <summary>Sends a request and waits for the beginning of the answer; with a proof of work if the gateway asks for one, which it does before anything is spent.</summary>
+    /// <param name="credentials">Writes what admits the request, each time it is sent.</param>
+    /// <exception cref="TransportException">No answer began.</exception>
+    /// <exception cref="ClientException"><see cref="ClientError.WorkRefused"/>.</exception>
+    public async Task<GatewayAnswer> SendAsync(
+        Route route, string path, Action<HttpRequestHeaders> credentials, ReadOnlyMemory<byte> body, IsolationKey? isolation, CancellationToken cancellationToken)
+    {
+        string? stamp = null;
+        for (int solved = 0; ; solved++)
+        {
+            GatewayAnswer answer = await SendOnceAsync(route, path, credentials, stamp, body, isolation, cancellationToken);
+            if (answer.Status != WorkRequired || solved == MaxSolutions)
+            {
+                return answer;
+            }
+            try
+            {
+                byte[] error = await ReadErrorAsync(answer, cancellationToken);
+                if (!WorkAnnouncement.TryReadError(error, out WorkAnnouncement? work))
+                {
+                    answer.PutBack(error);
+                    return answer;
+                }
+                answer.Dispose();
+                stamp = await _work.SolveAsync(work, path, body, cancellationToken);
+            }
+            catch
+            {
+                answer.Dispose();
+                throw;
+            }
+        }
+    }
+
+    private async Task<GatewayAnswer> SendOnceAsync(
+        Route route, string path, Action<HttpRequestHeaders> credentials, string? stamp, ReadOnlyMemory<byte> body, IsolationKey? isolation, CancellationToken cancellationToken)
+    {
         TransportLease lease = transports.Lease(route, isolation ?? IsolationKey.ForOneRequest(), keep: isolation is not null);
         HttpResponseMessage? response = null;
         try
@@ -83,14 +152,10 @@ internal sealed class GatewayConnection(TransportPool transports, PseudonymKeepe
             using var deadline = new CancellationTokenSource(options.ResponseTimeout, time);
             using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, deadline.Token);
             using var request = new HttpRequestMessage(HttpMethod.Post, route.Resolve(path)) { Version = System.Net.HttpVersion.Version11 };
-            request.Headers.TryAddWithoutValidation("Authorization", PrivateTokenHeader.FormatAuthorization(open.Token, open.Series.Extensions, open.Salt));
-            if (open.Successor is byte[] successor && TokenRequest.TryParse(successor, out TokenRequest? next))
+            credentials(request.Headers);
+            if (stamp is not null)
             {
-                request.Headers.TryAddWithoutValidation(Routes.SuccessorHeader, ChainHeaders.FormatSuccessor(next));
-            }
-            if (pseudonym is not null)
-            {
-                request.Headers.TryAddWithoutValidation(Routes.PseudonymHeader, pseudonym);
+                request.Headers.TryAddWithoutValidation(Routes.WorkHeader, stamp);
             }
             request.Headers.TryAddWithoutValidation("Accept", "application/json, text/event-stream");
             request.Content = new ReadOnlyMemoryContent(body);

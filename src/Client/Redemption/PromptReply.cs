@@ -55,7 +55,9 @@ public sealed class PromptReply : IAsyncDisposable
     /// <summary>How many of the oldest messages were left out for the request to fit its plan.</summary>
     public int TrimmedMessages { get; internal set; }
 
-    /// <summary>What the gateway asks for, by which it can link requests to each other: <c>transient</c>, <c>permanent</c> or <c>both</c>; null for nothing.</summary>
+    /// <summary>
+    /// By what the gateway can link requests to each other: a pseudonym (<c>transient</c>, <c>permanent</c> or <c>both</c>), or this <c>device</c>'s key; null for nothing.
+    /// </summary>
     public string? Linkable { get; internal set; }
 
     /// <summary>How many further requests the plan's tokens pay for; null if it is a subscription, which does not count them.</summary>
@@ -109,13 +111,12 @@ public sealed class PromptReply : IAsyncDisposable
 }
 
 /// <summary>A reply that is coming in, and how to get it again where its connection breaks.</summary>
-internal sealed class LiveReply(RedemptionClient client, OpenRequest open, PromptBody body, Func<CancellationToken, Task<GatewayAnswer>> repeat, GatewayAnswer answer)
+internal sealed class LiveReply(IReplyOwner owner, PromptBody body, Func<CancellationToken, Task<GatewayAnswer>> repeat, GatewayAnswer answer)
     : IDisposable
 {
     private readonly IncrementalHash _delivered = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
     private long _deliveredBytes;
     private int _reconnects;
-    private bool _renewed;
 
     public GatewayAnswer Answer { get; private set; } = answer;
 
@@ -128,7 +129,7 @@ internal sealed class LiveReply(RedemptionClient client, OpenRequest open, Promp
                 int read = await ReadOnceAsync(buffer, cancellationToken);
                 if (read == 0)
                 {
-                    _renewed = await client.EndOfReplyAsync(open, Answer, cancellationToken);
+                    await owner.EndOfReplyAsync(Answer, cancellationToken);
                     return 0;
                 }
                 _delivered.AppendData(buffer.Span[..read]);
@@ -142,11 +143,11 @@ internal sealed class LiveReply(RedemptionClient client, OpenRequest open, Promp
         }
     }
 
-    public Task CompleteAsync(CancellationToken cancellationToken) => client.CompleteAsync(open, _renewed, cancellationToken);
+    public Task CompleteAsync(CancellationToken cancellationToken) => owner.CompleteAsync(cancellationToken);
 
-    public Task CancelAsync() => client.CancelAsync(open, knownSpent: true);
+    public Task CancelAsync() => owner.CancelAsync();
 
-    public void Abandon() => client.Abandon(open, knownSpent: true);
+    public void Abandon() => owner.Abandon();
 
     public void Dispose()
     {
@@ -157,7 +158,7 @@ internal sealed class LiveReply(RedemptionClient client, OpenRequest open, Promp
 
     private async ValueTask<int> ReadOnceAsync(Memory<byte> buffer, CancellationToken cancellationToken)
     {
-        using var deadline = new CancellationTokenSource(client.Options.IdleTimeout, client.Time);
+        using var deadline = new CancellationTokenSource(owner.Options.IdleTimeout, owner.Time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, deadline.Token);
         return await Answer.Stream.ReadAsync(buffer, either.Token);
     }
@@ -168,7 +169,7 @@ internal sealed class LiveReply(RedemptionClient client, OpenRequest open, Promp
     /// </summary>
     private async Task ResumeAsync(Exception cause, CancellationToken cancellationToken)
     {
-        while (_reconnects++ < client.Options.MaxReconnects)
+        while (_reconnects++ < owner.Options.MaxReconnects)
         {
             Answer.Dispose();
             try

@@ -13,7 +13,7 @@ namespace Tacit.Client;
 /// Asks prompts and pays them with tokens. The token and the body are in the journal before the first byte leaves; whatever breaks, the same request with the
 /// same token gets the same answer, and a token is used for no other. Thread safe.
 /// </summary>
-public sealed partial class RedemptionClient : IAsyncDisposable
+public sealed partial class RedemptionClient : IPromptSender, IAsyncDisposable
 {
     /// <summary>A token whose deadline is nearer than this is left for an exchange.</summary>
     private static readonly TimeSpan DeadlineMargin = TimeSpan.FromSeconds(60);
@@ -187,7 +187,7 @@ public sealed partial class RedemptionClient : IAsyncDisposable
             if (answer.Status is >= 200 and < 300)
             {
                 _conversations.Remember(errand.Body.Messages, open.Conversation);
-                return new Sent { Reply = new LiveReply(this, open, errand.Body, Send, answer) };
+                return new Sent { Reply = new LiveReply(new PaidReply(this, open), errand.Body, Send, answer) };
             }
 
             // 7. An error: what it says of the token is settled now.

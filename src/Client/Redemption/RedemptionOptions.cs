@@ -71,8 +71,15 @@ public sealed record RedemptionOptions
     /// </summary>
     public bool AllowPseudonyms { get; init; }
 
+    /// <summary>The most zero bits of proof of work that this client does for a request; a gateway that asks for more gets none. Default 24: a few seconds.</summary>
+    public int MaxWorkBits { get; init; } = 24;
+
+    /// <summary>Told how far a proof of work is; null for nobody.</summary>
+    public IProgress<WorkProgress>? WorkProgress { get; init; }
+
     internal void Validate()
     {
+        Check(MaxWorkBits is >= 0 and <= 40, nameof(MaxWorkBits), "0 to 40");
         Check(ChainWait > TimeSpan.Zero && ChainWait <= TimeSpan.FromMinutes(10), nameof(ChainWait), "above 0, at most 10 min");
         Check(MaxWaitingForChain is >= 0 and <= 10_000, nameof(MaxWaitingForChain), "0 to 10000");
         Check(MaxReconnects is >= 0 and <= 10, nameof(MaxReconnects), "0 to 10");

@@ -12,6 +12,9 @@ public sealed record TransportOptions
     /// <summary>Most connections kept for conversations that are idle; beyond it the longest unused goes. Default 64.</summary>
     public int MaxIdle { get; init; } = 64;
 
+    /// <summary>SHA-256 of the SubjectPublicKeyInfo of the only certificate that a server may have, whoever signed it; empty leaves that to the system's roots.</summary>
+    public ReadOnlyMemory<byte> PinnedKey { get; init; }
+
     internal void Validate()
     {
         Check(ConnectTimeout > TimeSpan.Zero && ConnectTimeout <= TimeSpan.FromMinutes(10), nameof(ConnectTimeout), "between 0 and 10 minutes");

@@ -1,6 +1,8 @@
 using System.Net;
 using System.Net.Security;
 using System.Security.Authentication;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 
 namespace Tacit.Client.Transports;
 
@@ -99,8 +101,19 @@ public sealed class TransportPool : IDisposable
             EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13,
             AllowTlsResume = false,
             AllowRenegotiation = false,
+            RemoteCertificateValidationCallback = _options.PinnedKey.IsEmpty ? null : IsPinned,
         },
     };
+
+    private bool IsPinned(object sender, X509Certificate? certificate, X509Chain? chain, SslPolicyErrors errors)
+    {
+        if (certificate is not X509Certificate2 shown)
+        {
+            return false;
+        }
+        byte[] key = SHA256.HashData(shown.PublicKey.ExportSubjectPublicKeyInfo());
+        return CryptographicOperations.FixedTimeEquals(key, _options.PinnedKey.Span);
+    }
 
     private void Return((Route, IsolationKey) unit, Entry entry, bool keep)
     {

@@ -24,7 +24,7 @@ internal sealed class CrossOrigin(IReadOnlyList<string> origins)
             Allow(context);
             return handler(context);
         }
-        : handler;
+    : handler;
 
     /// <summary>Answers what a browser asks before it sends anything of the page's.</summary>
     public RequestDelegate Preflight(string method) => context =>

@@ -76,6 +76,9 @@ internal sealed partial class GatewayParts
 
     public PlanCatalog Catalog => Catalogs.Current;
 
+    /// <summary>The largest request that anything here pays for.</summary>
+    public long MaxInputBytes => Math.Max(Catalog.MaxInputBytes, Devices?.Plan.MaxInputBytes ?? 0);
+
     /// <summary>Whether a token of this key buys a prompt now; null if so.</summary>
     public ApiError? CheckLive(RedemptionKey key)
     {

@@ -129,7 +129,7 @@ internal sealed class ObliviousEndpoint(GatewayParts parts, SealingKeys keys, Re
     /// <summary>The largest body that any plan takes, with head, padding and what sealing adds in chunks as small as they are.</summary>
     private long MaxBytes()
     {
-        long largest = MaxHeadBytes + parts.Catalog.MaxInputBytes;
+        long largest = MaxHeadBytes + parts.MaxInputBytes;
         return largest + (largest / 8) + PaddingBuckets.Largest;
     }
 

@@ -4,6 +4,7 @@ using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 using Tacit.Gateway.Admission;
 using Tacit.Gateway.Sealing;
+using Tacit.Gateway.Work;
 using Tacit.Hosting;
 using Tacit.Protocol;
 using Tacit.Storage;
@@ -41,7 +42,8 @@ internal sealed class SealedChatEndpoint(GatewayParts parts, SealingKeys keys, R
                 inner.Response.ContentType = MediaTypes.Json;
                 inner.Response.ContentLength = told.Length;
                 await inner.Response.BodyWriter.WriteAsync(told, inner.RequestAborted);
-            });
+            }
+            );
         });
 
     private async Task HandleAsync(HttpContext context, Func<OpenedSealedRequest, (InnerRequest Request, RequestDelegate Handler)> choose)
@@ -84,7 +86,7 @@ internal sealed class SealedChatEndpoint(GatewayParts parts, SealingKeys keys, R
         }
 
         // 1. The body, bounded by the largest plan.
-        long most = SealedEnvelope.MaxSizeInBytes(SealedChatFormat.RequestBucket((int)Math.Min(parts.Catalog.MaxInputBytes + MaxHeadBytes, 1 << 29)));
+        long most = SealedEnvelope.MaxSizeInBytes(SealedChatFormat.RequestBucket((int)Math.Min(parts.MaxInputBytes + MaxHeadBytes, 1 << 29)));
         ApiError? unread = await RequestBody.ReadAsync(context, hold.Body, most, hold.TryTake) switch
         {
             BodyReadResult.Complete => null,
@@ -125,6 +127,18 @@ internal sealed class SealedChatEndpoint(GatewayParts parts, SealingKeys keys, R
         }
     }
 
+    private ApiError? CheckWork(SealedEnvelope envelope)
+    {
+        if (!parts.Work.IsFor(WorkKinds.Sealed))
+        {
+            return null;
+        }
+
+        Span<byte> digest = stackalloc byte[WorkStamp.DigestSizeInBytes];
+        WorkStamp.DigestOfSealed(envelope.EncapsulatedKey, envelope.Ciphertext.Span, digest);
+        return parts.Work.Check(digest, envelope.Work);
+    }
+
     private async Task<(OpenedSealedRequest? Opened, ApiError? Refused)> OpenAsync(HttpContext context, SealedEnvelope envelope, BodyHold hold)
     {
         // 3. Its age.
@@ -134,7 +148,12 @@ internal sealed class SealedChatEndpoint(GatewayParts parts, SealingKeys keys, R
             return (null, ExplainSkew(ahead, now));
         }
 
-        // 4. The key.
+        // 4. Work, where it is asked for; then the key.
+        if (CheckWork(envelope) is { } work)
+        {
+            return (null, work);
+        }
+
         if (!keys.TryFind(envelope.KeyId, now, out SealingKeyPair? pair))
         {
             return (null, ApiError.Create(ErrorCodes.SealingKeyUnknown, $"This gateway has no live sealing key with this id; GET {Routes.SealingKeys} lists those it has.", "aad"));

@@ -1,7 +1,9 @@
+using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Tacit.Gateway.Sealing;
+using Tacit.Gateway.Work;
 using Tacit.Protocol;
 
 namespace Tacit.Gateway.Endpoints;
@@ -10,7 +12,7 @@ namespace Tacit.Gateway.Endpoints;
 /// The keys that prompts to this gateway are sealed with: <c>GET /api/pubkey</c>, <c>/.well-known/jwks.json</c> and <c>/.well-known/ohttp-gateway</c> for clients, and
 /// the offer to the issuer at <c>/.well-known/tacit-sealing-keys</c>. All public, none for one reader only.
 /// </summary>
-internal sealed class SealingKeyEndpoints(SealingKeys keys, GatewayOptions options, TimeProvider time)
+internal sealed class SealingKeyEndpoints(SealingKeys keys, WorkGate work, GatewayOptions options, TimeProvider time)
 {
     // Well within the time that a key still opens requests after its end.
     private const string CacheForMinutes = "public, max-age=300";
@@ -21,13 +23,22 @@ internal sealed class SealingKeyEndpoints(SealingKeys keys, GatewayOptions optio
     /// <param name="pages">Web pages that may read the keys.</param>
     public void Map(IEndpointRouteBuilder routes, CrossOrigin pages)
     {
-        routes.MapGet(Routes.SealingKeys, pages.Around(context => WriteAsync(context, MediaTypes.Json, "no-cache", Document().Encode())));
+        routes.MapGet(Routes.SealingKeys, pages.Around(context => WriteAsync(context, MediaTypes.Json, "no-cache", Document().Encode(WriteWork))));
         routes.MapGet(Routes.JsonWebKeys, (RequestDelegate)(context => ShowAsync(context, MediaTypes.JsonWebKeys, static document => document.EncodeKeySet())));
 
         // RFC 9458, section 3: the first is preferred, so the current one comes before the next.
         routes.MapGet(Routes.ObliviousKeys, (RequestDelegate)(context => ShowAsync(
             context, MediaTypes.ObliviousKeys, static document => SealingKeyList.EncodeConfigs(document.Keys.Select(entry => entry.Key)))));
         routes.MapGet(Routes.SealingOffer, (RequestDelegate)(context => WriteAsync(context, MediaTypes.Json, "no-store", Offer())));
+    }
+
+    private void WriteWork(Utf8JsonWriter json)
+    {
+        if (work.IsOn)
+        {
+            json.WritePropertyName(WorkAnnouncement.MemberName);
+            work.Announce().WriteTo(json);
+        }
     }
 
     private SealingKeyDocument Document()

@@ -74,6 +74,9 @@ internal sealed class WorkGate : IAsyncDisposable
     /// <summary>Whether work can be asked for anything here.</summary>
     public bool IsOn => _options.For.Count > 0;
 
+    /// <summary>Whether work can be asked for this kind of request.</summary>
+    public bool IsFor(string kind) => _options.For.Contains(kind);
+
     /// <summary>Bits that are asked for now.</summary>
     public int Bits => Volatile.Read(ref _bits);
 

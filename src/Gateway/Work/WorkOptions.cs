@@ -45,7 +45,7 @@ public sealed record WorkOptions
 }
 
 /// <summary>The kinds of requests that work can be asked for.</summary>
-internal static class WorkKinds
+public static class WorkKinds
 {
     public const string Registration = "registration";
     public const string Device = "device";

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Buffers.Text;
 using System.Diagnostics.CodeAnalysis;
 using System.Numerics;
+using System.Security.Cryptography;
 using Tacit.Crypto;
 
 namespace Tacit.Protocol;
@@ -104,13 +105,19 @@ public readonly record struct WorkStamp
         return false;
     }
 
-    /// <summary>What stands for a plain request: SHA-256(path ‖ 0x00 ‖ body). A sealed one is SHA-256(encapsulated key ‖ ciphertext).</summary>
-    public static void DigestOf(ReadOnlySpan<byte> path, ReadOnlySpan<byte> body, Span<byte> digest)
+    /// <summary>What stands for a plain request: SHA-256(path ‖ 0x00 ‖ body).</summary>
+    public static void DigestOf(ReadOnlySpan<byte> path, ReadOnlySpan<byte> body, Span<byte> digest) => Join(path, "\0"u8, body, digest);
+
+    /// <summary>What stands for a sealed request: SHA-256(encapsulated key ‖ ciphertext).</summary>
+    public static void DigestOfSealed(ReadOnlySpan<byte> encapsulatedKey, ReadOnlySpan<byte> ciphertext, Span<byte> digest) =>
+        Join(encapsulatedKey, default, ciphertext, digest);
+
+    private static void Join(ReadOnlySpan<byte> first, ReadOnlySpan<byte> second, ReadOnlySpan<byte> third, Span<byte> digest)
     {
-        using var hash = System.Security.Cryptography.IncrementalHash.CreateHash(System.Security.Cryptography.HashAlgorithmName.SHA256);
-        hash.AppendData(path);
-        hash.AppendData("\0"u8);
-        hash.AppendData(body);
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        hash.AppendData(first);
+        hash.AppendData(second);
+        hash.AppendData(third);
         hash.GetHashAndReset(digest);
     }
 

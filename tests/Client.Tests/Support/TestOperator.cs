@@ -22,6 +22,7 @@ public sealed class TestOperator : IAsyncDisposable
     private readonly TimeProvider _time;
     private readonly PseudonymOffer? _pseudonyms;
     private InferenceRouter? _router;
+    private Func<GatewayOptions, GatewayOptions> _gatewayOptions = options => options;
 
     private TestOperator(IReadOnlyList<Plan> plans, TimeProvider time, PseudonymOffer? pseudonyms)
     {
@@ -70,9 +71,10 @@ public sealed class TestOperator : IAsyncDisposable
 
     public static async Task<TestOperator> StartAsync(
         TimeProvider? time = null, IReadOnlyList<Plan>? plans = null, Func<InferenceOptions, InferenceOptions>? inference = null,
-        PseudonymOffer? pseudonyms = null)
+        PseudonymOffer? pseudonyms = null, Func<GatewayOptions, GatewayOptions>? gateway = null)
     {
         var system = new TestOperator(plans ?? [Chat], time ?? TimeProvider.System, pseudonyms);
+        system._gatewayOptions = gateway ?? system._gatewayOptions;
         system.ChangeInference = inference ?? system.ChangeInference;
         string keyFile = system._folder["key"];
         await File.WriteAllBytesAsync(keyFile, new byte[64]);
@@ -153,7 +155,7 @@ public sealed class TestOperator : IAsyncDisposable
     {
         _router = new InferenceRouter(ChangeInference(new InferenceOptions { DemoModel = true }), TimeProvider.System, NullLoggerFactory.Instance);
         Gateway = await GatewayServer.StartAsync(
-            new GatewayOptions
+            _gatewayOptions(new GatewayOptions
             {
                 Name = GatewayName,
                 Listen = ListenAddress.Loopback(0),
@@ -162,7 +164,7 @@ public sealed class TestOperator : IAsyncDisposable
                 DataDirectory = _folder["gateway"],
                 ReplyMemoryBytes = 256 << 20,
                 Pseudonyms = new PseudonymLimits { PerDay = 4 },
-            },
+            }),
             null, _router, _signer, _time, NullLoggerFactory.Instance, CancellationToken.None);
     }
 }

@@ -1,0 +1,42 @@
+using System.Globalization;
+using System.Text.Json;
+using Tacit.App;
+using Tacit.Client;
+
+namespace Tacit.Cli.Wallets;
+
+/// <summary>A gateway that knows this device, asked by the command itself: a device has nothing that only one process may have.</summary>
+internal sealed class OwnDevice(DeviceClient client) : IQuestionAccess
+{
+    public static OwnDevice Open(AppOptions options, Terminal terminal) => new(options.OpenDevice(TimeProvider.System, new WorkReport(terminal)));
+
+    public async Task<AskReply> AskAsync(ReadOnlyMemory<byte> body, string? plan, CancellationToken cancellationToken) =>
+        ReplyStream.Begun(await client.SendAsync(new PromptRequest(PromptOperation.ChatCompletions, body, Plan: plan), cancellationToken));
+
+    /// <summary>The first model that the gateway lists.</summary>
+    public async Task<string> DefaultModelAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            using JsonDocument models = JsonDocument.Parse(await client.GetModelsAsync(cancellationToken));
+            foreach (JsonElement model in models.RootElement.GetProperty("data").EnumerateArray())
+            {
+                return model.GetProperty("id").GetString()!;
+            }
+        }
+        catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException)
+        {
+            // As if it listed none.
+        }
+        throw new CommandException("The gateway lists no model. Name one with --model.");
+    }
+
+    public ValueTask DisposeAsync() => client.DisposeAsync();
+
+    /// <summary>Says how far a proof of work is.</summary>
+    internal sealed class WorkReport(Terminal terminal) : IProgress<WorkProgress>
+    {
+        public void Report(WorkProgress value) => terminal.Progress(string.Create(
+            CultureInfo.InvariantCulture, $"The gateway is busy and asks for work: {value.Tried / 1e6:0.0} of about {Math.Pow(2, value.Bits) / 1e6:0.0} million tries"));
+    }
+}

@@ -1,0 +1,227 @@
+using System.Collections.Concurrent;
+using System.Net.Http.Headers;
+using System.Security.Cryptography;
+using System.Text.Json;
+using Tacit.Client.Transports;
+using Tacit.Protocol;
+
+namespace Tacit.Client;
+
+/// <summary>
+/// Asks a gateway that has this device on its list: no issuer, no wallet, no token. Every request is signed by the device's key, so the gateway can link all of
+/// them to each other; <see cref="PromptReply.Linkable"/> says so with each. Thread safe.
+/// </summary>
+public sealed class DeviceClient : IPromptSender, IAsyncDisposable
+{
+    /// <summary>What replies call the plan that paid: none did.</summary>
+    public const string PlanName = "device";
+
+    private const int MaxModelsBytes = 4 << 20;
+
+    private readonly DeviceKey _key;
+    private readonly Route _route;
+    private readonly RedemptionOptions _options;
+    private readonly TimeProvider _time;
+    private readonly TransportPool _transports;
+    private readonly GatewayConnection _gateway;
+    private readonly ServiceCaller _caller;
+    private readonly ModelList _models;
+    // One unit for all: the key links its requests, so connections of their own would hide nothing.
+    private readonly IsolationKey _isolation = IsolationKey.ForOneRequest();
+    private readonly byte[] _conversations = RandomNumberGenerator.GetBytes(32);
+    private readonly ConcurrentDictionary<Task, byte> _background = new();
+
+    /// <param name="gateway">The gateway's base address.</param>
+    /// <param name="key">Disposed with this client.</param>
+    /// <param name="options">How prompts are sent; what concerns tokens does not matter.</param>
+    /// <param name="transport">How connections are made, and the one certificate that the gateway may have.</param>
+    /// <param name="time">The clock that signatures are dated by.</param>
+    public DeviceClient(Uri gateway, DeviceKey key, RedemptionOptions options, TransportOptions transport, TimeProvider time)
+    {
+        ArgumentNullException.ThrowIfNull(key);
+        ArgumentNullException.ThrowIfNull(options);
+        options.Validate();
+        (_key, _options, _time) = (key, options, time);
+        _route = Route.Direct(gateway);
+        _transports = new TransportPool(transport, time);
+        _gateway = new GatewayConnection(_transports, null, options, time);
+        _caller = new ServiceCaller(_transports, time);
+        _models = new ModelList(time);
+    }
+
+    /// <summary>The device's public key in base64url.</summary>
+    public string KeyId => _key.Id;
+
+    public async Task<PromptReply> SendAsync(PromptRequest prompt, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(prompt);
+        PromptBody body = PromptBody.Parse(prompt.Body, _conversations);
+        try
+        {
+            return await SendAsync(prompt.Operation.Path(), body, cancellationToken);
+        }
+        catch
+        {
+            body.Dispose();
+            throw;
+        }
+    }
+
+    public async Task<ReadOnlyMemory<byte>> GetModelsAsync(CancellationToken cancellationToken = default)
+    {
+        if (_models.TryGet(evenIfOld: false, out byte[] known))
+        {
+            return known;
+        }
+        using var request = new HttpRequestMessage(HttpMethod.Get, _route.Resolve(Routes.Models));
+        request.Headers.TryAddWithoutValidation("Accept", MediaTypes.Json);
+        string failure;
+        try
+        {
+            ServiceReply reply = await _caller.SendAsync(_route, request, MaxModelsBytes, cancellationToken);
+            if (reply.IsSuccess)
+            {
+                _models.Set(reply.Body);
+                return reply.Body;
+            }
+            failure = $"It answered {reply.Status}.";
+        }
+        catch (TransportException e)
+        {
+            failure = e.Message;
+        }
+        return _models.TryGet(evenIfOld: true, out known)
+            ? known
+            : throw new ClientException(ClientError.GatewayUnreachable, $"The gateway's models cannot be listed. {failure}");
+    }
+
+    /// <summary>Puts this device on the gateway's list, where the operator lets it register itself.</summary>
+    /// <param name="code">The operator's invitation; null for none.</param>
+    /// <returns>False if it was on the list already.</returns>
+    /// <exception cref="ClientException"><see cref="ClientError.DeviceRefused"/>, <see cref="ClientError.GatewayUnreachable"/>, <see cref="ClientError.WorkRefused"/>.</exception>
+    public async Task<bool> RegisterAsync(string? code, CancellationToken cancellationToken = default)
+    {
+        byte[] body = JsonSerializer.SerializeToUtf8Bytes(new DeviceRegistrationRequest { Code = code }, GatewayJson.Default.DeviceRegistrationRequest);
+        byte[] nonce = RandomNumberGenerator.GetBytes(DeviceSignature.NonceSizeInBytes);
+        try
+        {
+            using GatewayAnswer answer = await _gateway.SendAsync(_route, Routes.Devices, Credentials(Routes.Devices, body, nonce), body, null, cancellationToken);
+            byte[] content = await _gateway.ReadErrorAsync(answer, cancellationToken);
+            return answer.Status switch
+            {
+                201 => true,
+                200 => false,
+                _ => throw new ClientException(
+                    ClientError.DeviceRefused,
+                    GatewayConnection.ErrorText(content) is { Length: > 0 } text ? text : $"The gateway answered {answer.Status}.", GatewayConnection.ErrorCode(content)),
+            };
+        }
+        catch (TransportException e)
+        {
+            throw new ClientException(ClientError.GatewayUnreachable, e.Message, inner: e);
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await Task.WhenAll(_background.Keys);
+        _transports.Dispose();
+        _key.Dispose();
+    }
+
+    private async Task<PromptReply> SendAsync(string path, PromptBody body, CancellationToken cancellationToken)
+    {
+        byte[] nonce = RandomNumberGenerator.GetBytes(DeviceSignature.NonceSizeInBytes);
+        Task<GatewayAnswer> Send(CancellationToken token) => _gateway.SendAsync(_route, path, Credentials(path, body.Content, nonce), body.Content, _isolation, token);
+        GatewayAnswer answer = await ConnectAsync(Send, cancellationToken);
+        if (answer.Status is >= 200 and < 300)
+        {
+            return new PromptReply(new LiveReply(new SignedReply(this, nonce), body, Send, answer), PlanName) { Linkable = PlanName };
+        }
+        using (answer)
+        {
+            byte[] error = await _gateway.ReadErrorAsync(answer, cancellationToken);
+            string code = GatewayConnection.ErrorCode(error);
+            body.Dispose();
+            return code is ErrorCodes.DeviceUnknown or ErrorCodes.DeviceRevoked or ErrorCodes.SignatureExpired
+                ? throw new ClientException(ClientError.DeviceRefused, Explain(code, error), code)
+                : new PromptReply(
+                    new DeliveredError(answer.Status, error.Length > 0 ? error : ApiError.Create(ErrorCodes.ProviderError, $"The gateway answered {answer.Status} and broke off.").Encode()),
+                    PlanName, answer.Verdict == TokenVerdict.Spent ? TokenOutcome.Spent : TokenOutcome.Kept)
+                {
+                    Linkable = PlanName,
+                    RetryAfter = answer.RetryAfter,
+                };
+        }
+    }
+
+    private string Explain(string code, byte[] error) => code == ErrorCodes.DeviceUnknown
+        ? $"The gateway does not know this device. Have its operator run: tacit gateway devices add {KeyId} NAME, or register it: tacit device register."
+        : GatewayConnection.ErrorText(error);
+
+    /// <summary>Again where a connection breaks: with the same nonce and body the gateway answers the same request.</summary>
+    private async Task<GatewayAnswer> ConnectAsync(Func<CancellationToken, Task<GatewayAnswer>> send, CancellationToken cancellationToken)
+    {
+        TimeSpan delay = _options.ReconnectDelay;
+        for (int tried = 0; ; tried++)
+        {
+            try
+            {
+                return await send(cancellationToken);
+            }
+            catch (TransportException e)
+            {
+                if (tried >= _options.MaxReconnects)
+                {
+                    throw new ClientException(ClientError.GatewayUnreachable, $"{e.Message} The gateway may or may not have seen the request.", inner: e);
+                }
+            }
+            await Task.Delay(delay, _time, cancellationToken);
+            delay *= 2;
+        }
+    }
+
+    /// <summary>Signed anew each time it is sent: a repetition is known by its nonce.</summary>
+    private Action<HttpRequestHeaders> Credentials(string path, ReadOnlyMemory<byte> body, byte[] nonce) => headers =>
+    {
+        DeviceSignature signature = _key.Sign(path, body.Span, nonce, _time.GetUtcNow());
+        headers.TryAddWithoutValidation(DeviceSignature.InputHeader, signature.InputValue);
+        headers.TryAddWithoutValidation(DeviceSignature.SignatureHeader, signature.SignatureValue);
+        headers.TryAddWithoutValidation(DeviceSignature.DigestHeader, signature.DigestValue);
+    };
+
+    private async Task CancelAsync(byte[] nonce)
+    {
+        try
+        {
+            using GatewayAnswer answer = await _gateway.SendAsync(
+                _route, Routes.Cancel, Credentials(Routes.Cancel, ReadOnlyMemory<byte>.Empty, nonce), ReadOnlyMemory<byte>.Empty, null, CancellationToken.None);
+        }
+        catch (Exception e) when (e is TransportException or ClientException)
+        {
+            // The reply then goes on to its end, for nobody.
+        }
+    }
+
+    private void InBackground(Task task)
+    {
+        _background.TryAdd(task, 0);
+        _ = task.ContinueWith(done => _background.TryRemove(done, out _), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+    }
+
+    /// <summary>A reply to a signed request: nothing is kept of it, so nothing has to be settled.</summary>
+    private sealed class SignedReply(DeviceClient client, byte[] nonce) : IReplyOwner
+    {
+        public RedemptionOptions Options => client._options;
+
+        public TimeProvider Time => client._time;
+
+        public Task EndOfReplyAsync(GatewayAnswer answer, CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task CompleteAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task CancelAsync() => client.CancelAsync(nonce);
+
+        public void Abandon() => client.InBackground(client.CancelAsync(nonce));
+    }
+}

@@ -1,0 +1,52 @@
+namespace Tacit.Client;
+
+/// <summary>What answers prompts: the wallet, which pays each with a token, or a device that a gateway knows.</summary>
+public interface IPromptSender
+{
+    /// <summary>Sends a prompt and returns when its reply begins.</summary>
+    /// <exception cref="ClientException">No reply: see <see cref="ClientException.Error"/>.</exception>
+    Task<PromptReply> SendAsync(PromptRequest prompt, CancellationToken cancellationToken = default);
+
+    /// <summary>The gateway's <c>/v1/models</c>, as JSON.</summary>
+    /// <exception cref="ClientException"><see cref="ClientError.GatewayUnreachable"/>.</exception>
+    Task<ReadOnlyMemory<byte>> GetModelsAsync(CancellationToken cancellationToken = default);
+}
+
+/// <summary>Whose request a live reply answers, and what its end means there.</summary>
+internal interface IReplyOwner
+{
+    RedemptionOptions Options { get; }
+
+    TimeProvider Time { get; }
+
+    /// <summary>The reply was read to its end.</summary>
+    Task EndOfReplyAsync(GatewayAnswer answer, CancellationToken cancellationToken);
+
+    /// <summary>The reply was delivered.</summary>
+    Task CompleteAsync(CancellationToken cancellationToken);
+
+    /// <summary>Nobody wants the rest.</summary>
+    Task CancelAsync();
+
+    /// <summary>The caller is gone.</summary>
+    void Abandon();
+}
+
+/// <summary>A reply that a token pays for.</summary>
+internal sealed class PaidReply(RedemptionClient client, OpenRequest open) : IReplyOwner
+{
+    private bool _renewed;
+
+    public RedemptionOptions Options => client.Options;
+
+    public TimeProvider Time => client.Time;
+
+    public async Task EndOfReplyAsync(GatewayAnswer answer, CancellationToken cancellationToken) =>
+        _renewed = await client.EndOfReplyAsync(open, answer, cancellationToken);
+
+    public Task CompleteAsync(CancellationToken cancellationToken) => client.CompleteAsync(open, _renewed, cancellationToken);
+
+    public Task CancelAsync() => client.CancelAsync(open, knownSpent: true);
+
+    public void Abandon() => client.Abandon(open, knownSpent: true);
+}

@@ -1,0 +1,63 @@
+using System.Text.Json;
+using Tacit.Gateway;
+using Tacit.Gateway.Devices;
+using Tacit.Hosting;
+using Tacit.Inference;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Tacit.Cli.Tests;
+
+/// <summary>A gateway for one's own devices, set up from a file, without issuer, signer or wallet anywhere.</summary>
+public sealed class DeviceTests
+{
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Settings_of_a_gateway_of_devices_need_no_issuer_and_no_signer()
+    {
+        using TemporaryFolder folder = new();
+        await File.WriteAllTextAsync(folder["gateway.json"], """{ "Name": "home", "Admission": "device", "Inference": { "DemoModel": true } }""", Ct);
+
+        Outcome good = await Cli.RunAsync("gateway", "--config", folder["gateway.json"], "--data", folder["gateway"], "--check");
+        await File.WriteAllTextAsync(folder["gateway.json"], """{ "Name": "home", "Admission": "both", "Inference": { "DemoModel": true } }""", Ct);
+        Outcome bad = await Cli.RunAsync("gateway", "--config", folder["gateway.json"], "--data", folder["gateway"], "--check");
+
+        Assert.True(good.Code == ExitCode.Fine, good.Error);
+        Assert.NotEqual(ExitCode.Fine, bad.Code);
+        Assert.Contains("DirectoryKey", bad.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Device_is_made_listed_asks_and_is_taken_off_again()
+    {
+        using TemporaryFolder folder = new();
+        await using InferenceRouter router = new(new InferenceOptions { DemoModel = true }, TimeProvider.System, NullLoggerFactory.Instance);
+        await using GatewayServer gateway = await GatewayServer.StartAsync(
+            new GatewayOptions { Name = "home", Listen = ListenAddress.Loopback(0), DataDirectory = folder["gateway"], Admission = AdmissionMode.Device },
+            null, router, null, TimeProvider.System, NullLoggerFactory.Instance, Ct);
+        string[] user = ["--data", folder["user"]];
+        string[] operators = ["--data", folder["gateway"]];
+
+        Outcome made = await Cli.RunAsync(["device", "create", "--gateway", gateway.Address.ToString(), .. user]);
+        string key = made.Out.Trim();
+        Assert.Equal(43, key.Length);
+        Assert.Contains("link all questions", made.Error, StringComparison.Ordinal);
+        Assert.Equal(key, (await RunningRoleTests.JsonAsync(["device", "show", "--json", .. user])).GetProperty("key").GetString());
+        Outcome early = await Cli.RunAsync(["ask", "Hello", .. user]);
+        Assert.NotEqual(ExitCode.Fine, early.Code);
+        Assert.Contains($"tacit gateway devices add {key}", early.Error, StringComparison.Ordinal);
+        Assert.NotEqual(ExitCode.Fine, (await Cli.RunAsync(["device", "register", .. user])).Code);
+
+        Assert.Equal(ExitCode.Fine, (await Cli.RunAsync(["gateway", "devices", "add", key, "laptop of Ada", .. operators])).Code);
+        Outcome answer = await Cli.RunAsync(["ask", "Hello", .. user]);
+        Assert.True(answer.Code == ExitCode.Fine, answer.Error);
+        Assert.Contains("signature of a device", answer.Out, StringComparison.Ordinal);
+        Assert.Contains("link all questions", answer.Error, StringComparison.Ordinal);
+        JsonElement listed = (await RunningRoleTests.JsonAsync(["gateway", "devices", "list", "--json", .. operators])).GetProperty("devices")[0];
+        Assert.Equal(("laptop of Ada", key), (listed.GetProperty("name").GetString(), listed.GetProperty("key").GetString()));
+
+        Assert.Equal(ExitCode.Fine, (await Cli.RunAsync(["gateway", "devices", "remove", key, .. operators])).Code);
+        Assert.NotEqual(ExitCode.Fine, (await Cli.RunAsync(["ask", "Hello", .. user])).Code);
+        Assert.Contains("removed", (await Cli.RunAsync(["gateway", "devices", "list", .. operators])).Out, StringComparison.Ordinal);
+    }
+}
