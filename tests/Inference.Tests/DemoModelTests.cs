@@ -219,4 +219,21 @@ public sealed class DemoModelTests
         byte[] bytes = embedding.GetBytesFromBase64();
         return [.. Enumerable.Range(0, bytes.Length / 4).Select(i => BitConverter.ToSingle(bytes, i * 4))];
     }
+
+    [Theory]
+    [InlineData(Operation.Messages, "[{\"role\":\"assistant\",\"content\":[{\"type\":\"tool_use\",\"id\":\"1\",\"name\":\"f\",\"input\":{\"\\ud800\":\"\\ud800\",\"type\":\"\\ud800\"}}]}]")]
+    [InlineData(Operation.ChatCompletions, "[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"\\ud800\",\"logprobs\":{\"\\ud800\":1}}]}]")]
+    public async Task Half_a_surrogate_pair_is_no_trouble_to_the_model_nor_to_the_moderation(Operation operation, string messages)
+    {
+        await using var router = new InferenceRouter(
+            new InferenceOptions { DemoModel = true, Moderation = new ModerationOptions { Policies = [new ModerationPolicy { Name = "p", Rules = ["x"] }], Default = "p" } },
+            TimeProvider.System, Microsoft.Extensions.Logging.Abstractions.NullLoggerFactory.Instance);
+        using var body = new SensitiveBuffer();
+        string request = $$"""{"model":"{{InferenceRouter.DemoModelName}}","messages":{{messages}}}""";
+        Assert.Null(RequestFilter.Filter(operation, System.Text.Encoding.UTF8.GetBytes(request), new RequestLimits(10), body, out _));
+        Assert.Null(await router.Moderator.JudgeAsync("plan", operation, body.WrittenMemory, TestContext.Current.CancellationToken));
+        await using ProviderReply reply = await router.SendAsync(
+            operation, InferenceRouter.DemoModelName, false, body.WrittenMemory, RequestFacts.None, TestContext.Current.CancellationToken);
+        Assert.NotEmpty(await RouterHarness.ReadAllAsync(reply));
+    }
 }

@@ -171,6 +171,37 @@ public sealed class RequestLawTests
             });
 
     [Theory]
+    [InlineData(Operation.ChatCompletions, Operation.Messages)]
+    [InlineData(Operation.Messages, Operation.ChatCompletions)]
+    public void Request_that_goes_on_is_translated_into_one_that_would_go_on_or_refused_by_a_name(Operation from, Operation to)
+    {
+        byte[][] corpus = [.. Gen.Sample(Objects(from, faults: false), 100).Concat(Gen.Sample(Objects(from, faults: true), 40)).Select(Encoding.UTF8.GetBytes)];
+        int translated = 0;
+        var target = new FuzzTarget("translation", corpus, bytes =>
+        {
+            if (Run(from, bytes, out byte[] filtered) is not null)
+            {
+                return false;
+            }
+
+            using var output = new SensitiveBuffer();
+            Refusal? refusal = from == Operation.Messages ? MessagesToChat.Translate(filtered, output) : ChatToMessages.Translate(filtered, output);
+            if (refusal is not null)
+            {
+                Assert.NotNull(refusal.Param);
+                return true;
+            }
+
+            translated++;
+            Assert.True(Run(to, output.WrittenSpan.ToArray(), out byte[] again) is null, Encoding.UTF8.GetString(output.WrittenSpan));
+            Assert.Equal(Encoding.UTF8.GetString(output.WrittenSpan), Encoding.UTF8.GetString(again));
+            return true;
+        });
+        Assert.True(target.RunMany(4, Environment.GetEnvironmentVariable("TACIT_SOAK") == "1" ? 1_000_000 : 10_000, limit: null, TimeProvider.System).Taken > 0);
+        Assert.True(translated > 0);
+    }
+
+    [Theory]
     [InlineData(Operation.ChatCompletions)]
     [InlineData(Operation.Responses)]
     [InlineData(Operation.Embeddings)]

@@ -131,6 +131,10 @@ internal sealed class DemoPrompt
 
             switch (reader.TokenType)
             {
+                case JsonTokenType.PropertyName when reader.ValueIsEscaped:
+                    // No name of the allow-list: a map's, and maybe no text at all.
+                    isText = false;
+                    break;
                 case JsonTokenType.PropertyName when reader.ValueTextEquals("type"u8):
                     reader.Read();
                     Type(ref reader);
@@ -155,7 +159,7 @@ internal sealed class DemoPrompt
 
     private void Type(ref Utf8JsonReader reader)
     {
-        if (reader.TokenType != JsonTokenType.String)
+        if (reader.TokenType != JsonTokenType.String || reader.ValueIsEscaped)
         {
             return;
         }

@@ -69,7 +69,7 @@ internal sealed class PromptContent : IDisposable
                     }
 
                     places[depth] = PlaceOf(ref reader, above, operation);
-                    if (operation == Operation.Messages && above != Place.Schema && reader.ValueTextEquals("source"u8))
+                    if (operation == Operation.Messages && above != Place.Schema && !reader.ValueIsEscaped && reader.ValueTextEquals("source"u8))
                     {
                         TakeSource(ref reader);
                     }
@@ -185,14 +185,23 @@ internal sealed class PromptContent : IDisposable
     private static void Copy(ref Utf8JsonReader reader, SensitiveBuffer into)
     {
         Span<byte> room = into.GetSpan(Math.Max(1, reader.ValueSpan.Length));
-        into.Advance(reader.CopyString(room));
+        try
+        {
+            into.Advance(reader.CopyString(room));
+        }
+        catch (InvalidOperationException)
+        {
+            // Half a surrogate pair, which is JSON and no text: judged as it is written.
+            into.Write(reader.ValueSpan);
+        }
     }
 
     private static Place PlaceOf(ref Utf8JsonReader reader, Place above, Operation operation)
     {
-        if (above == Place.Schema)
+        // No name of the allow-list needs an escape: one that has any is a schema's or a map's, and may be no text at all.
+        if (above == Place.Schema || reader.ValueIsEscaped)
         {
-            return Place.Schema;
+            return above;
         }
 
         if (above == Place.Image)

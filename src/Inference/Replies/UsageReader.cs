@@ -78,9 +78,9 @@ public sealed class UsageReader
                 }
             }
         }
-        catch (JsonException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            // Then it is estimated.
+            // The latter for half a surrogate pair in a name. Then it is estimated.
         }
     }
 

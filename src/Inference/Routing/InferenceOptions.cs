@@ -155,6 +155,8 @@ public sealed record BackendOptions
             InferenceOptions.Require(name != InferenceRouter.DemoModelName, $"{at}:Models", $"{InferenceRouter.DemoModelName} is built in; choose another name");
         }
 
+        InferenceOptions.Require(Enum.IsDefined(Kind), $"{at}:Kind", "set openai or anthropic");
+        InferenceOptions.Require(Kind == BackendKind.OpenAI || OutputCapMember is null, $"{at}:OutputCapMember", "it is for servers that speak OpenAI's API; leave it out");
         InferenceOptions.Require(OutputCapMember is null or "max_tokens" or "max_completion_tokens", $"{at}:OutputCapMember", "set max_tokens or max_completion_tokens, or leave it out");
         InferenceOptions.Require(Priority is >= 0 and <= 1000, $"{at}:Priority", "set 0 to 1000");
         InferenceOptions.Require(MaxConcurrency is null or (>= 1 and <= 100_000), $"{at}:MaxConcurrency", "set 1 to 100000, or leave it out");

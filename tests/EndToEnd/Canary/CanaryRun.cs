@@ -79,6 +79,8 @@ internal sealed class CanaryRun : IAsyncDisposable
                         Models = new Dictionary<string, string> { [Model] = UpstreamModel },
                     },
                 ],
+                // It fails in every way there is, and is to be asked all the same.
+                Breaker = new BreakerOptions { MinFailures = 10_000 },
                 Budgets = new ProviderBudgets { FirstByte = run._patience, FirstByteUnstreamed = run._patience, Idle = 4 * run._patience },
 
                 // An error of our own that nobody foresaw, with the prompt in its message.
@@ -119,6 +121,8 @@ internal sealed class CanaryRun : IAsyncDisposable
             "/v1/embeddings" => Encoding.UTF8.GetBytes($$"""{"model":"{{Model}}","input":"{{Canaries.Prompt}} way:{{way}}.","user":"{{Canaries.User}}"}"""),
             "/v1/responses" => Encoding.UTF8.GetBytes(
                 $$$"""{"model":"{{{Model}}}","input":"{{{Canaries.Prompt}}} way:{{{way}}}.","user":"{{{Canaries.User}}}","metadata":{"k":"{{{Canaries.Metadata}}}"}}"""),
+            "/v1/messages" => Encoding.UTF8.GetBytes(
+                $$$$"""{"model":"{{{{Model}}}}","max_tokens":100,"stream":{{{{(stream ? "true" : "false")}}}},"system":[{"type":"text","text":"{{{{Canaries.Prompt}}}}","cache_control":{"type":"ephemeral"}}],"messages":[{"role":"user","content":"way:{{{{way}}}}."}],"metadata":{"user_id":"{{{{Canaries.User}}}}"}}"""),
             _ => Chat(way, stream),
         };
         Bodies.Enqueue(body);

@@ -22,7 +22,7 @@ public sealed class CanaryTests
     private static readonly string[] s_gatewaysHeaders = ["Host", "Accept", "Authorization", "Content-Type", "Content-Length"];
 
     /// <summary>The members that the canaries' requests keep, with those that the gateway sets.</summary>
-    private static readonly string[] s_members = ["model", "messages", "tools", "stop", "stream", "store", "max_completion_tokens", "input", "max_output_tokens"];
+    private static readonly string[] s_members = ["model", "messages", "tools", "stop", "stream", "store", "max_completion_tokens", "input", "max_output_tokens", "stream_options"];
 
     /// <summary>What the provider does, and what the program hears.</summary>
     private static readonly (string Way, bool Stream, int Status)[] s_ways =
@@ -91,6 +91,10 @@ public sealed class CanaryTests
 
         Assert.Equal(200, (await run.AskAsync("respond", path: "/v1/responses")).Status);
         Assert.Equal(200, (await run.AskAsync("embed", path: "/v1/embeddings")).Status);
+        Assert.Equal(200, (await run.AskAsync("whole", path: "/v1/messages")).Status);
+        Assert.Equal(200, (await run.AskAsync("break-off", stream: true, path: "/v1/messages")).Status);
+        Assert.Equal(400, (await run.AskAsync("refuse", path: "/v1/messages")).Status);
+        Assert.Equal(502, (await run.AskAsync("no-json", path: "/v1/messages")).Status);
         Assert.Equal(200, (await run.AskAsync("", body: Encoding.UTF8.GetBytes($$"""{"model":"{{WholeSystem.Model}}","messages":[{"role":"user","content":"{{canaries.Prompt}}"}]}"""))).Status);
 
         // What is refused before the provider hears of it.
