@@ -9,7 +9,12 @@ fail() { echo "FAILED: $*"; exit 1; }
 
 # Units of type notify: each of these returns when the role has said that it is ready.
 systemctl start tacit-signer tacit-issuer
-key=$(journalctl -u tacit-issuer -o cat --no-pager | sed -n 's/^ *directoryKey: //p' | tail -n 1)
+for _ in $(seq 100); do
+  journalctl --sync
+  key=$(journalctl -u tacit-issuer -o cat --no-pager | sed -n 's/^ *directoryKey: //p' | tail -n 1)
+  [ -z "$key" ] || break
+  sleep 0.1
+done
 [ -n "$key" ] || fail 'the issuer did not say its directory key'
 sed -i "s/\"DirectoryKey\": \"[^\"]*\"/\"DirectoryKey\": \"$key\"/" /etc/tacit/gateway.json
 
