@@ -45,6 +45,10 @@ if [ "$purpose" = test ] && [ "$(id -u)" = 0 ]; then
   ip link add tacit-probe type wireguard 2>/dev/null && ip link del tacit-probe || command -v wireguard-go >/dev/null || wished+=(wireguard-go)
 fi
 
+if [ "$purpose" = test ]; then
+  command -v curl >/dev/null || wished+=(curl)
+fi
+
 # Node 20 or later: the machine's own, or one kept in artifacts/node, which build/test.sh puts first in the PATH.
 node_version=20.20.2
 node_is_recent() { command -v "$1" >/dev/null && [ "$("$1" --version 2>/dev/null | tr -dc '0-9.' | cut -d. -f1)" -ge 20 ] 2>/dev/null; }

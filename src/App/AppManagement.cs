@@ -48,6 +48,16 @@ public sealed record AuditCommand(bool Resume);
 
 public sealed record DepositCommand(string Code);
 
+/// <param name="Body">A chat completion.</param>
+/// <param name="Plan">The plan that is to pay; null takes the cheapest.</param>
+public sealed record PresentCommand(byte[] Body, string? Plan)
+{
+    public override string ToString() => "[scrubbed]";
+}
+
+/// <param name="Id">Of the <see cref="SealedPrompt"/>.</param>
+public sealed record SettleCommand(string Id, SealedOutcome Outcome);
+
 /// <param name="Offer">The id of a price.</param>
 /// <param name="Provider">Who is to take the money; null takes the issuer's first.</param>
 public sealed record CheckoutCommand(string Offer, string? Provider = null);
@@ -56,7 +66,7 @@ public sealed record CheckoutCommand(string Offer, string? Provider = null);
 /// The app's management socket, for the commands that need the wallet while the app has it: <c>GET /status</c>, <c>GET /history</c>, <c>GET /plans</c>,
 /// <c>POST /wallet/fill</c>, <c>/wallet/subscribe</c>, <c>/wallet/unsubscribe</c>, <c>/wallet/restart-chain</c>, <c>/wallet/backup</c>, <c>/wallet/restore</c>,
 /// <c>/wallet/upkeep</c>, <c>/wallet/pseudonym/fetch</c>, <c>/wallet/pseudonym/rotate</c>, <c>GET /account</c>, <c>POST /account/create</c>, <c>/account/import</c>,
-/// <c>/account/reveal</c>, <c>/account/deposit</c>, <c>/keys/audit</c>, <c>GET /account/prices</c>, <c>POST /account/checkout</c>.
+/// <c>/account/reveal</c>, <c>/account/deposit</c>, <c>/keys/audit</c>, <c>GET /account/prices</c>, <c>POST /account/checkout</c>, <c>/sealed/present</c>, <c>/sealed/settle</c>.
 /// </summary>
 internal sealed class AppManagement(TacitClient client, Uri address, TimeProvider time)
 {
@@ -88,6 +98,13 @@ internal sealed class AppManagement(TacitClient client, Uri address, TimeProvide
         PostWith("/account/deposit", AppJson.Default.DepositCommand, AppJson.Default.DepositResult, (command, token) => client.Account.DepositAsync(command.Code, token));
         Get("/account/prices", AppJson.Default.CreditPrices, client.Account.GetPricesAsync);
         PostWith("/account/checkout", AppJson.Default.CheckoutCommand, AppJson.Default.CheckoutPage, (command, token) => client.Account.CheckOutAsync(command.Offer, command.Provider, token));
+        PostWith("/sealed/present", AppJson.Default.PresentCommand, AppJson.Default.SealedPrompt, (command, token) =>
+            client.Redemption.PresentSealedAsync(new PromptRequest(PromptOperation.ChatCompletions, command.Body, Plan: command.Plan), token));
+        PostWith("/sealed/settle", AppJson.Default.SettleCommand, AppJson.Default.SealedOutcome, async (command, token) =>
+        {
+            await client.Redemption.SettleSealedAsync(command.Id, command.Outcome, token);
+            return command.Outcome;
+        });
         PostWith("/account/import", AppJson.Default.AccountKeyGiven, AppJson.Default.AccountKeyShown, async (command, token) =>
         {
             await client.Account.ImportAsync(command.AccountKey, token);
@@ -158,6 +175,10 @@ internal sealed class AppManagement(TacitClient client, Uri address, TimeProvide
 [JsonSerializable(typeof(BackupCommand))]
 [JsonSerializable(typeof(BackupResult))]
 [JsonSerializable(typeof(DepositCommand))]
+[JsonSerializable(typeof(PresentCommand))]
+[JsonSerializable(typeof(SealedPrompt))]
+[JsonSerializable(typeof(SettleCommand))]
+[JsonSerializable(typeof(SealedOutcome))]
 [JsonSerializable(typeof(AuditCommand))]
 [JsonSerializable(typeof(DirectoryAudit))]
 [JsonSerializable(typeof(DepositResult))]

@@ -48,6 +48,8 @@ internal static class CommandLine
         root.Add(flags.Data);
         root.Add(DemoCommand.Create(terminal, flags));
         root.Add(AskCommand.Create(terminal, flags));
+        root.Add(SealCommand.Create(terminal, flags));
+        root.Add(UnsealCommand.Create(terminal, flags));
         root.Add(AccountCommands.Create(terminal, flags));
         root.Add(WalletCommands.Create(terminal, flags));
         root.Add(DeviceCommands.Create(terminal, flags));

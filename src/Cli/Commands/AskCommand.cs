@@ -62,7 +62,8 @@ internal static class AskCommand
             "git diff | tacit ask --stdin \"Review this change:\"");
     }
 
-    private static async Task<string> QuestionAsync(Terminal terminal, string? text, bool stdin, CancellationToken cancellationToken)
+    /// <param name="command">Named where nothing is asked.</param>
+    internal static async Task<string> QuestionAsync(Terminal terminal, string? text, bool stdin, CancellationToken cancellationToken, string command = "ask")
     {
         // Standard input is read only where it is asked for: a script's own may never end.
         if (text is not null && text != "-" && !stdin)
@@ -71,14 +72,14 @@ internal static class AskCommand
         }
         if (!terminal.InputIsRedirected && text is null)
         {
-            throw new CommandException("Ask something: tacit ask \"TEXT\", or give the question on standard input.", ExitCode.Usage);
+            throw new CommandException($"Ask something: tacit {command} \"TEXT\", or give the question on standard input.", ExitCode.Usage);
         }
         string input = (await terminal.In.ReadToEndAsync(cancellationToken)).TrimEnd();
         string question = text is null or "-" ? input : $"{text}\n\n{input}";
         return string.IsNullOrWhiteSpace(question) ? throw new CommandException("The question is empty.", ExitCode.Usage) : question;
     }
 
-    private static async Task<string> DefaultModelAsync(IWalletAccess wallet, string? paying, CancellationToken cancellationToken)
+    internal static async Task<string> DefaultModelAsync(IWalletAccess wallet, string? paying, CancellationToken cancellationToken)
     {
         DirectorySummary directory = await wallet.GetDirectoryAsync(cancellationToken);
         WalletStatus status = await wallet.GetStatusAsync(cancellationToken);

@@ -87,19 +87,23 @@ internal static class ChatReply
         while (length == buffer.Length && await body.ReadAsync(new byte[4096], cancellationToken) > 0)
         {
         }
+        return new CommandException(ExplainError(buffer.AsMemory(0, length), status) ?? $"The reply was not what was asked for (status {status}).");
+    }
+
+    /// <summary>An error in OpenAI's shape, in the words of whoever sent it; null if it is none.</summary>
+    public static string? ExplainError(ReadOnlyMemory<byte> body, int status = 0)
+    {
         try
         {
-            using JsonDocument json = JsonDocument.Parse(buffer.AsMemory(0, length));
-            if (json.RootElement.TryGetProperty("error"u8, out JsonElement error))
-            {
-                return new CommandException(Describe(error, status));
-            }
+            using JsonDocument json = JsonDocument.Parse(body);
+            return json.RootElement.ValueKind == JsonValueKind.Object && json.RootElement.TryGetProperty("error"u8, out JsonElement error) && error.ValueKind == JsonValueKind.Object
+                ? Describe(error, status)
+                : null;
         }
         catch (JsonException)
         {
-            // Told by its status below.
+            return null;
         }
-        return new CommandException($"The reply was not what was asked for (status {status}).");
     }
 
     private static string Describe(JsonElement error, int status)

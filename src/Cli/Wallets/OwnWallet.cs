@@ -53,5 +53,11 @@ internal sealed class OwnWallet(TacitClient client) : IWalletAccess
         return ReplyStream.Begun(await client.Redemption.SendAsync(new PromptRequest(PromptOperation.ChatCompletions, body, Plan: plan), cancellationToken));
     }
 
+    public Task<SealedPrompt> PresentSealedAsync(byte[] body, string? plan, CancellationToken cancellationToken) =>
+        client.Redemption.PresentSealedAsync(new PromptRequest(PromptOperation.ChatCompletions, body, Plan: plan), cancellationToken);
+
+    public Task SettleSealedAsync(string id, SealedOutcome outcome, CancellationToken cancellationToken) =>
+        client.Redemption.SettleSealedAsync(id, outcome, cancellationToken);
+
     public ValueTask DisposeAsync() => client.DisposeAsync();
 }

@@ -83,6 +83,12 @@ internal sealed class RunningApp(string dataFolder) : IWalletAccess
     public async Task<byte[]> BackupAsync(string passphrase, CancellationToken cancellationToken) =>
         (await _app.PostAsync("/wallet/backup", new BackupCommand(passphrase), AppJson.Default.BackupCommand, AppJson.Default.BackupResult, cancellationToken)).File;
 
+    public Task<SealedPrompt> PresentSealedAsync(byte[] body, string? plan, CancellationToken cancellationToken) =>
+        _app.PostAsync("/sealed/present", new PresentCommand(body, plan), AppJson.Default.PresentCommand, AppJson.Default.SealedPrompt, cancellationToken);
+
+    public Task SettleSealedAsync(string id, SealedOutcome outcome, CancellationToken cancellationToken) =>
+        _app.PostAsync("/sealed/settle", new SettleCommand(id, outcome), AppJson.Default.SettleCommand, AppJson.Default.SealedOutcome, cancellationToken);
+
     public async Task<AskReply> AskAsync(ReadOnlyMemory<byte> body, string? plan, CancellationToken cancellationToken)
     {
         Uri address = new((await GetAppStatusAsync(cancellationToken)).Address);

@@ -66,6 +66,12 @@ internal interface IWalletAccess : IQuestionAccess
 
     /// <returns>How many tokens came back.</returns>
     Task<int> RestoreAsync(CancellationToken cancellationToken);
+
+    /// <summary>Takes a token for a chat completion that somebody else carries.</summary>
+    Task<SealedPrompt> PresentSealedAsync(byte[] body, string? plan, CancellationToken cancellationToken);
+
+    /// <summary>Says how that ended.</summary>
+    Task SettleSealedAsync(string id, SealedOutcome outcome, CancellationToken cancellationToken);
 }
 
 internal static class WalletAccess

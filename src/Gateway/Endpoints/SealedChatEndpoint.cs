@@ -41,6 +41,7 @@ internal sealed class SealedChatEndpoint(GatewayParts parts, SealingKeys keys, R
             {
                 inner.Response.ContentType = MediaTypes.Json;
                 inner.Response.ContentLength = told.Length;
+                inner.Response.Headers[Routes.TokenStateHeader] = Routes.TokenUnspent;
                 await inner.Response.BodyWriter.WriteAsync(told, inner.RequestAborted);
             }
             );

@@ -11,7 +11,7 @@ namespace Tacit.Issuer.Gateways;
 /// <summary>How an issuer stands with a gateway's sealing keys.</summary>
 /// <param name="Gateway">Its name.</param>
 /// <param name="Fault">Why the last offer could not be had or taken; null if it was.</param>
-public sealed record GatewayKeyStatus(string Gateway, string? Fault);
+public sealed record GatewayKeyStatus(string Gateway, string? Fault = null);
 
 /// <summary>
 /// Asks each gateway that the settings name a key of for its sealing keys: a public GET, from time to time. A gateway that cannot be reached, or offers what cannot be

@@ -1,0 +1,76 @@
+using System.Net.Sockets;
+using Tacit.Client;
+using Tacit.Crypto;
+using Tacit.Protocol;
+
+namespace Tacit.Cli.Sealed;
+
+/// <summary>A gateway whose sealing keys are taken under a key that the user pins, without a wallet.</summary>
+internal static class SealedGateway
+{
+    private const string UnixPrefix = "unix:";
+
+    /// <summary>Whether it is an address that <see cref="FindKeyAsync"/> can ask.</summary>
+    public static bool IsAddress(string text) => text.StartsWith(UnixPrefix, StringComparison.Ordinal)
+        ? text.Length > UnixPrefix.Length
+        : Uri.TryCreate(text, UriKind.Absolute, out Uri? url) && url.Scheme is "http" or "https";
+
+    /// <summary>The sealing key of this moment.</summary>
+    /// <param name="gateway">A base URL, or <c>unix:</c> and the path of a socket.</param>
+    /// <param name="pin">The directory key, or the gateway's own, that has to have signed it.</param>
+    public static async Task<(byte[] Config, TimeSpan Ahead)> FindKeyAsync(string gateway, string pin, TimeProvider time, CancellationToken cancellationToken)
+    {
+        if (!DirectoryOptions.TryParseKey(pin, out ReadOnlyMemory<byte> key) || !Ed25519PublicKey.TryImport(key.Span, out Ed25519PublicKey? pinned))
+        {
+            throw new CommandException("--key takes 32 bytes in base64url or hexadecimal.", ExitCode.Usage);
+        }
+
+        using Ed25519PublicKey owned = pinned;
+        SealingKeyDocument document = await FetchAsync(gateway, cancellationToken);
+        SignedSealingKey[] verified = [.. document.Keys.Where(entry => entry.Verify((message, signature) => owned.Verify(message.Span, signature.Span)))];
+        if (document.Keys.Count > 0 && verified.Length == 0)
+        {
+            throw new CommandException($"The sealing keys at {gateway} are not signed by the key that --key pins. Either it is another gateway, or the key is mistyped.");
+        }
+
+        // Both clocks have to agree about which one it is; the gateway's decides, as it is the one that opens.
+        SealingKey current = SealingKeyList.FindCurrent(verified, document.ServerTime)?.Key
+            ?? throw new CommandException($"The gateway at {gateway} shows no sealing key of this moment. Try again in a moment; if that does not help, its operator should look at its log.");
+        return (current.Config, document.ServerTime - time.GetUtcNow());
+    }
+
+    private static async Task<SealingKeyDocument> FetchAsync(string gateway, CancellationToken cancellationToken)
+    {
+        string? socket = gateway.StartsWith(UnixPrefix, StringComparison.Ordinal) ? gateway[UnixPrefix.Length..] : null;
+        using var http = new HttpMessageInvoker(new SocketsHttpHandler
+        {
+            UseProxy = false, UseCookies = false, AllowAutoRedirect = false, ActivityHeadersPropagator = null, ConnectTimeout = TimeSpan.FromSeconds(10),
+            ConnectCallback = socket is null ? null : (_, cancelled) => ConnectAsync(socket, cancelled),
+        });
+        Uri address = new(socket is null ? gateway.TrimEnd('/') + Routes.SealingKeys : "http://localhost" + Routes.SealingKeys);
+        using var request = new HttpRequestMessage(HttpMethod.Get, address);
+        using HttpResponseMessage response = await http.SendAsync(request, cancellationToken);
+        byte[] body = new byte[SealingKeyDocument.MaxSizeInBytes];
+        await using Stream stream = await response.Content.ReadAsStreamAsync(cancellationToken);
+        int length = await stream.ReadAtLeastAsync(body, body.Length, throwOnEndOfStream: false, cancellationToken);
+        string? error = null;
+        return response.IsSuccessStatusCode && SealingKeyDocument.TryParse(body.AsMemory(0, length), out SealingKeyDocument? document, out error)
+            ? document
+            : throw new CommandException($"{gateway} shows no sealing keys ({error ?? $"status {(int)response.StatusCode}"}).");
+    }
+
+    private static async ValueTask<Stream> ConnectAsync(string path, CancellationToken cancellationToken)
+    {
+        var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        try
+        {
+            await socket.ConnectAsync(new UnixDomainSocketEndPoint(path), cancellationToken);
+            return new NetworkStream(socket, ownsSocket: true);
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
+    }
+}

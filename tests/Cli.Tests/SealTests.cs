@@ -1,0 +1,157 @@
+using System.Diagnostics;
+using System.Net.Http.Headers;
+using System.Text;
+using System.Text.Json;
+using Tacit.Crypto;
+
+namespace Tacit.Cli.Tests;
+
+/// <summary><c>tacit seal | … | tacit unseal</c>, with a wallet that a running app has, with one that the commands open themselves, and with no wallet at all.</summary>
+public sealed class SealTests
+{
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Question_is_sealed_carried_and_unsealed_with_a_token_of_the_wallet()
+    {
+        using TemporaryFolder folder = new();
+        await KeyedFolder.CopyToAsync(folder["data"]);
+        await using RunningDemo demo = await RunningDemo.StartAsync(folder["data"]);
+        Uri gateway = new($"http://127.0.0.1:{demo.PortBase + 2}/");
+        string[] data = ["--data", folder["data"]];
+        // The issuer has to have asked the gateway for its keys.
+        Outcome first = await Cli.RunAsync(["seal", "Hello", .. data]);
+        for (int i = 0; i < 300 && first.Error.Contains("sealing key", StringComparison.Ordinal); i++)
+        {
+            await Task.Delay(200, Ct);
+            first = await Cli.RunAsync(["seal", "Hello", .. data]);
+        }
+
+        Assert.Equal((ExitCode.Fine, ""), (first.Code, first.Error));
+        string request = first.Out;
+        long before = await SpentAsync(data);
+
+        string reply = await PostAsync(gateway, request);
+        Assert.DoesNotContain("tacit-demo", reply, StringComparison.Ordinal);
+        Outcome opened = await Cli.RunAsync(["unseal", .. data], reply);
+        Assert.Equal((ExitCode.Fine, ""), (opened.Code, opened.Error));
+        Assert.Contains("plan: chat\n", opened.Out, StringComparison.Ordinal);
+        Assert.Equal(before + 1, await SpentAsync(data));
+
+        // Both halves are for once.
+        Assert.Contains("request_replayed", await PostAsync(gateway, request), StringComparison.Ordinal);
+        Outcome again = await Cli.RunAsync(["unseal", .. data], reply);
+        Assert.Equal(ExitCode.Failed, again.Code);
+        Assert.Equal("", again.Out);
+
+        // A reply that breaks off is an error, whatever of it was shown; the question sealed anew gets the whole, with the token it has.
+        Assert.Equal("key", Path.GetFileName(Assert.Single(Directory.GetFiles(Path.Combine(folder["data"], "sealed")))));
+        string broken = await PostAsync(gateway, await SealAsync(["seal", "--stdin", "Again", .. data], "and more"));
+        int end = broken.IndexOf("event: final", StringComparison.Ordinal);
+        Outcome cut = await Cli.RunAsync(["unseal", .. data], broken[..end]);
+        Assert.Equal(ExitCode.Failed, cut.Code);
+        Assert.Contains("end mark", cut.Error, StringComparison.Ordinal);
+        Assert.Equal(before + 1, await SpentAsync(data));
+        string whole = await PostAsync(gateway, await SealAsync(["seal", "--stdin", "Again", .. data], "and more"));
+        Assert.Equal(ExitCode.Fine, (await Cli.RunAsync(["unseal", .. data], whole)).Code);
+        Assert.Equal(before + 2, await SpentAsync(data));
+
+        // A changed byte, an error of the gateway's, and something else altogether.
+        string third = await PostAsync(gateway, await SealAsync(["seal", "Third", .. data]));
+        int at = third.IndexOf("event: chunk\ndata: ", StringComparison.Ordinal) + 40;
+        Outcome changed = await Cli.RunAsync(["unseal", .. data], third[..at] + (third[at] == 'A' ? 'B' : 'A') + third[(at + 1)..]);
+        Assert.Equal(ExitCode.Failed, changed.Code);
+        Assert.Contains("changed", changed.Error, StringComparison.Ordinal);
+        Outcome refused = await Cli.RunAsync(["unseal", .. data], await PostAsync(gateway, "{}"));
+        Assert.Contains("(sealed_malformed)", refused.Error, StringComparison.Ordinal);
+        Assert.Equal(ExitCode.Failed, (await Cli.RunAsync(["unseal", .. data], "<html>")).Code);
+        Assert.Equal(ExitCode.Failed, (await Cli.RunAsync(["unseal", .. data], "")).Code);
+
+        // The demo is a development profile: what the gateway sees can be looked at, and costs nothing.
+        long spent = await SpentAsync(data);
+        Outcome echo = await Cli.RunAsync(["unseal", "--raw", .. data], await PostAsync(gateway, await SealAsync(["seal", "Echo", .. data]), "api/echo"));
+        Assert.Equal(ExitCode.Fine, echo.Code);
+        Assert.Equal("/v1/chat/completions", JsonDocument.Parse(echo.Out).RootElement.GetProperty("path").GetString());
+        Assert.Equal(spent, await SpentAsync(data));
+
+        // Nobody has the wallet now but the commands themselves.
+        string later = await PostAsync(gateway, await SealAsync(["seal", "Later", .. data]));
+        await demo.StopAsync();
+        Assert.Equal(ExitCode.Fine, (await Cli.RunAsync(["unseal", .. data], later)).Code);
+        Assert.Equal(spent + 1, await SpentAsync(data));
+        Outcome alone = await Cli.RunAsync(["seal", "Alone", .. data], null);
+        Assert.True(alone.Code == ExitCode.Fine, alone.Error);
+    }
+
+    [Fact]
+    public async Task Pipe_through_curl_reaches_a_gateway_on_a_Unix_socket_signed_by_a_device()
+    {
+        if (!Environment.GetEnvironmentVariable("PATH")!.Split(':').Any(folder => File.Exists(Path.Combine(folder, "curl"))))
+        {
+            Assert.Skip("There is no curl on this machine.");
+        }
+
+        using TemporaryFolder folder = new();
+        using Ed25519PrivateKey device = Ed25519PrivateKey.Generate();
+        byte[] seed = new byte[Ed25519PrivateKey.SizeInBytes];
+        device.Export(seed);
+        await File.WriteAllTextAsync(folder["device.key"], Convert.ToHexString(seed) + "\n", Ct);
+        await File.WriteAllBytesAsync(folder["sealing.key"], new byte[32], Ct);
+        File.SetUnixFileMode(folder["device.key"], UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        File.SetUnixFileMode(folder["sealing.key"], UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        string socket = folder["gateway.sock"];
+        await File.WriteAllTextAsync(folder["gateway.json"], $$"""
+            { "Name": "gateway.test", "Listen": "unix:{{socket}}", "Admission": "device",
+              "Devices": { "Allow": [ { "Key": "{{System.Buffers.Text.Base64Url.EncodeToString(device.PublicKey.Export())}}", "Name": "test" } ] },
+              "Sealing": { "KeyFile": "file:{{folder["sealing.key"]}}", "SignedBy": "gateway" },
+              "Signer": { "Address": "unix:{{folder["none.sock"]}}", "Key": "file:{{folder["sealing.key"]}}" }, "Inference": { "DemoModel": true } }
+            """, Ct);
+        await using Role gateway = await Role.StartAsync("gateway", "--config", folder["gateway.json"], "--data", folder["gateway"]);
+        JsonElement keys = await RunningRoleTests.JsonAsync(["gateway", "keys", "--json", "--data", folder["gateway"]]);
+        string pin = keys.GetProperty("key").GetString()!;
+        string seal = $"'{Program.Path}' seal --data '{folder["user"]}' --gateway 'unix:{socket}' --model tacit-demo 'Hello over a socket'";
+        string carry = $"curl -sN --unix-socket '{socket}' -H 'Content-Type: application/json' --data-binary @- http://localhost/api/chat";
+        string unseal = $"'{Program.Path}' unseal --data '{folder["user"]}'";
+
+        Outcome answered = await ShellAsync($"{seal} --key {pin} --device-key 'file:{folder["device.key"]}' | {carry} | {unseal}");
+        Assert.True(answered.Code == ExitCode.Fine, answered.Error);
+        Assert.Contains("tacit-demo", answered.Out, StringComparison.Ordinal);
+
+        // Without what the gateway asks for it says so, inside; under another key nothing is sealed.
+        Outcome unpaid = await ShellAsync($"{seal} --key {pin} | {carry} | {unseal}");
+        Assert.Equal(ExitCode.Failed, unpaid.Code);
+        Assert.Contains("(device_required)", unpaid.Error, StringComparison.Ordinal);
+        Outcome mistrusted = await ShellAsync($"{seal} --key {Convert.ToHexString(new byte[31])}01");
+        Assert.Equal((ExitCode.Failed, ""), (mistrusted.Code, mistrusted.Out));
+        Assert.Equal(ExitCode.Usage, (await ShellAsync(seal)).Code);
+    }
+
+    private static async Task<string> SealAsync(string[] args, string? input = null)
+    {
+        Outcome outcome = await Cli.RunAsync(args, input);
+        Assert.True(outcome.Code == ExitCode.Fine, outcome.Error);
+        return outcome.Out;
+    }
+
+    private static async Task<string> PostAsync(Uri gateway, string json, string path = "api/chat")
+    {
+        using HttpMessageInvoker http = new(new SocketsHttpHandler { UseProxy = false });
+        using HttpRequestMessage request = new(HttpMethod.Post, new Uri(gateway, path)) { Content = new StringContent(json, Encoding.ASCII) };
+        request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
+        using HttpResponseMessage response = await http.SendAsync(request, Ct);
+        return await response.Content.ReadAsStringAsync(Ct);
+    }
+
+    private static async Task<long> SpentAsync(string[] data)
+    {
+        JsonElement wallet = await RunningRoleTests.JsonAsync(["wallet", "show", "--json", .. data]);
+        return wallet.GetProperty("plans").EnumerateArray().Sum(plan => plan.GetProperty("spent").GetInt64());
+    }
+
+    private static async Task<Outcome> ShellAsync(string line)
+    {
+        using Process shell = Program.StartFile("/bin/bash", ["-c", "set -o pipefail; " + line]);
+        shell.StandardInput.Close();
+        return await Program.EndOfAsync(shell);
+    }
+}
