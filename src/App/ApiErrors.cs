@@ -89,6 +89,7 @@ internal static class ApiErrors
             ClientError.ReplyInterrupted => (502, "server_error", "reply_interrupted", true),
             ClientError.ChallengeRefused => (502, "server_error", "wrong_challenge", false),
             ClientError.DirectoryRefused => (502, "server_error", "directory_refused", false),
+            ClientError.SealingKeyUnavailable => (502, "server_error", "sealing_key_unavailable", false),
             ClientError.DirectoryNotPinned => (500, "server_error", "directory_not_pinned", false),
             _ => (500, "server_error", "wallet_error", false),
         };

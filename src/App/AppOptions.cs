@@ -1,4 +1,5 @@
 using Tacit.Client;
+using Tacit.Client.Evidence;
 using Tacit.Client.Transports;
 using Tacit.Hosting;
 
@@ -26,6 +27,9 @@ public sealed record AppOptions : IValidatedSettings
 
     /// <summary>The wallet warns of a plan that the issuer says fewer accounts share. Default 64.</summary>
     public long MinCrowd { get; init; } = 64;
+
+    /// <summary>How evidence for gateways' sealing keys is judged. Default: not at all.</summary>
+    public EvidenceOptions Evidence { get; init; } = new();
 
     /// <summary>The gateway's name in the directory; null takes the directory's first.</summary>
     public string? Gateway { get; init; }
@@ -111,6 +115,7 @@ public sealed record AppOptions : IValidatedSettings
                 "Copy the directory key that the issuer's operator gives (base64url or hexadecimal).")
             .Require(FillOptions.StandardSizes.Contains(BatchSize), "BatchSize", $"{BatchSize} is no standard size", $"Use one of {string.Join(", ", FillOptions.StandardSizes)}.")
             .Require(Mirrors.All(IsHttp), "Mirrors", "one of them is no http or https URL", "Use base URLs, such as https://mirror.example.")
+            .Require(Evidence.FindFault() is null, "Evidence:Measurements", "one of them is no measurement", "Use 96 hexadecimal digits each, as the gateway's operator publishes them.")
             .RequireRange(MinCrowd, 0, 1L << 40, "MinCrowd")
             .RequireRange(LowWater, 0, 1000, "LowWater")
             .RequireRange(FillInterval, TimeSpan.FromMinutes(1), TimeSpan.FromDays(7), "FillInterval")
@@ -131,6 +136,7 @@ public sealed record AppOptions : IValidatedSettings
             DirectoryKey = DirectoryOptions.TryParseKey(DirectoryKey, out ReadOnlyMemory<byte> key) ? key : (ReadOnlyMemory<byte>?)null,
             Mirrors = Mirrors,
             MinCrowd = MinCrowd,
+            Evidence = Evidence,
         },
         Redemption = new RedemptionOptions
         {

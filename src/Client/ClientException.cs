@@ -45,6 +45,9 @@ public enum ClientError
     /// <summary>The directory's signature, number or hash chain does not fit what is pinned or stored: somebody shows this client keys of its own.</summary>
     DirectoryRefused,
 
+    /// <summary>Nothing can be sealed to the gateway now; the message says why.</summary>
+    SealingKeyUnavailable,
+
     /// <summary>No plan that the issuer offers now fits: unknown plan, or no live key for it.</summary>
     PlanUnavailable,
 

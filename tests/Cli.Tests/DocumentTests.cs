@@ -30,6 +30,8 @@ public sealed partial class DocumentTests
         { "issuer: `Payments:Paddle`", typeof(Issuer.Payments.PaddleOptions) },
         { "gateway", typeof(Gateway.GatewayOptions) },
         { "gateway: `Sealing`", typeof(Gateway.Sealing.SealingOptions) },
+        { "gateway: `Sealing:Evidence`", typeof(Gateway.Sealing.KeyEvidenceOptions) },
+        { "app: `Evidence`", typeof(Client.Evidence.EvidenceOptions) },
         { "gateway: `Limits`", typeof(Gateway.GatewayLimits) },
         { "gateway: `Inference`", typeof(InferenceSettings) },
         { "gateway: `Inference:Moderation`", typeof(ModerationSettings) },

@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using System.Text;
 using Microsoft.Extensions.Logging.Abstractions;
 using Tacit.Crypto;
 using Tacit.Gateway.Admission;
@@ -222,6 +223,48 @@ public class SealingKeyTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Evidence_is_made_for_each_new_key_and_kept_with_it()
+    {
+        // What a machine's own tool does, as far as a gateway sees it: the data go in, some bytes come out.
+        await using SealingKeys keys = await StartAsync(_here, WithEvidence("printf 'report on %s' \"$0\""));
+        Assert.All(Offered(keys), key => Assert.Equal(
+            ("sev-snp", "report on " + Convert.ToHexStringLower(SHA512.HashData(key.Config))), (key.Evidence?.Format, Encoding.ASCII.GetString(key.Evidence!.Bytes.Span))));
+
+        await keys.RunAsync(Ct);
+        await using SealingKeys there = await StartAsync(_there, WithEvidence("exit 1"));
+        Assert.All(Offered(there), key => Assert.NotNull(key.Evidence));
+    }
+
+    [Theory]
+    [InlineData("exit 3", "exit code 3")]
+    [InlineData("true", "cannot be used")]
+    [InlineData("head -c 10000 /dev/zero", "cannot be used")]
+    public async Task Gateway_that_is_to_give_evidence_makes_no_key_without(string command, string why)
+    {
+        await using SealingKeys keys = await StartAsync(_here, WithEvidence(command));
+
+        Assert.Empty(Offered(keys));
+        Assert.Contains(why, keys.Fault, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Evidence_may_stand_in_a_file()
+    {
+        string path = Path.Combine(_folder, "evidence");
+        SealingOptions options = new()
+        {
+            KeyFile = SecretReference.FromFile(KeyPath), PostQuantum = false, Evidence = new KeyEvidenceOptions { Format = "sev-snp", File = path },
+        };
+        await using SealingKeys keys = await StartAsync(_here, options);
+        Assert.Empty(Offered(keys));
+
+        await File.WriteAllTextAsync(path, "from elsewhere", Ct);
+        await keys.RunAsync(Ct);
+        Assert.All(Offered(keys), key => Assert.Equal("from elsewhere", Encoding.ASCII.GetString(key.Evidence!.Bytes.Span)));
+        Assert.Null(keys.Fault);
+    }
+
+    [Fact]
     public async Task Private_half_is_gone_from_the_disk_an_hour_after_its_time()
     {
         Assert.SkipWhen(RoleDatabase.IsPostgres, "What PostgreSQL keeps of deleted rows, VACUUM and its own log decide.");
@@ -255,6 +298,12 @@ public class SealingKeyTests : IAsyncLifetime
         using HpkeRecipient? recipient = suite.SetupRecipient(pair.PrivateKey, encapsulated, []);
         return recipient!.TryOpen([], ciphertext, new byte[5]);
     }
+
+    private SealingOptions WithEvidence(string command) => new()
+    {
+        KeyFile = SecretReference.FromFile(KeyPath), PostQuantum = false,
+        Evidence = new KeyEvidenceOptions { Format = "sev-snp", Command = ["/bin/sh", "-c", command] },
+    };
 
     private static void WriteKeyFile(string path)
     {

@@ -35,7 +35,7 @@ internal static class DirectoryCommands
     }
 
     private static Command ShowKeys(Terminal terminal, Flags flags) => Create(
-        terminal, flags, "keys", "Show the issuer's live keys: everyone must see the same ones.",
+        terminal, flags, "keys", "Show the issuer's live keys and the gateways' sealing keys: everyone must see the same ones.",
         (terminal, directory, _) =>
         {
             terminal.Line(string.Create(CultureInfo.InvariantCulture, $"{directory.IssuerName}, directory {directory.Sequence}"));
@@ -43,6 +43,16 @@ internal static class DirectoryCommands
                 ["plan", "token type", "key id", "from", "until", "accounts"],
                 [.. directory.Plans.SelectMany(plan => plan.LiveKeys.Select(key => (string[])
                     [plan.Id, plan.TokenType, key.KeyId, Day(key.Start), Day(key.Deadline), key.Accounts is long accounts ? "≥ " + Number(accounts) : "–"]))]);
+            if (directory.Gateways.Any(gateway => gateway.SealingKeys is { Count: > 0 }))
+            {
+                terminal.Line();
+                terminal.Table(
+                    ["gateway", "sealing key", "hash", "from", "until", "evidence"],
+                    [.. directory.Gateways.SelectMany(gateway => (gateway.SealingKeys ?? []).Select(key => (string[])
+                    [
+                        gateway.Name, key.KeyId.ToString(CultureInfo.InvariantCulture), key.Hash[..16], Moment(key.NotBefore), Moment(key.NotAfter), key.Shows ?? key.Evidence ?? "",
+                    ]))]);
+            }
             terminal.Line();
             terminal.Line("Accounts: how many share a key, as the issuer says; nobody can check it. To compare the keys over every source: tacit keys audit");
         }).WithExamples("tacit keys", "tacit keys --json | sha256sum");
@@ -144,6 +154,8 @@ internal static class DirectoryCommands
     private static string Size(long bytes) => bytes % 1048576 == 0
         ? string.Create(CultureInfo.InvariantCulture, $"{bytes / 1048576} MiB")
         : string.Create(CultureInfo.InvariantCulture, $"{bytes / 1024} KiB");
+
+    private static string Moment(DateTimeOffset time) => time.UtcDateTime.ToString("yyyy-MM-dd HH:mm", CultureInfo.InvariantCulture);
 
     private static string Day(DateTimeOffset time) => time.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture);
 }

@@ -3,6 +3,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Tacit.App;
 using Tacit.Client;
+using Tacit.Client.Evidence;
 using Tacit.Gateway;
 using Tacit.Gateway.Devices;
 using Tacit.Gateway.Sealing;
@@ -20,7 +21,7 @@ namespace Tacit.Cli.Settings;
     Converters =
     [
         typeof(CreditsForm), typeof(PlanKindForm), typeof(PeriodKindForm), typeof(TokenTypeForm), typeof(ModerationFailureForm), typeof(OutgrownPlanForm),
-        typeof(PseudonymPolicyForm), typeof(ProfileForm), typeof(AdmissionModeForm), typeof(DeviceRegistrationForm), typeof(SealingSignatoryForm),
+        typeof(PseudonymPolicyForm), typeof(ProfileForm), typeof(AdmissionModeForm), typeof(DeviceRegistrationForm), typeof(SealingSignatoryForm), typeof(EvidencePolicyForm),
         typeof(BackendKindForm), typeof(HealthKindForm),
     ],
     RespectNullableAnnotations = true)]
@@ -80,6 +81,9 @@ internal sealed class AdmissionModeForm()
 internal sealed class DeviceRegistrationForm()
     : WordForm<DeviceRegistration>(
         "Who may register a device is", ("closed", DeviceRegistration.Closed), ("invitation", DeviceRegistration.Invitation), ("open", DeviceRegistration.Open));
+
+internal sealed class EvidencePolicyForm()
+    : WordForm<EvidencePolicy>("What is done with evidence is", ("ignore", EvidencePolicy.Ignore), ("show", EvidencePolicy.Show), ("require", EvidencePolicy.Require));
 
 internal sealed class OutgrownPlanForm()
     : WordForm<OutgrownPlan>("What happens to a conversation that has outgrown its plan is", ("larger", OutgrownPlan.Larger), ("trim", OutgrownPlan.Trim), ("ask", OutgrownPlan.Ask));

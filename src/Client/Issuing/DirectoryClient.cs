@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using Tacit.Client.Evidence;
 using Tacit.Client.Transports;
 using Tacit.Crypto;
 using Tacit.Protocol;
@@ -20,6 +21,7 @@ public sealed partial class DirectoryClient : IDisposable
     private readonly Database _database;
     private readonly ServiceCaller _caller;
     private readonly DirectoryOptions _options;
+    private readonly EvidenceJudge _judge;
     private readonly TimeProvider _time;
     private readonly SemaphoreSlim _gate = new(1, 1);
     private volatile IssuerDirectory? _current;
@@ -33,6 +35,7 @@ public sealed partial class DirectoryClient : IDisposable
         _database = wallet.Journal.Database;
         _caller = new ServiceCaller(transports, time);
         _options = options;
+        _judge = new EvidenceJudge(options.Evidence);
         _time = time;
     }
 
@@ -241,7 +244,7 @@ public sealed partial class DirectoryClient : IDisposable
                     LiveKeys = [.. entry.LiveKeysAt(now).Select(key => new PlanKeySummary(Convert.ToHexStringLower(key.TokenKeyId), key.Start, key.Deadline, key.Accounts))],
                 }),
             ],
-            Gateways = [.. directory.Gateways.Select(gateway => new GatewaySummary(gateway.Name, gateway.Urls, directory.FindPseudonyms(gateway.Name)?.Offer.Policy.ToName()))],
+            Gateways = [.. directory.Gateways.Select(gateway => new GatewaySummary(gateway.Name, gateway.Urls, directory.FindPseudonyms(gateway.Name)?.Offer.Policy.ToName(), SummariseKeys(directory, gateway.Name)))],
         };
     }
 

@@ -1,3 +1,4 @@
+using Tacit.Client.Evidence;
 using Tacit.Protocol;
 
 namespace Tacit.Client;
@@ -22,6 +23,9 @@ public sealed record DirectoryOptions
     /// <summary>The wallet warns of a plan that the issuer says fewer accounts share. Default 64.</summary>
     public long MinCrowd { get; init; } = 64;
 
+    /// <summary>How evidence for gateways' sealing keys is judged. Default: not at all.</summary>
+    public EvidenceOptions Evidence { get; init; } = new();
+
     /// <summary>Reads a directory key as people pass it on: 64 hexadecimal digits or base64url.</summary>
     public static bool TryParseKey(string? text, out ReadOnlyMemory<byte> key)
     {
@@ -39,6 +43,10 @@ public sealed record DirectoryOptions
         if (!Mirrors.All(mirror => mirror.IsAbsoluteUri && (mirror.Scheme == Uri.UriSchemeHttp || mirror.Scheme == Uri.UriSchemeHttps)))
         {
             throw new ClientException(ClientError.InvalidSetting, "Each of the setting Mirrors must be an http:// or https:// address.");
+        }
+        if (Evidence.FindFault() is string fault)
+        {
+            throw new ClientException(ClientError.InvalidSetting, $"The setting Evidence: {fault}.");
         }
         if (DirectoryKey is { Length: not KeySizeInBytes })
         {

@@ -49,4 +49,13 @@ public sealed record PlanSummary
 public sealed record PlanKeySummary(string KeyId, DateTimeOffset Start, DateTimeOffset Deadline, long? Accounts = null);
 
 /// <param name="Pseudonyms">What it asks for and can link requests by, such as <c>transient</c>; null for nothing.</param>
-public sealed record GatewaySummary(string Name, IReadOnlyList<string> Urls, string? Pseudonyms = null);
+/// <param name="SealingKeys">What requests to it are sealed with: the current key, and the next.</param>
+public sealed record GatewaySummary(string Name, IReadOnlyList<string> Urls, string? Pseudonyms = null, IReadOnlyList<SealingKeySummary>? SealingKeys = null);
+
+/// <param name="KeyId">By which requests name it.</param>
+/// <param name="Hash">SHA-256 of the key configuration, 64 hexadecimal digits: everybody must see the same.</param>
+/// <param name="NotBefore">First moment at which it is used.</param>
+/// <param name="NotAfter">First moment at which it is used no more.</param>
+/// <param name="Evidence">The format of what attests it; null if nothing does.</param>
+/// <param name="Shows">What the evidence shows, if the settings say to look at it.</param>
+public sealed record SealingKeySummary(int KeyId, string Hash, DateTimeOffset NotBefore, DateTimeOffset NotAfter, string? Evidence = null, string? Shows = null);

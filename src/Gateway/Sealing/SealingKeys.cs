@@ -22,6 +22,7 @@ internal sealed partial class SealingKeys : IAsyncDisposable
 
     private readonly SealingStore _store;
     private readonly GatewayOptions _options;
+    private readonly KeyEvidenceSource _evidence;
     private readonly Func<IssuerDirectory?> _directory;
     private readonly Func<CancellationToken, Task> _refreshDirectory;
     private readonly TimeProvider _time;
@@ -41,6 +42,7 @@ internal sealed partial class SealingKeys : IAsyncDisposable
     {
         _store = store;
         _options = options;
+        _evidence = new KeyEvidenceSource(options.Sealing.Evidence, time);
         _directory = directory;
         _refreshDirectory = refreshDirectory;
         _time = time;
@@ -68,7 +70,7 @@ internal sealed partial class SealingKeys : IAsyncDisposable
         var keys = new SealingKeys(await SealingStore.OpenAsync(database, options.Sealing, cancellationToken), options, directory, refreshDirectory, time, log);
         try
         {
-            await keys.RunAsync(cancellationToken);
+            await keys.BeginAsync(cancellationToken);
             if (LockedMemory.Status is { Problem: string problem })
             {
                 LogUnlocked(log, problem, LockedMemoryStatus.Remedy);
@@ -124,14 +126,34 @@ internal sealed partial class SealingKeys : IAsyncDisposable
             _fault);
     }
 
+    /// <summary>Keys that there are, and prompts in the clear, need no evidence: a gateway that cannot get any starts all the same.</summary>
+    private async Task BeginAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            await RunAsync(cancellationToken);
+        }
+        catch (KeyEvidenceException e)
+        {
+            _fault = e.Message;
+            LogPassFailed(_log, e.Message);
+        }
+    }
+
     /// <summary>One pass: makes what is due, erases what is over.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
     {
         await _gate.WaitAsync(cancellationToken);
         try
         {
-            // From here on a pass goes to its end.
+            // From here on a pass goes to its end. What went out of use with the one before is used by nobody any more.
             DateTimeOffset now = _time.GetUtcNow();
+            foreach (SealingKeyPair pair in _gone)
+            {
+                pair.Dispose();
+            }
+
+            _gone.Clear();
             IReadOnlyList<StoredSealingKey> stored = await _store.LoadAsync(_options.Name, CancellationToken.None);
             if (stored.Any(key => now >= key.Key.NotAfter + SealingSchedule.Grace))
             {
@@ -147,12 +169,14 @@ internal sealed partial class SealingKeys : IAsyncDisposable
                 _isFolded = true;
             }
 
+            // What there is serves, whatever becomes of what is to be made.
+            Adopt(stored);
             while (await MakeMissingAsync(stored, now))
             {
                 stored = await _store.LoadAsync(_options.Name, CancellationToken.None);
+                Adopt(stored);
             }
 
-            Adopt(stored);
             _fault = null;
         }
         finally
@@ -197,7 +221,7 @@ internal sealed partial class SealingKeys : IAsyncDisposable
             catch (Exception e)
 #pragma warning restore CA1031
             {
-                _fault = e is StorageException ? e.Message : ExceptionNames.Of(e);
+                _fault = e is StorageException or KeyEvidenceException ? e.Message : ExceptionNames.Of(e);
                 LogPassFailed(_log, _fault);
             }
         }
@@ -252,6 +276,7 @@ internal sealed partial class SealingKeys : IAsyncDisposable
             NotBefore = time.From,
             NotAfter = time.Until,
         };
+        key = key with { Evidence = await _evidence.GetAsync(key.Config, _stop.Token) };
         byte[] secret = GC.AllocateUninitializedArray<byte>(suite.PrivateKeySizeInBytes, pinned: true);
         made.Export(secret);
         byte[] sealedKey = _store.Seal(secret, key);
@@ -276,13 +301,6 @@ internal sealed partial class SealingKeys : IAsyncDisposable
 
     private void Adopt(IReadOnlyList<StoredSealingKey> stored)
     {
-        // What went out of use with the pass before is used by nobody any more.
-        foreach (SealingKeyPair pair in _gone)
-        {
-            pair.Dispose();
-        }
-
-        _gone.Clear();
         var pairs = new List<SealingKeyPair>();
         foreach (StoredSealingKey row in stored.Where(row => row.SealedPrivateKey.Length > 0))
         {

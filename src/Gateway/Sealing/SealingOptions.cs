@@ -40,6 +40,9 @@ public sealed record SealingOptions
     /// </summary>
     public TimeSpan ReplyInterval { get; init; } = TimeSpan.FromMilliseconds(50);
 
+    /// <summary>What attests each new key. Default: nothing.</summary>
+    public KeyEvidenceOptions Evidence { get; init; } = new();
+
     /// <summary>Whether this gateway has sealing keys.</summary>
     internal bool IsOn => Passphrase is not null || KeyFile is not null;
 
@@ -47,11 +50,15 @@ public sealed record SealingOptions
         ? (KeyProtectionKind.Passphrase, Passphrase, "Sealing:Passphrase")
         : (KeyProtectionKind.KeyFile, KeyFile!, "Sealing:KeyFile");
 
-    internal void Validate(SettingsValidation validation) => validation
-        .Require(Passphrase is null || KeyFile is null, "Sealing:KeyFile", "there is a passphrase, too", "Keep one of Sealing:Passphrase and Sealing:KeyFile.")
-        .Require(
-            SignedBy == SealingSignatory.Issuer || IsOn, "Sealing:SignedBy", "there is nothing to sign", "Set Sealing:KeyFile or Sealing:Passphrase as well, or take this out.")
-        .RequireRange(ReplyInterval, TimeSpan.Zero, TimeSpan.FromSeconds(5), "Sealing:ReplyInterval")
-        .RequireRange(Lifetime, TimeSpan.FromHours(1), TimeSpan.FromDays(31), "Sealing:Lifetime")
-        .Require(Lifetime.Ticks % TimeSpan.TicksPerSecond == 0, "Sealing:Lifetime", "this is no whole number of seconds", "Use whole hours or days.");
+    internal void Validate(SettingsValidation validation)
+    {
+        Evidence.Validate(validation);
+        validation
+            .Require(Passphrase is null || KeyFile is null, "Sealing:KeyFile", "there is a passphrase, too", "Keep one of Sealing:Passphrase and Sealing:KeyFile.")
+            .Require(
+                SignedBy == SealingSignatory.Issuer || IsOn, "Sealing:SignedBy", "there is nothing to sign", "Set Sealing:KeyFile or Sealing:Passphrase as well, or take this out.")
+            .RequireRange(ReplyInterval, TimeSpan.Zero, TimeSpan.FromSeconds(5), "Sealing:ReplyInterval")
+            .RequireRange(Lifetime, TimeSpan.FromHours(1), TimeSpan.FromDays(31), "Sealing:Lifetime")
+            .Require(Lifetime.Ticks % TimeSpan.TicksPerSecond == 0, "Sealing:Lifetime", "this is no whole number of seconds", "Use whole hours or days.");
+    }
 }
