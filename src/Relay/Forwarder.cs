@@ -102,6 +102,13 @@ internal sealed class Forwarder : IDisposable
             Version = HttpVersion.Version20,
             VersionPolicy = HttpVersionPolicy.RequestVersionOrLower,
         };
+        // A stamp of work says nothing of who did it; whatever else may stand there goes no further.
+        string stamp = context.Request.Headers[Routes.WorkHeader].ToString();
+        if (WorkStamp.TryParse(stamp, out _))
+        {
+            request.Headers.TryAddWithoutValidation(Routes.WorkHeader, stamp);
+        }
+
         HttpResponseMessage answer;
         try
         {

@@ -1,5 +1,9 @@
+using System.Buffers.Text;
+using System.Security.Cryptography;
 using System.Text;
+using System.Text.Json;
 using Tacit.Gateway.Tests.Support;
+using Tacit.Gateway.Work;
 using Tacit.Protocol;
 
 namespace Tacit.Gateway.Tests;
@@ -94,7 +98,11 @@ public sealed class ObliviousTests
 
         (await client.SendAsync("GET", Routes.ChatCompletions)).IsError(405, ErrorCodes.MethodNotAllowed, null);
         (await client.SendAsync("POST", Routes.Models)).IsError(405, ErrorCodes.MethodNotAllowed, null);
-        (await client.SendAsync("POST", Routes.ChatCompletions, TestGateway.Body())).IsError(401, ErrorCodes.TokenRequired, null);
+        foreach (string path in new[] { Routes.ChatCompletions, Routes.Responses, Routes.Embeddings, Routes.Messages })
+        {
+            Assert.Equal(401, (await client.SendAsync("POST", path, TestGateway.Body())).Response!.Status);
+        }
+
         (await client.SendAsync("POST", Routes.Exchange, "{}")).IsError(400, ErrorCodes.InvalidJson, Routes.TokenUnspent);
     }
 
@@ -207,6 +215,28 @@ public sealed class ObliviousTests
         using var http = new HttpMessageInvoker(new SocketsHttpHandler { UseCookies = false });
         using HttpResponseMessage response = await http.SendAsync(request, TestContext.Current.CancellationToken);
         (await ObliviousClient.ReadAsync(exchange, response)).IsReply();
+    }
+
+    [Fact]
+    public async Task Work_that_is_asked_of_sealed_requests_stands_beside_them_and_is_for_one_alone()
+    {
+        await using TestGateway gateway = await TestGateway.CreateAsync(prepare => prepare.Configure = options =>
+            ObliviousClient.Sealed(options) with { Work = new WorkOptions { For = [WorkKinds.Sealed], MinBits = 6 } });
+        using ObliviousClient client = await ObliviousClient.ConnectAsync(gateway);
+        using ObliviousClientExchange exchange = ObliviousClientExchange.TryCreate(client.Configuration, isChunked: false)!;
+        byte[] request = ObliviousClient.SealRequest(exchange, "GET", Routes.Models, null, []);
+        using HttpResponseMessage refused = await client.PostAsync(request, isChunked: false, TestContext.Current.CancellationToken);
+        Assert.Equal(428, (int)refused.StatusCode);
+        using JsonDocument document = JsonDocument.Parse(await refused.TextAsync());
+        JsonElement work = document.RootElement.GetProperty("error").GetProperty("work");
+        byte[] challenge = Base64Url.DecodeFromChars(work.GetProperty("challenge").GetString());
+        byte[] digest = SHA256.HashData(request.AsSpan(ObliviousRequestHeader.SizeInBytes));
+        Assert.True(new WorkStamp(challenge, 1).TrySolve(digest, work.GetProperty("bits").GetInt32(), 100_000, out WorkStamp stamp));
+
+        using HttpResponseMessage answered = await client.PostAsync(request, isChunked: false, TestContext.Current.CancellationToken, stamp.ToString());
+        Assert.Equal(200, (await ObliviousClient.ReadAsync(exchange, answered)).Response!.Status);
+        using HttpResponseMessage again = await client.PostAsync(request, isChunked: false, TestContext.Current.CancellationToken, stamp.ToString());
+        Assert.Equal(428, (int)again.StatusCode);
     }
 
     [Fact]

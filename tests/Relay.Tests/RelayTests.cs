@@ -71,6 +71,22 @@ public sealed class RelayTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task Stamp_of_work_goes_on_and_nothing_else_in_its_place()
+    {
+        await StartAsync();
+        string stamp = new WorkStamp(new byte[16], 7).ToString();
+        foreach (string sent in new[] { stamp, "canary", stamp + "canary" })
+        {
+            using var message = Sealed("sealed bytes", MediaTypes.ObliviousRequest);
+            message.Headers.TryAddWithoutValidation(Routes.WorkHeader, sent);
+            using HttpResponseMessage answer = await _http.SendAsync(message, Ct);
+            Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+        }
+
+        Assert.Equal([stamp, null, null], _seen.Select(headers => headers.GetValueOrDefault(Routes.WorkHeader)));
+    }
+
+    [Fact]
     public async Task Pieces_pass_both_ways_as_they_come()
     {
         var first = new TaskCompletionSource();

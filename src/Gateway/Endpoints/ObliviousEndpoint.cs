@@ -3,6 +3,7 @@ using System.IO.Pipelines;
 using Microsoft.AspNetCore.Http;
 using Tacit.Gateway.Admission;
 using Tacit.Gateway.Sealing;
+using Tacit.Gateway.Work;
 using Tacit.Hosting;
 using Tacit.Protocol;
 
@@ -67,7 +68,8 @@ internal sealed class ObliviousEndpoint(GatewayParts parts, SealingKeys keys, Re
                 _ => ApiError.Create(ErrorCodes.RequestIncomplete, "The request's body ended early or came too slowly; nothing was spent."),
             };
 
-            // 3. The opening, behind its bound.
+            // 3. Work, where it is asked for; then the opening, behind its bound.
+            refused ??= CheckWork(context, hold.Body.WrittenSpan);
             if (refused is null && !await parts.Openings.TryEnterAsync(context.RequestAborted))
             {
                 refused = GatewayParts.Busy();
@@ -125,6 +127,19 @@ internal sealed class ObliviousEndpoint(GatewayParts parts, SealingKeys keys, Re
 
     private static Task RefuseAsync(HttpContext context) =>
         ErrorReply.WriteAsync(context, ApiError.Create(ErrorCodes.BadRequest, "What was sealed is no binary HTTP request (RFC 9292)."));
+
+    /// <summary>Over encapsulated key and ciphertext, as for every sealed request.</summary>
+    private ApiError? CheckWork(HttpContext context, ReadOnlySpan<byte> request)
+    {
+        if (!parts.Work.IsFor(WorkKinds.Sealed))
+        {
+            return null;
+        }
+
+        Span<byte> digest = stackalloc byte[WorkStamp.DigestSizeInBytes];
+        WorkStamp.DigestOfSealed(request[ObliviousRequestHeader.SizeInBytes..], default, digest);
+        return parts.Work.Check(digest, context.Request.Headers[Routes.WorkHeader]);
+    }
 
     /// <summary>The largest body that any plan takes, with head, padding and what sealing adds in chunks as small as they are.</summary>
     private long MaxBytes()

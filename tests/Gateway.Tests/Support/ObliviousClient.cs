@@ -172,10 +172,15 @@ internal sealed class ObliviousClient : IDisposable
         return encapsulated.WrittenSpan.ToArray();
     }
 
-    public async Task<HttpResponseMessage> PostAsync(byte[] encapsulated, bool isChunked, CancellationToken cancellationToken)
+    public async Task<HttpResponseMessage> PostAsync(byte[] encapsulated, bool isChunked, CancellationToken cancellationToken, string? work = null)
     {
         using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(_address(), Routes.Oblivious)) { Content = new ByteArrayContent(encapsulated) };
         request.Content.Headers.ContentType = new MediaTypeHeaderValue(isChunked ? MediaTypes.ObliviousChunkedRequest : MediaTypes.ObliviousRequest);
+        if (work is not null)
+        {
+            request.Headers.Add(Routes.WorkHeader, work);
+        }
+
         return await _http.SendAsync(request, cancellationToken);
     }
 
