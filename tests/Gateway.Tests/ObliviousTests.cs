@@ -208,7 +208,7 @@ public sealed class ObliviousTests
         {
             Content = new ByteArrayContent(ObliviousClient.SealRequest(exchange, "POST", Routes.ChatCompletions, TestGateway.Body(), [new("authorization", token.Header)])),
         };
-        request.Content.Headers.ContentType = new(MediaTypes.ObliviousRequest);
+        request.Content.Headers.TryAddWithoutValidation("Content-Type", "Message/OHTTP-req; of=nothing");
         // Outside they would be refused, beside a token.
         request.Headers.TryAddWithoutValidation("Cookie", "a=b");
         request.Headers.TryAddWithoutValidation("Authorization", "Bearer of-the-relay");

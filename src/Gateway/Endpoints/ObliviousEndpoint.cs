@@ -23,13 +23,7 @@ internal sealed class ObliviousEndpoint(GatewayParts parts, SealingKeys keys, Re
     public async Task HandleAsync(HttpContext context)
     {
         // 0. The media type.
-        bool? isChunked = context.Request.ContentType switch
-        {
-            MediaTypes.ObliviousRequest => false,
-            MediaTypes.ObliviousChunkedRequest => true,
-            _ => null,
-        };
-        if (isChunked is not bool chunked)
+        if (IsChunked(context.Request.ContentType) is not bool chunked)
         {
             await ErrorReply.WriteAsync(
                 context,
@@ -127,6 +121,16 @@ internal sealed class ObliviousEndpoint(GatewayParts parts, SealingKeys keys, Re
 
     private static Task RefuseAsync(HttpContext context) =>
         ErrorReply.WriteAsync(context, ApiError.Create(ErrorCodes.BadRequest, "What was sealed is no binary HTTP request (RFC 9292)."));
+
+    /// <summary>Null for another media type. Neither of the two has parameters; one that came is passed over, and letters are of either case (RFC 9110, section 8.3.1).</summary>
+    private static bool? IsChunked(string? contentType)
+    {
+        ReadOnlySpan<char> type = contentType;
+        type = type[..(type.IndexOf(';') is >= 0 and int end ? end : type.Length)].Trim();
+        return type.Equals(MediaTypes.ObliviousRequest, StringComparison.OrdinalIgnoreCase) ? false
+            : type.Equals(MediaTypes.ObliviousChunkedRequest, StringComparison.OrdinalIgnoreCase) ? true
+            : null;
+    }
 
     /// <summary>Over encapsulated key and ciphertext, as for every sealed request.</summary>
     private ApiError? CheckWork(HttpContext context, ReadOnlySpan<byte> request)
