@@ -6,7 +6,9 @@ using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging.Abstractions;
+using Tacit.Cli.Demo;
 using Tacit.Hosting;
+using Tacit.Inference;
 
 namespace Tacit.Cli.Tests;
 
@@ -16,7 +18,7 @@ public sealed class DemoTests
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
     private static string[] Once(TemporaryFolder folder, params string[] more) =>
-        ["demo", "--once", "--data", folder["data"], "--port-base", Ports.FindThree().ToString(System.Globalization.CultureInfo.InvariantCulture), .. more];
+        ["demo", "--once", "--no-local-model", "--data", folder["data"], "--port-base", Ports.FindThree().ToString(System.Globalization.CultureInfo.InvariantCulture), .. more];
 
     [Fact]
     public async Task Demo_answers_shows_real_values_and_uses_its_keys_again()
@@ -89,7 +91,7 @@ public sealed class DemoTests
             using Socket other = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
             other.Bind(new IPEndPoint(IPAddress.Loopback, first + offset));
             other.Listen();
-            Outcome outcome = await Cli.RunAsync("demo", "--once", "--data", folder["data"], "--port-base", first.ToString(System.Globalization.CultureInfo.InvariantCulture));
+            Outcome outcome = await Cli.RunAsync("demo", "--once", "--no-local-model", "--data", folder["data"], "--port-base", first.ToString(System.Globalization.CultureInfo.InvariantCulture));
             AssertFails(outcome, $"127.0.0.1:{first + offset}", "--port-base");
         }
     }
@@ -99,7 +101,7 @@ public sealed class DemoTests
     [InlineData("/dev/null/tacit")]
     public async Task Data_folder_that_cannot_be_written_says_so(string folder)
     {
-        Outcome outcome = await Program.RunAsync(["demo", "--once", "--data", folder, "--port-base", "20000"]);
+        Outcome outcome = await Program.RunAsync(["demo", "--once", "--no-local-model", "--data", folder, "--port-base", "20000"]);
         AssertFails(outcome, "--data", folder);
     }
 
@@ -162,6 +164,28 @@ public sealed class DemoTests
     }
 
     [Fact]
+    public async Task Model_that_runs_on_this_machine_is_used_and_named()
+    {
+        await using WebServer provider = await ProviderAsync(async context =>
+        {
+            context.Response.ContentType = "text/event-stream";
+            await context.Response.WriteAsync("data: {\"id\":\"1\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"from a real model\"}}]}\n\ndata: [DONE]\n\n", Ct);
+        });
+        using TemporaryFolder folder = new();
+        await KeyedFolder.CopyToAsync(folder["data"]);
+        DemoOptions plain = new() { DataDirectory = folder["data"], PortBase = Ports.FindThree() };
+        LocalServer empty = new("Ollama", new Uri("http://127.0.0.1:1/v1"), HealthKind.Ollama, ["nomic-embed-text"]);
+        Assert.Same(plain, plain.With([empty]));
+        DemoOptions options = plain.With([empty, new LocalServer("llama.cpp", new Uri(provider.Address, "/v1"), HealthKind.LlamaCpp, ["/models/tiny.gguf"])]);
+        using StringWriter output = new();
+        using StringWriter error = new();
+        using Terminal terminal = new(output, error, TextReader.Null);
+        Assert.Equal(ExitCode.Fine, await new DemoRun(terminal, options with { LocalServer = options.LocalServer! with { Health = HealthKind.Models } }, once: true, json: false, timing: false).RunAsync(Ct));
+        Assert.Contains("from a real model", output.ToString(), StringComparison.Ordinal);
+        Assert.Contains($"a real model: /models/tiny.gguf of the llama.cpp that listens at {new Uri(provider.Address, "/v1")}", output.ToString() + error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Provider_that_refuses_its_key_ends_in_one_line()
     {
         await using WebServer provider = await ProviderAsync(context =>
@@ -186,7 +210,12 @@ public sealed class DemoTests
     }
 
     private static Task<WebServer> ProviderAsync(RequestDelegate answer) => WebServer.StartAsync(
-        new WebServerOptions { Role = "provider", Listen = ListenAddress.Loopback(0) }, routes => routes.MapPost("/v1/chat/completions", answer), TimeProvider.System, NullLoggerFactory.Instance, Ct);
+        new WebServerOptions { Role = "provider", Listen = ListenAddress.Loopback(0) }, routes =>
+        {
+            routes.MapPost("/v1/chat/completions", answer);
+            routes.MapGet("/v1/models", (RequestDelegate)(context => context.Response.WriteAsync("""{"data":[{"id":"/models/tiny.gguf"}]}""", Ct)));
+        },
+        TimeProvider.System, NullLoggerFactory.Instance, Ct);
 
     private static string Value(JsonElement seen, string part, string what) => seen.GetProperty("sights").EnumerateArray()
         .First(sight => sight.GetProperty("part").GetString() == part && sight.GetProperty("what").GetString() == what).GetProperty("value").GetString()!;

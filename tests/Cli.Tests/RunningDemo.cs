@@ -21,7 +21,7 @@ internal sealed class RunningDemo : IAsyncDisposable
     {
         RunningDemo demo = new();
         Terminal terminal = new(TextWriter.Synchronized(demo._output), TextWriter.Synchronized(demo._error), TextReader.Null) { IsInteractive = true };
-        string[] args = ["demo", "--data", data, "--port-base", demo.PortBase.ToString(System.Globalization.CultureInfo.InvariantCulture)];
+        string[] args = ["demo", "--no-local-model", "--data", data, "--port-base", demo.PortBase.ToString(System.Globalization.CultureInfo.InvariantCulture)];
         demo._run = Task.Run(() => CommandLine.RunAsync(args, terminal, demo._stop.Token));
         long start = Stopwatch.GetTimestamp();
         while (!demo._output.ToString().Contains("Ctrl-C ends it.", StringComparison.Ordinal))

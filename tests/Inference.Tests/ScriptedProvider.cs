@@ -20,6 +20,7 @@ public sealed class ScriptedProvider : IAsyncDisposable
     private readonly Task _accepting;
     private int _connectionCount;
     private volatile bool _readsBodyLate;
+    private volatile bool _isForgetful;
 
     private ScriptedProvider(Func<ScriptedExchange, Task> script, EndPoint? at = null)
     {
@@ -145,7 +146,20 @@ public sealed class ScriptedProvider : IAsyncDisposable
         return this;
     }
 
-    internal void Record(ScriptedRequest request) => _requests.Enqueue(request);
+    /// <summary>Keeps no requests, for runs without end.</summary>
+    public ScriptedProvider Forgetting()
+    {
+        _isForgetful = true;
+        return this;
+    }
+
+    internal void Record(ScriptedRequest request)
+    {
+        if (!_isForgetful)
+        {
+            _requests.Enqueue(request);
+        }
+    }
 
     private static bool EndsHead(List<byte> head) =>
         head.Count >= 4 && head[^1] == '\n' && head[^2] == '\r' && head[^3] == '\n' && head[^4] == '\r';

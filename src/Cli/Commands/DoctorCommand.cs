@@ -2,6 +2,7 @@ using System.CommandLine;
 using Tacit.App;
 using Tacit.Cli.Doctor;
 using Tacit.Client;
+using Tacit.Inference;
 
 namespace Tacit.Cli.Commands;
 
@@ -38,6 +39,7 @@ internal static class DoctorCommand
                     findings.Add(finding);
                 }
             }
+            findings.Add(ModelChecks.Of(await LocalServers.FindAsync(time, cancellationToken)));
             findings.AddRange(SettingsChecks.Environment(Environment.GetEnvironmentVariables()));
             findings.AddRange(await DatabaseChecks.RunAsync(Environment.GetEnvironmentVariables(), cancellationToken));
             (Finding? settings, AppOptions? options) = SettingsChecks.App(data);

@@ -17,9 +17,17 @@ internal sealed record DemoOptions
     /// <summary>An OpenAI-compatible base URL; null uses the built-in demo model.</summary>
     public Uri? Provider { get; init; }
 
+    /// <summary>What <see cref="Provider"/> is, where it was found on this machine and not named by anybody.</summary>
+    public LocalServer? LocalServer { get; init; }
+
     public SecretReference? ProviderKey { get; init; }
 
     public string Model { get; init; } = InferenceRouter.DemoModelName;
+
+    /// <summary>The same with the first real model that was found; as it is where there is none.</summary>
+    public DemoOptions With(IReadOnlyList<LocalServer> found) => found.FirstOrDefault(server => server.ChatModel is not null) is { } server
+        ? this with { LocalServer = server, Provider = server.BaseUrl, Model = server.ChatModel! }
+        : this;
 
     public Uri AppUrl => Loopback(PortBase);
 

@@ -111,6 +111,10 @@ internal sealed class DemoRun(Terminal terminal, DemoOptions options, bool once,
 
     private void Tell(Purchase purchase)
     {
+        if (options.LocalServer is { } server)
+        {
+            terminal.Done($"a real model: {options.Model} of the {server.Program} that listens at {server.BaseUrl} (--no-local-model uses the built-in one)");
+        }
         terminal.Done($"signer, issuer at {options.IssuerUrl.GetLeftPart(UriPartial.Authority)}, gateway at {options.GatewayUrl.GetLeftPart(UriPartial.Authority)}, wallet and app: all in this process, for the demo only");
         if (purchase.Deposited > 0)
         {

@@ -138,6 +138,7 @@ internal sealed class DemoServers : IAsyncDisposable
         BackendOptions backend = new()
         {
             Name = "provider",
+            Health = options.LocalServer is { } local ? new HealthOptions { Kind = local.Health } : null,
             BaseUrl = options.Provider,
             Keys = options.ProviderKey is null ? [] : [BackendSettings.LoadKey(options.ProviderKey, "--key")],
             Models = new Dictionary<string, string> { [options.Model] = options.Model },

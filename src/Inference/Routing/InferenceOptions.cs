@@ -177,7 +177,7 @@ public sealed record BackendOptions
         }
     }
 
-    private static bool IsModelName(string name) =>
+    internal static bool IsModelName(string name) =>
         name.Length is > 0 and <= 256 && !name.Any(c => char.IsControl(c) || char.IsSurrogate(c) || c is '"' or '\\');
 }
 

@@ -7,21 +7,22 @@ namespace Tacit.EndToEnd.Support;
 internal static class Node
 {
     private static readonly string s_folder = Path.Combine(RepositoryRoot(), "tests", "EndToEnd", "npm");
-    private static readonly Lazy<Task> s_installed = new(InstallAsync);
+    private static readonly Lazy<Task> s_installed = new(() => InstallAsync(s_folder, "ci"));
 
     public static async Task<JsonElement> RunAsync(string script, params string[] arguments)
     {
         await s_installed.Value;
-        (int code, string output, string errors) = await ExecuteAsync("node", [script, .. arguments]);
+        (int code, string output, string errors) = await ExecuteAsync(s_folder, "node", [script, .. arguments]);
         Assert.True(code == 0, $"{script} failed: {errors}");
         return JsonDocument.Parse(output).RootElement;
     }
 
-    private static async Task InstallAsync()
+    /// <summary>Installs the packages that a folder's lock file names, where they are not yet.</summary>
+    public static async Task InstallAsync(string folder, params string[] how)
     {
         try
         {
-            (int code, string version, _) = await ExecuteAsync("node", ["--version"]);
+            (int code, string version, _) = await ExecuteAsync(folder, "node", ["--version"]);
             if (code != 0 || !int.TryParse(version.TrimStart('v').Split('.')[0], out int major) || major < 20)
             {
                 Assert.Skip("Node 20 or later is not on this machine; `make setup` installs it.");
@@ -33,17 +34,17 @@ internal static class Node
         }
 
         // npm notes there what it installed last.
-        var installed = new FileInfo(Path.Combine(s_folder, "node_modules", ".package-lock.json"));
-        if (!installed.Exists || installed.LastWriteTimeUtc < File.GetLastWriteTimeUtc(Path.Combine(s_folder, "package-lock.json")))
+        var installed = new FileInfo(Path.Combine(folder, "node_modules", ".package-lock.json"));
+        if (!installed.Exists || installed.LastWriteTimeUtc < File.GetLastWriteTimeUtc(Path.Combine(folder, "package-lock.json")))
         {
-            (int code, _, string errors) = await ExecuteAsync("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund"]);
-            Assert.True(code == 0, $"npm ci failed: {errors}");
+            (int code, _, string errors) = await ExecuteAsync(folder, "npm", [.. how, "--ignore-scripts", "--no-audit", "--no-fund"]);
+            Assert.True(code == 0, $"npm failed: {errors}");
         }
     }
 
-    private static async Task<(int Code, string Output, string Errors)> ExecuteAsync(string program, IEnumerable<string> arguments)
+    private static async Task<(int Code, string Output, string Errors)> ExecuteAsync(string folder, string program, IEnumerable<string> arguments)
     {
-        var start = new ProcessStartInfo(program, arguments) { WorkingDirectory = s_folder, RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo(program, arguments) { WorkingDirectory = folder, RedirectStandardOutput = true, RedirectStandardError = true };
         using Process process = Process.Start(start)!;
         Task<string> output = process.StandardOutput.ReadToEndAsync();
         Task<string> errors = process.StandardError.ReadToEndAsync();
@@ -51,7 +52,7 @@ internal static class Node
         return (process.ExitCode, (await output).Trim(), await errors);
     }
 
-    private static string RepositoryRoot()
+    public static string RepositoryRoot()
     {
         for (DirectoryInfo? folder = new(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
         {

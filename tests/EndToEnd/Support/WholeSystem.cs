@@ -59,6 +59,9 @@ public sealed class WholeSystem : IAsyncDisposable
 
     public GatewayServer Gateway { get; private set; } = null!;
 
+    /// <summary>How the gateway's backends are.</summary>
+    public IReadOnlyList<BackendStatus> Backends => _router!.Backends;
+
     /// <summary>What the gateway has otherwise from its next start on.</summary>
     public Func<GatewayOptions, GatewayOptions> ConfigureGateway { get; set; } = options => options;
 
