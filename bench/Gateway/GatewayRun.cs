@@ -242,12 +242,19 @@ internal sealed partial class GatewayRun(TokenMint mint, string folder, Child up
         return new Outcome(0, all);
     }
 
-    private async Task<Child> StartGatewayAsync()
+    /// <param name="interval">Milliseconds for which sealed streams are gathered; null: the default.</param>
+    private async Task<Child> StartGatewayAsync(string? interval = null)
     {
         string own = Path.Combine(folder, (++_gateways).ToString(CultureInfo.InvariantCulture));
         Directory.CreateDirectory(own);
         File.Copy(Path.Combine(folder, "directory.json"), Path.Combine(own, "directory.json"));
         File.Copy(Path.Combine(folder, "directory.key"), Path.Combine(own, "directory.key"));
+        if (File.Exists(Path.Combine(folder, Roles.SealingKey)))
+        {
+            File.Copy(Path.Combine(folder, Roles.SealingKey), Path.Combine(own, Roles.SealingKey));
+            await File.WriteAllTextAsync(Path.Combine(own, Roles.ReplyInterval), interval ?? "50");
+        }
+
         return await Child.StartRoleAsync(serverCore, "gateway", own, upstream.Address.ToString());
     }
 

@@ -25,6 +25,7 @@ internal sealed class GatewaySuite : Suite
         new GatewaySuite("batches", "0xDA7A tokens that wait together; needs two cores, taskset and npm", (run, token) => run.BatchesAsync(token)),
         new GatewaySuite("streams", "paid streams through a gateway, and 2,000 at once; needs two cores and taskset", async (run, token) =>
             [.. await run.StreamsAsync(token), .. await run.ManyStreamsAsync(token)]),
+        new GatewaySuite("sealed", "1,000 streams in Oblivious HTTP beside the same in the clear; needs two cores and taskset", (run, token) => run.SealedStreamsAsync(token)),
         new GatewaySuite("flood", "honest requests beside false tokens; needs two cores and taskset", (run, token) => run.FloodAsync(token)),
     ];
 

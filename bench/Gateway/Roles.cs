@@ -6,6 +6,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Tacit.Gateway;
+using Tacit.Gateway.Sealing;
 using Tacit.Hosting;
 using Tacit.Inference;
 using Tacit.Protocol;
@@ -22,6 +23,12 @@ internal static class Roles
 
     /// <summary>A file in a gateway's folder with the connection string of the PostgreSQL that it is to use.</summary>
     internal const string Postgres = "postgres";
+
+    /// <summary>A file in a gateway's folder: it has sealing keys, kept under this one.</summary>
+    internal const string SealingKey = "sealing.key";
+
+    /// <summary>Beside it: for how many milliseconds sealed streams are gathered.</summary>
+    internal const string ReplyInterval = "sealing.interval";
 
     internal static async Task<int> RunAsync(string[] words)
     {
@@ -93,6 +100,14 @@ internal static class Roles
                     ? new DatabaseOptions { Postgres = SecretReference.FromFile(Path.Combine(folder, Postgres)) }
                     : new DatabaseOptions(),
                 ReplyMemoryBytes = 16L << 30,
+                Sealing = File.Exists(Path.Combine(folder, SealingKey))
+                    ? new SealingOptions
+                    {
+                        KeyFile = SecretReference.FromFile(Path.Combine(folder, SealingKey)),
+                        SignedBy = SealingSignatory.Gateway,
+                        ReplyInterval = TimeSpan.FromMilliseconds(int.Parse(await File.ReadAllTextAsync(Path.Combine(folder, ReplyInterval)), CultureInfo.InvariantCulture)),
+                    }
+                    : new SealingOptions(),
             },
             _ => ValueTask.FromResult<ReadOnlyMemory<byte>>(directory),
             router,

@@ -131,6 +131,27 @@ public sealed class ReplyPacerTests : IDisposable
         Assert.Equal(Encoding.UTF8.GetString(content), answer.Events());
     }
 
+    [Theory]
+    [InlineData("\n")]
+    [InlineData("\r\n")]
+    [InlineData("\r")]
+    public async Task Whole_events_leave_at_the_tick_whichever_line_ends_they_have_and_half_ones_wait(string lineEnd)
+    {
+        var pipe = new Pipe();
+        using ReplyPacer pacer = Create(pipe.Writer, MediaTypes.EventStream);
+        byte[] one = Encoding.ASCII.GetBytes($"event: a{lineEnd}data: one{lineEnd}{lineEnd}");
+        await pacer.WriteAsync((byte[])[.. one, .. one[..12]]);
+        _time.Advance(s_interval);
+        ObliviousAnswer part = ReadSoFar(pipe);
+        Assert.Single(part.ChunkSizes());
+        Assert.StartsWith(Encoding.ASCII.GetString(one) + ":", part.Text, StringComparison.Ordinal);
+        Assert.EndsWith(" \n\n", part.Text, StringComparison.Ordinal);
+
+        await pacer.WriteAsync(one.AsMemory(12));
+        _time.Advance(s_interval);
+        Assert.Equal(2, ReadSoFar(pipe).ChunkSizes().Length);
+    }
+
     [Fact]
     public async Task Reader_that_does_not_read_holds_back_its_own_reply()
     {

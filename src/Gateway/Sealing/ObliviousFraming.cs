@@ -26,11 +26,9 @@ internal sealed class ObliviousFraming(ObliviousResponseSealer sealer) : ReplyFr
         BinaryHttpWriter.BeginResponse(plaintext, new BinaryHttpResponse { Status = status, Headers = InnerFields.Of(headers) });
     }
 
-    public override int FindCut(ReadOnlySpan<byte> waiting)
-    {
-        int end = _isEventStream ? waiting.LastIndexOf("\n\n"u8) : -1;
-        return end < 0 ? 0 : end + 2;
-    }
+    /// <summary>Behind the last event that is whole, whichever line ends its provider writes.</summary>
+    public override int FindCut(ReadOnlySpan<byte> waiting) =>
+        !_isEventStream ? 0 : Math.Max(EndOfLast(waiting, "\n\n"u8), Math.Max(EndOfLast(waiting, "\n\r\n"u8), EndOfLast(waiting, "\r\r"u8)));
 
     public override void WriteContent(ReadOnlySpan<byte> content, SensitiveBuffer plaintext)
     {
@@ -61,6 +59,12 @@ internal sealed class ObliviousFraming(ObliviousResponseSealer sealer) : ReplyFr
     public override void Seal(ReadOnlySpan<byte> plaintext, bool isFinal, IBufferWriter<byte> output) => sealer.SealChunk(plaintext, isFinal, output);
 
     public override void Dispose() => sealer.Dispose();
+
+    private static int EndOfLast(ReadOnlySpan<byte> waiting, ReadOnlySpan<byte> emptyLine)
+    {
+        int start = waiting.LastIndexOf(emptyLine);
+        return start < 0 ? 0 : start + emptyLine.Length;
+    }
 
     /// <summary>A variable-length integer (RFC 9000, section 16) in two or four bytes, whichever its value: length is content's, not padding's, to tell.</summary>
     private static void WriteLength(int length, int size, SensitiveBuffer plaintext)
