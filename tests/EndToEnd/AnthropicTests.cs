@@ -33,11 +33,13 @@ public sealed class AnthropicTests
             seen.GetProperty("stream").GetProperty("events").EnumerateArray().Select(name => name.GetString()));
         Assert.Contains("a message, streamed", Text(seen.GetProperty("stream"), "text"), StringComparison.Ordinal);
         Assert.Equal("end_turn", Text(seen.GetProperty("tool"), "stop"));
+        Assert.DoesNotContain("anthropic", Text(seen, "beta"), StringComparison.OrdinalIgnoreCase);
+        Assert.Contains(WholeSystem.Model, seen.GetProperty("models").EnumerateArray().Select(model => model.GetString()));
         Assert.Contains("1 image", seen.GetProperty("image").GetString()!, StringComparison.Ordinal);
         AssertFailures(seen);
         PlanHoldings held = (await client.Wallet.GetStatusAsync()).Plans.Single(plan => plan.Plan == "chat");
         // The refused request showed its token to the gateway without spending it.
-        Assert.Equal((45, 4, 1), (held.Held, held.Spent, held.Returned));
+        Assert.Equal((44, 5, 1), (held.Held, held.Spent, held.Returned));
     }
 
     [Fact]

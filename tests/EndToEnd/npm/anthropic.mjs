@@ -31,6 +31,11 @@ if (called.stop_reason === 'tool_use') {
   seen.toolStream = { stop: final.stop_reason, calls: final.content.filter((b) => b.type === 'tool_use') };
 }
 
+// Betas are asked for by a header, which ends at the app.
+seen.beta = (await client.beta.messages.create({ model, max_tokens: 1000, betas: ['token-efficient-tools-2025-02-19'], messages: user('Hello, beta.') })).content[0].text;
+seen.models = [];
+for await (const one of client.models.list()) seen.models.push(one.id);
+
 const image = { type: 'image', source: { type: 'base64', media_type: 'image/png', data: 'iVBORw0KGgo=' }, cache_control: { type: 'ephemeral' } };
 const looked = await client.messages.create({ model, max_tokens: 1000, metadata: { user_id: 'me' }, messages: user([image, { type: 'text', text: 'What is it?' }]) });
 seen.image = looked.content.map((b) => b.text ?? '').join('');
