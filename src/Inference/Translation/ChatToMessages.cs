@@ -14,11 +14,11 @@ internal static class ChatToMessages
     public static Refusal? Translate(ReadOnlySpan<byte> body, SensitiveBuffer output)
     {
         var request = new JsonSlice(body);
-        JsonSlice cap = request["max_completion_tokens"u8];
+        var parts = new Parts(request);
         output.Write("{\"model\":"u8);
-        output.Write(request["model"u8].Raw);
-        output.WriteMember("max_tokens"u8, cap.IsAbsent ? request["max_tokens"u8] : cap);
-        if (ChatTurns.Write(request["messages"u8], output) is { } turn)
+        output.Write(parts.Model.Raw);
+        output.WriteMember("max_tokens"u8, parts.Cap);
+        if (ChatTurns.Write(parts.Messages, output) is { } turn)
         {
             return turn.Under("messages");
         }
@@ -31,12 +31,12 @@ internal static class ChatToMessages
             }
         }
 
-        if (Tools(request, output) is { } tool)
+        if (Tools(parts, output) is { } tool)
         {
             return tool;
         }
 
-        if (OutputConfig(request, output) is { } config)
+        if (OutputConfig(parts, output) is { } config)
         {
             return config;
         }
@@ -110,11 +110,11 @@ internal static class ChatToMessages
         }
     }
 
-    private static Refusal? Tools(JsonSlice request, SensitiveBuffer output)
+    private static Refusal? Tools(in Parts request, SensitiveBuffer output)
     {
         bool first = true;
         int index = 0;
-        foreach (JsonSlice tool in request["tools"u8].Elements)
+        foreach (JsonSlice tool in request.Tools.Elements)
         {
             JsonSlice function = tool["function"u8];
             if (!tool["type"u8].Is("function"u8) || !function.IsObject)
@@ -135,8 +135,8 @@ internal static class ChatToMessages
         }
 
         output.Write(first ? default : "]"u8);
-        bool oneAtATime = request["parallel_tool_calls"u8].IsFalse;
-        JsonSlice choice = request["tool_choice"u8];
+        bool oneAtATime = request.ParallelCalls.IsFalse;
+        JsonSlice choice = request.ToolChoice;
         ReadOnlySpan<byte> type = choice.IsAbsent ? (oneAtATime && !first ? "auto"u8 : default)
             : choice.Is("auto"u8) ? "auto"u8
             : choice.Is("required"u8) ? "any"u8
@@ -160,9 +160,9 @@ internal static class ChatToMessages
         return null;
     }
 
-    private static Refusal? OutputConfig(JsonSlice request, SensitiveBuffer output)
+    private static Refusal? OutputConfig(in Parts request, SensitiveBuffer output)
     {
-        JsonSlice effort = request["reasoning_effort"u8];
+        JsonSlice effort = request.Effort;
         ReadOnlySpan<byte> level = effort.Is("minimal"u8) || effort.Is("low"u8) ? "\"effort\":\"low\""u8
             : effort.Is("medium"u8) ? "\"effort\":\"medium\""u8
             : effort.Is("high"u8) ? "\"effort\":\"high\""u8
@@ -177,7 +177,7 @@ internal static class ChatToMessages
             return Untranslatable("reasoning_effort");
         }
 
-        JsonSlice format = request["response_format"u8];
+        JsonSlice format = request.Format;
         JsonSlice schema = default;
         if (format["type"u8].Is("json_schema"u8))
         {
@@ -211,4 +211,52 @@ internal static class ChatToMessages
 
     internal static Refusal Untranslatable(string? param) =>
         Refusal.Value("This model's provider speaks another API, in which there is no such thing. Leave it out, or ask another model.", param);
+
+    /// <summary>The members that are not written where they stand, found in one pass: a request is nearly all messages, and each look goes past them.</summary>
+    private readonly ref struct Parts
+    {
+        public readonly JsonSlice Model;
+        public readonly JsonSlice Cap;
+        public readonly JsonSlice Messages;
+        public readonly JsonSlice Tools;
+        public readonly JsonSlice ToolChoice;
+        public readonly JsonSlice ParallelCalls;
+        public readonly JsonSlice Format;
+        public readonly JsonSlice Effort;
+
+        public Parts(JsonSlice request)
+        {
+            foreach (JsonMember member in request.Members)
+            {
+                switch (member.Name)
+                {
+                    case var name when name.SequenceEqual("model"u8):
+                        Model = member.Value;
+                        break;
+                    // The filter lets one of the two through.
+                    case var name when name.SequenceEqual("max_completion_tokens"u8) || name.SequenceEqual("max_tokens"u8):
+                        Cap = member.Value;
+                        break;
+                    case var name when name.SequenceEqual("messages"u8):
+                        Messages = member.Value;
+                        break;
+                    case var name when name.SequenceEqual("tools"u8):
+                        Tools = member.Value;
+                        break;
+                    case var name when name.SequenceEqual("tool_choice"u8):
+                        ToolChoice = member.Value;
+                        break;
+                    case var name when name.SequenceEqual("parallel_tool_calls"u8):
+                        ParallelCalls = member.Value;
+                        break;
+                    case var name when name.SequenceEqual("response_format"u8):
+                        Format = member.Value;
+                        break;
+                    case var name when name.SequenceEqual("reasoning_effort"u8):
+                        Effort = member.Value;
+                        break;
+                }
+            }
+        }
+    }
 }

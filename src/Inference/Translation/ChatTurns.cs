@@ -15,9 +15,10 @@ internal static class ChatTurns
         var turns = new Turns(output);
         bool hasSystem = false;
         int index = 0;
-        foreach (JsonSlice message in messages.Elements)
+        foreach (JsonSlice element in messages.Elements)
         {
-            JsonSlice role = message["role"u8];
+            var message = new Message(element);
+            JsonSlice role = message.Role;
             Refusal? refusal = null;
             if (role.Is("system"u8) || role.Is("developer"u8))
             {
@@ -102,23 +103,23 @@ internal static class ChatTurns
         }
     }
 
-    private static Refusal? User(JsonSlice message, ref Turns turns)
+    private static Refusal? User(in Message message, ref Turns turns)
     {
         turns.Begin(isUser: true);
-        return Content(message["content"u8], ref turns);
+        return Content(message.Content, ref turns);
     }
 
-    private static Refusal? Assistant(JsonSlice message, ref Turns turns)
+    private static Refusal? Assistant(in Message message, ref Turns turns)
     {
         turns.Begin(isUser: false);
-        if (Content(message["content"u8], ref turns) is { } refusal)
+        if (Content(message.Content, ref turns) is { } refusal)
         {
             return refusal;
         }
 
-        turns.Text(message["refusal"u8]);
+        turns.Text(message.Refusal);
         int index = 0;
-        foreach (JsonSlice call in message["tool_calls"u8].Elements)
+        foreach (JsonSlice call in message.ToolCalls.Elements)
         {
             JsonSlice function = call["function"u8];
             if (!function.IsObject || !call["id"u8].IsString || !function["name"u8].IsString)
@@ -148,17 +149,17 @@ internal static class ChatTurns
         return null;
     }
 
-    private static Refusal? ToolResult(JsonSlice message, ref Turns turns)
+    private static Refusal? ToolResult(in Message message, ref Turns turns)
     {
         turns.Begin(isUser: true);
-        if (!message["tool_call_id"u8].IsString)
+        if (!message.ToolCallId.IsString)
         {
             return Refusal.Value("A tool's result names its call.", "tool_call_id");
         }
 
         turns.Block("{\"type\":\"tool_result\",\"tool_use_id\":"u8);
-        turns.Output.Write(message["tool_call_id"u8].Raw);
-        JsonSlice content = message["content"u8];
+        turns.Output.Write(message.ToolCallId.Raw);
+        JsonSlice content = message.Content;
         if (content.IsString)
         {
             turns.Output.WriteMember("content"u8, content);
@@ -255,10 +256,53 @@ internal static class ChatTurns
     }
 
     /// <summary>What a message says besides its content and has no place over there. Earlier reasoning and annotations are no part of what was said.</summary>
-    private static Refusal? Unsaid(JsonSlice message) =>
-        !message["name"u8].IsAbsent ? ChatToMessages.Untranslatable("name")
-        : !message["function_call"u8].IsAbsent ? ChatToMessages.Untranslatable("function_call")
+    private static Refusal? Unsaid(in Message message) =>
+        !message.Name.IsAbsent ? ChatToMessages.Untranslatable("name")
+        : !message.FunctionCall.IsAbsent ? ChatToMessages.Untranslatable("function_call")
         : null;
+
+    /// <summary>A message's members, found in one pass.</summary>
+    private readonly ref struct Message
+    {
+        public readonly JsonSlice Role;
+        public readonly JsonSlice Content;
+        public readonly JsonSlice Refusal;
+        public readonly JsonSlice ToolCalls;
+        public readonly JsonSlice ToolCallId;
+        public readonly JsonSlice Name;
+        public readonly JsonSlice FunctionCall;
+
+        public Message(JsonSlice message)
+        {
+            foreach (JsonMember member in message.Members)
+            {
+                switch (member.Name)
+                {
+                    case var name when name.SequenceEqual("role"u8):
+                        Role = member.Value;
+                        break;
+                    case var name when name.SequenceEqual("content"u8):
+                        Content = member.Value;
+                        break;
+                    case var name when name.SequenceEqual("refusal"u8):
+                        Refusal = member.Value;
+                        break;
+                    case var name when name.SequenceEqual("tool_calls"u8):
+                        ToolCalls = member.Value;
+                        break;
+                    case var name when name.SequenceEqual("tool_call_id"u8):
+                        ToolCallId = member.Value;
+                        break;
+                    case var name when name.SequenceEqual("name"u8):
+                        Name = member.Value;
+                        break;
+                    case var name when name.SequenceEqual("function_call"u8):
+                        FunctionCall = member.Value;
+                        break;
+                }
+            }
+        }
+    }
 
     /// <summary>Writes messages and their blocks, joining neighbours of one role. A text that says nothing is no block: the API refuses empty ones.</summary>
     private ref struct Turns(SensitiveBuffer output)

@@ -9,11 +9,10 @@ namespace Tacit.Inference;
 internal static class MessageTurns
 {
     /// <summary>Appends <c>,"messages":[…]</c>.</summary>
-    public static Refusal? Write(JsonSlice request, SensitiveBuffer output)
+    public static Refusal? Write(JsonSlice system, JsonSlice messages, SensitiveBuffer output)
     {
         output.Write(",\"messages\":["u8);
         bool first = true;
-        JsonSlice system = request["system"u8];
         if (!system.IsAbsent)
         {
             if (Plain(system, "system"u8, output, ref first) is { } refusal)
@@ -23,7 +22,7 @@ internal static class MessageTurns
         }
 
         int index = 0;
-        foreach (JsonSlice message in request["messages"u8].Elements)
+        foreach (JsonSlice message in messages.Elements)
         {
             JsonSlice role = message["role"u8];
             JsonSlice content = message["content"u8];

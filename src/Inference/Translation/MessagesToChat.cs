@@ -13,10 +13,35 @@ internal static class MessagesToChat
     public static Refusal? Translate(ReadOnlySpan<byte> body, SensitiveBuffer output)
     {
         var request = new JsonSlice(body);
+        JsonSlice system = default, messages = default, tools = default, choice = default, config = default;
+        foreach (JsonMember member in request.Members)
+        {
+            // In one pass: a request is nearly all messages, and each look goes past them.
+            switch (member.Name)
+            {
+                case var name when name.SequenceEqual("system"u8):
+                    system = member.Value;
+                    break;
+                case var name when name.SequenceEqual("messages"u8):
+                    messages = member.Value;
+                    break;
+                case var name when name.SequenceEqual("tools"u8):
+                    tools = member.Value;
+                    break;
+                case var name when name.SequenceEqual("tool_choice"u8):
+                    choice = member.Value;
+                    break;
+                case var name when name.SequenceEqual("output_config"u8):
+                    config = member.Value;
+                    break;
+            }
+        }
+
+        // The filter puts these two first.
         output.Write("{\"model\":"u8);
         output.Write(request["model"u8].Raw);
         output.WriteMember("max_completion_tokens"u8, request["max_tokens"u8]);
-        if (MessageTurns.Write(request, output) is { } turn)
+        if (MessageTurns.Write(system, messages, output) is { } turn)
         {
             return turn;
         }
@@ -54,16 +79,16 @@ internal static class MessagesToChat
             }
         }
 
-        Refusal? refusal = Tools(request, output) ?? OutputConfig(request["output_config"u8], output);
+        Refusal? refusal = Tools(tools, choice, output) ?? OutputConfig(config, output);
         output.Write(",\"store\":false}"u8);
         return refusal;
     }
 
-    private static Refusal? Tools(JsonSlice request, SensitiveBuffer output)
+    private static Refusal? Tools(JsonSlice tools, JsonSlice choice, SensitiveBuffer output)
     {
         bool first = true;
         int index = 0;
-        foreach (JsonSlice tool in request["tools"u8].Elements)
+        foreach (JsonSlice tool in tools.Elements)
         {
             Refusal? refusal = !tool["type"u8].IsAbsent && !tool["type"u8].Is("custom"u8) ? ChatToMessages.Untranslatable("type")
                 : !tool["input_examples"u8].IsAbsent ? ChatToMessages.Untranslatable("input_examples")
@@ -85,7 +110,6 @@ internal static class MessagesToChat
         }
 
         output.Write(first ? default : "]"u8);
-        JsonSlice choice = request["tool_choice"u8];
         if (choice.IsAbsent)
         {
             return null;
