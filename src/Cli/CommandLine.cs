@@ -71,6 +71,7 @@ internal static class CommandLine
         root.Add(VoucherCommand.Create(terminal, flags));
         root.Add(BackupCommands.Backup(terminal, flags));
         root.Add(BackupCommands.Restore(terminal, flags));
+        root.Add(MigrateCommand.Create(terminal, flags));
         root.Add(StatusCommand.Create(terminal, flags));
         root.Add(DoctorCommand.Create(terminal, flags));
         root.Add(CompletionCommand.Create(terminal));

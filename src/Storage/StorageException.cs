@@ -32,6 +32,9 @@ public enum StorageErrorKind
 
     /// <summary>The statement names a table that is not there: never made, or dropped meanwhile by another instance on the same database.</summary>
     NoTable,
+
+    /// <summary>Rows are where there should be none, so a database is not moved there.</summary>
+    NotEmpty,
 }
 
 /// <summary>The one error of this project. The message says what happened and what to do, and never holds a value from a statement or a row.</summary>

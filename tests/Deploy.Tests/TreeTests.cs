@@ -53,6 +53,7 @@ public sealed class TreeTests : IDisposable
 
     [Theory]
     [InlineData("deploy/settings")]
+    [InlineData("deploy/settings/development")]
     [InlineData("deploy/docker/settings")]
     public void Example_settings_sell_and_sign_the_same_plans_under_the_same_names(string folder)
     {
@@ -63,6 +64,37 @@ public sealed class TreeTests : IDisposable
 
         JsonElement Read(string role) => JsonDocument.Parse(
             File.ReadAllText(Path.Combine(Script.Root, folder, role + ".json")), new JsonDocumentOptions { CommentHandling = JsonCommentHandling.Skip }).RootElement;
+    }
+
+    /// <summary>The settings as they lie there, each in a folder with the keys that they name.</summary>
+    [Theory]
+    [InlineData("deploy/settings", "signer", "production")]
+    [InlineData("deploy/settings", "issuer", "production")]
+    [InlineData("deploy/settings", "gateway", "production")]
+    [InlineData("deploy/settings/development", "signer", "development")]
+    [InlineData("deploy/settings/development", "issuer", "development")]
+    [InlineData("deploy/settings/development", "gateway", "development")]
+    public async Task Settings_of_both_profiles_pass_the_check_and_production_refuses_what_development_takes(string folder, string role, string profile)
+    {
+        string settings = await File.ReadAllTextAsync(Path.Combine(Script.Root, folder, role + ".json"), TestContext.Current.CancellationToken);
+        Assert.Contains($"\"Profile\": \"{profile}\"", settings, StringComparison.Ordinal);
+        settings = System.Text.RegularExpressions.Regex.Replace(settings, "file:[a-z/.]*[.]key", "file:" + _script["dev.key"]);
+        await File.WriteAllTextAsync(_script["dev.key"], "0123456789012345678901234567890123456789", TestContext.Current.CancellationToken);
+        await File.WriteAllTextAsync(_script["good.json"], settings, TestContext.Current.CancellationToken);
+        Outcome good = await _script.ExecuteAsync(Script.Program, role, "--config", _script["good.json"], "--data", _script["data"], "--check");
+        Assert.True(good.Code == 0, good.Error);
+
+        // Open to all, without TLS and with keys that everybody can read.
+        await File.WriteAllTextAsync(
+            _script["open.json"], System.Text.RegularExpressions.Regex.Replace(settings, "\"Listen\": \"127.0.0.1:", "\"Listen\": \"0.0.0.0:"), TestContext.Current.CancellationToken);
+        Outcome open = await _script.ExecuteAsync(Script.Program, role, "--config", _script["open.json"], "--data", _script["data"], "--check");
+        File.SetUnixFileMode(_script.Folder, (UnixFileMode)0x1ED);
+        File.SetUnixFileMode(_script["dev.key"], (UnixFileMode)0x1A4);
+        Outcome wide = await _script.ExecuteAsync(Script.Program, role, "--config", _script["good.json"], "--data", _script["data"], "--check");
+        Assert.Equal(profile == "production", open.Code != 0);
+        Assert.Equal(profile == "production", open.Error.Contains("BehindProxy", StringComparison.Ordinal));
+        Assert.Equal(profile == "production", wide.Code != 0);
+        Assert.Contains("chmod 600", wide.Error, StringComparison.Ordinal);
     }
 
     [Fact]
