@@ -136,8 +136,15 @@ public class SealingKeyTests : IAsyncLifetime
         Assert.Equal([next.KeyId], keys.PublishedAt(current.NotAfter).Select(entry => entry.Key.KeyId));
 
         // One that the issuer made up has no private half here: it is not passed on.
+        Assert.Null(keys.Report().Fault);
         Publish(current with { Config = SealingKey.EncodeConfig(200, RandomNumberGenerator.GetBytes(32)) });
         Assert.Empty(keys.PublishedAt(_time.GetUtcNow()));
+        await keys.RunAsync(Ct);
+        Assert.Contains("not one of its own", keys.Report().Fault, StringComparison.Ordinal);
+        Publish(current);
+        Assert.Single(keys.PublishedAt(_time.GetUtcNow()));
+        await keys.RunAsync(Ct);
+        Assert.Null(keys.Report().Fault);
     }
 
     [Fact]
@@ -220,6 +227,29 @@ public class SealingKeyTests : IAsyncLifetime
         (SealingKey current, SealingKey next) = Pair(keys);
         Assert.False(keys.TryFind(200, _time.GetUtcNow(), out _));
         Assert.DoesNotContain((byte)200, new[] { current.KeyId, next.KeyId });
+    }
+
+    [Fact]
+    public void Times_of_keys_never_overlap_and_leave_no_gap_whatever_lifetimes_and_clocks_do()
+    {
+        var taken = new List<KeyTime>();
+        DateTimeOffset now = TestGateway.Start;
+        for (int i = 0; i < 2000; i++)
+        {
+            TimeSpan lifetime = TimeSpan.FromHours(1 + (SHA256.HashData(BitConverter.GetBytes(i))[0] % 50));
+            foreach (KeyTime made in SealingSchedule.FindMissing(taken, now, lifetime))
+            {
+                Assert.True(made.From < made.Until && made.Until - made.From <= lifetime);
+                Assert.DoesNotContain(taken, other => made.From < other.Until && other.From < made.Until);
+                taken.Add(made);
+            }
+
+            KeyTime current = taken.Find(time => time.Contains(now));
+            Assert.True(current.Contains(now) && taken.Exists(time => time.From == current.Until));
+
+            // Mostly on, at times back, and now and then far.
+            now += TimeSpan.FromMinutes((SHA256.HashData(BitConverter.GetBytes(-i))[0] - 60) * (i % 40 == 0 ? 100 : 3));
+        }
     }
 
     [Fact]

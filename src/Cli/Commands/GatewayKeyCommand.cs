@@ -42,7 +42,7 @@ internal static class GatewayKeyCommand
             }
             if (report.Fault is string fault)
             {
-                terminal.Fail($"Keys cannot be rotated: {fault}");
+                terminal.Fail($"Something is wrong: {fault}");
             }
             return ExitCode.Fine;
         });

@@ -10,6 +10,8 @@ internal static class SealedGateway
 {
     private const string UnixPrefix = "unix:";
 
+    private static readonly TimeSpan MaxAhead = TimeSpan.FromHours(1);
+
     /// <summary>Whether it is an address that <see cref="FindKeyAsync"/> can ask.</summary>
     public static bool IsAddress(string text) => text.StartsWith(UnixPrefix, StringComparison.Ordinal)
         ? text.Length > UnixPrefix.Length
@@ -33,10 +35,18 @@ internal static class SealedGateway
             throw new CommandException($"The sealing keys at {gateway} are not signed by the key that --key pins. Either it is another gateway, or the key is mistyped.");
         }
 
+        // Its word about the time is not signed: an old answer, shown again, would have prompts sealed with a key that is over, and perhaps no longer a secret.
+        TimeSpan ahead = document.ServerTime - time.GetUtcNow();
+        if (ahead.Duration() > MaxAhead)
+        {
+            throw new CommandException(
+                $"The clocks of this machine and of the gateway at {gateway} differ by {ahead.Duration().TotalHours:0.#} hours. Put this one right; if it is, somebody shows you an old answer.");
+        }
+
         // Both clocks have to agree about which one it is; the gateway's decides, as it is the one that opens.
         SealingKey current = SealingKeyList.FindCurrent(verified, document.ServerTime)?.Key
             ?? throw new CommandException($"The gateway at {gateway} shows no sealing key of this moment. Try again in a moment; if that does not help, its operator should look at its log.");
-        return (current.Config, document.ServerTime - time.GetUtcNow());
+        return (current.Config, ahead);
     }
 
     private static async Task<SealingKeyDocument> FetchAsync(string gateway, CancellationToken cancellationToken)

@@ -40,15 +40,17 @@ public sealed partial class RedemptionClient
         ArgumentNullException.ThrowIfNull(prompt);
         using PromptBody body = PromptBody.Parse(prompt.Body, _conversations.Key);
         IssuerDirectory directory = await _directory.CurrentAsync(known => PlanChoice.Knows(known, body.Model), cancellationToken);
-        if (FindSealingKey(directory) is null)
+        if (!HasSealingKey(directory))
         {
             // Sealing keys are of a day: a stored directory that was good for all else yesterday has none for today.
             await _directory.RefreshAsync(cancellationToken);
             directory = await _directory.CurrentAsync(cancellationToken);
         }
         DirectoryGateway gateway = SeriesCatalog.Gateway(directory, Options.Gateway);
-        byte[] key = FindSealingKey(directory)
-            ?? throw new ClientException(
+        SealingKeyChoice choice = await ((ISealingKeySource)_directory).FindSealingKeyAsync(gateway.Name, cancellationToken);
+        byte[] key = choice.Problem is not (SealingKeyProblem.NoKeys or SealingKeyProblem.NotCurrent)
+            ? choice.KeyOrThrow().Config
+            : throw new ClientException(
                 ClientError.GatewayUnreachable,
                 $"The issuer's directory has no sealing key of the gateway {gateway.Name} for now: it takes nothing sealed, or has just begun to (try again in a moment), or only under a key of its own (--gateway and --key).",
                 "sealing_key_unknown");
@@ -82,8 +84,8 @@ public sealed partial class RedemptionClient
         return new SealedPrompt(
             Convert.ToHexStringLower(open.Id), gateway.Name, errand.Route.Address, key, open.Operation.Path(), headers, body.Content.ToArray(), open.Series.Plan, isRepetition);
 
-        byte[]? FindSealingKey(IssuerDirectory known) =>
-            SealingKeyList.FindCurrent(known.FindSealingKeys(SeriesCatalog.Gateway(known, Options.Gateway).Name), Time.GetUtcNow())?.Key.Config;
+        bool HasSealingKey(IssuerDirectory known) =>
+            SealingKeyList.FindCurrent(known.FindSealingKeys(SeriesCatalog.Gateway(known, Options.Gateway).Name), Time.GetUtcNow()) is not null;
     }
 
     /// <summary>The reply came, whole: the token is settled by what it says. Nothing happens to a request that has ended already.</summary>

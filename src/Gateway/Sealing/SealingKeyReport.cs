@@ -13,5 +13,5 @@ public sealed record SealingKeyLine(int KeyId, DateTimeOffset NotBefore, DateTim
 /// <param name="Key">The Ed25519 key, base64url: for <c>Key</c> in the issuer's <c>Gateways</c>, or for clients to pin.</param>
 /// <param name="SignedBy"><c>issuer</c> or <c>gateway</c>.</param>
 /// <param name="Keys">Those whose private half is kept; none where the gateway does not run.</param>
-/// <param name="Fault">Why keys could not be made or erased lately; null if nothing is wrong.</param>
+/// <param name="Fault">Why keys could not be made or erased lately, or that the directory lists one that is not this gateway's; null if nothing is wrong.</param>
 public sealed record SealingKeyReport(string Gateway, string Key, string SignedBy, IReadOnlyList<SealingKeyLine> Keys, string? Fault = null);

@@ -34,6 +34,10 @@ internal sealed partial class SealingKeys : IAsyncDisposable
     private volatile PublishedKeys _published = new(null, []);
     private IReadOnlyList<SealingKeyPair> _pairs = [];
     private volatile string? _fault;
+    private volatile string? _foreign;
+
+    /// <summary>Those in the store, also of a KEM that this instance cannot open with.</summary>
+    private volatile List<SealingKey> _known = [];
     private bool _isFolded;
     private Task _loop = Task.CompletedTask;
 
@@ -123,7 +127,7 @@ internal sealed partial class SealingKeys : IAsyncDisposable
                 .. _pairs.Select(pair => new SealingKeyLine(
                     pair.KeyId, pair.Key.NotBefore, pair.Key.NotAfter, published.Any(entry => entry.Key.IsSameKey(pair.Key)), pair.Key.Evidence?.Format)),
             ],
-            _fault);
+            _fault ?? _foreign);
     }
 
     /// <summary>Keys that there are, and prompts in the clear, need no evidence: a gateway that cannot get any starts all the same.</summary>
@@ -301,6 +305,7 @@ internal sealed partial class SealingKeys : IAsyncDisposable
 
     private void Adopt(IReadOnlyList<StoredSealingKey> stored)
     {
+        _known = [.. stored.Select(row => row.Key)];
         var pairs = new List<SealingKeyPair>();
         foreach (StoredSealingKey row in stored.Where(row => row.SealedPrivateKey.Length > 0))
         {
@@ -321,6 +326,9 @@ internal sealed partial class SealingKeys : IAsyncDisposable
         _pairs = pairs;
         _byId = byId;
         _published = Publish();
+
+        // Here, where what other instances made was just read, and not whenever a directory comes.
+        WarnOfForeignKeys(_directory());
     }
 
     private SealingKeyPair Load(StoredSealingKey row, HpkeSuite suite)
@@ -349,6 +357,25 @@ internal sealed partial class SealingKeys : IAsyncDisposable
             directory, [.. (directory?.FindSealingKeys(_options.Name) ?? []).Where(entry => pairs.Any(pair => pair.Key.IsSameKey(entry.Key)))]);
     }
 
+    /// <summary>
+    /// A key that is listed for this gateway and is not its own: of a database that was lost, or the issuer's doing, who could read what is sealed with it where it can
+    /// stand between. No client can tell; this gateway can.
+    /// </summary>
+    private void WarnOfForeignKeys(IssuerDirectory? directory)
+    {
+        DateTimeOffset now = _time.GetUtcNow();
+        SealingKey? foreign = (directory?.FindSealingKeys(_options.Name) ?? []).Select(entry => entry.Key)
+            .FirstOrDefault(key => now < key.NotAfter && !_known.Exists(key.IsSameKey));
+        string? warning = foreign is null ? null
+            : $"the directory lists sealing key {foreign.KeyId} for this gateway until {foreign.NotAfter:yyyy-MM-dd HH:mm}, and it is not one of its own";
+        if (warning is not null && warning != _foreign)
+        {
+            LogForeignKey(_log, foreign!.KeyId, foreign.NotAfter);
+        }
+
+        _foreign = warning;
+    }
+
     private sealed record PublishedKeys(IssuerDirectory? Directory, IReadOnlyList<SignedSealingKey> Keys);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Made sealing key {KeyId} for {Start} to {End}.")]
@@ -356,6 +383,9 @@ internal sealed partial class SealingKeys : IAsyncDisposable
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Sealing keys can be swapped: {Problem}. {Remedy}")]
     private static partial void LogUnlocked(ILogger log, string problem, string remedy);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "The directory lists sealing key {KeyId} for this gateway until {End}, and it is not one of its own. Unless its database was lost or put back, ask the issuer's operator.")]
+    private static partial void LogForeignKey(ILogger log, byte keyId, DateTimeOffset end);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Sealing keys could not be rotated: {Reason}")]
     private static partial void LogPassFailed(ILogger log, string reason);
