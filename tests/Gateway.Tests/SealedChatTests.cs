@@ -6,6 +6,7 @@ using System.Text;
 using System.Text.Json;
 using Tacit.Gateway.Sealing;
 using Tacit.Gateway.Tests.Support;
+using Tacit.Gateway.Work;
 using Tacit.Hosting;
 using Tacit.Protocol;
 
@@ -228,6 +229,34 @@ public sealed class SealedChatTests
         gateway.Provider.Answer = StubProvider.AnswerJsonAsync;
         (await later.AskAsync(gateway.Issuer.CreateToken("chat"))).IsReply();
         later.Dispose();
+    }
+
+    [Fact]
+    public async Task Work_is_announced_with_the_keys_and_checked_before_anything_is_opened()
+    {
+        await using TestGateway gateway = await StartAsync(prepare =>
+        {
+            Func<GatewayOptions, GatewayOptions> before = prepare.Configure;
+            prepare.Configure = options => before(options) with { Work = new WorkOptions { For = ["sealed"], MinBits = 8 } };
+        });
+        using SealedClient client = await SealedClient.ConnectAsync(gateway);
+        using HttpResponseMessage keys = await gateway.SendAsync(HttpMethod.Get, Routes.SealingKeys);
+        using JsonDocument document = JsonDocument.Parse(await keys.TextAsync());
+        Assert.True(WorkAnnouncement.TryRead(document.RootElement.GetProperty("work"), out WorkAnnouncement? work));
+        SealedInnerRequest request = new("GET", Routes.Models, [], default);
+
+        using SealedMessage without = client.Seal(request);
+        (await client.SendAsync(without)).IsRefused(428, ErrorCodes.WorkRequired);
+        using SealedMessage with = client.Seal(request, work: (key, ciphertext) =>
+        {
+            Assert.True(new WorkStamp(work.Challenge.Span, 0).TrySolve(SHA256.HashData([.. key, .. ciphertext]), work.Bits, 1 << 20, out WorkStamp stamp));
+            return stamp.ToString();
+        });
+        // Of another request it is worth nothing.
+        string stamped = Encoding.ASCII.GetString(with.Json);
+        string member = stamped[stamped.IndexOf(",\"work\":", StringComparison.Ordinal)..];
+        (await client.SendAsync(without, json: Encoding.ASCII.GetBytes(Encoding.ASCII.GetString(without.Json)[..^1] + member))).IsRefused(428, ErrorCodes.WorkRequired);
+        Assert.Equal(200, (await client.SendAsync(with)).Status);
     }
 
     [Fact]

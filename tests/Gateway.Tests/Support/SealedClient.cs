@@ -83,13 +83,13 @@ internal sealed class SealedClient : IDisposable
         return document;
     }
 
-    public SealedMessage Seal(SealedInnerRequest request, TimeSpan ahead = default, byte[]? config = null)
+    public SealedMessage Seal(SealedInnerRequest request, TimeSpan ahead = default, byte[]? config = null, Func<byte[], byte[], string>? work = null)
     {
         Assert.True(SealedRequest.TryFindSuite(Key.KemId, out HpkeSuite? suite));
         Assert.True(HpkePublicKey.TryImport(suite, Key.PublicKey, out HpkePublicKey? key));
         using HpkePublicKey owned = key;
         var json = new ArrayBufferWriter<byte>();
-        SealedReplySecret secret = SealedRequest.Seal(suite, owned, config ?? Key.Config, _now() + ahead, request, json);
+        SealedReplySecret secret = SealedRequest.Seal(suite, owned, config ?? Key.Config, _now() + ahead, request, json, work);
         return new SealedMessage(json.WrittenSpan.ToArray(), secret);
     }
 
