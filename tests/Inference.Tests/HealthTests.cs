@@ -70,7 +70,7 @@ public sealed class HealthTests
         bool isWell = true;
         await using ScriptedProvider provider = ScriptedProvider.Start(exchange =>
             exchange.JsonAsync(exchange.Request.Line.StartsWith("POST", StringComparison.Ordinal) ? "{\"id\":1}" : "{\"data\":[{\"id\":\"public-model\"}]}", isWell ? 200 : 500));
-        await using RouterHarness harness = Harness(time, Backend(provider) with { Health = new HealthOptions { Failures = 3 } });
+        await using RouterHarness harness = Harness(time, Backend(provider) with { Health = new HealthOptions { Failures = 3, Timeout = TimeSpan.FromMinutes(5) } });
         await harness.UntilAsync(backend => backend.Health == HealthState.Up);
         isWell = false;
         BackendStatus status = null!;
