@@ -15,7 +15,7 @@ for tool in debootstrap unshare chroot; do
 done
 [ -d "$vectors" ] || skip "no test vectors at $vectors"
 
-packages=libssl3t64,libstdc++6,libsqlite3-0
+packages=libssl3t64,libstdc++6,libsqlite3-0,curl
 if [ "$(cat "$root/.made-of" 2>/dev/null)" != "$packages" ]; then
   rm -rf "$root.new"
   mkdir -p "$root.new"
@@ -44,11 +44,11 @@ exec unshare --mount --net --pid --fork --kill-child bash -euc '
     project=$1
     shift
     echo "== $project"
-    chroot "$root" /usr/bin/env -i PATH=/opt/dotnet:/usr/bin:/bin HOME=/tmp TACIT_VECTORS=/opt/vectors DOTNET_CLI_TELEMETRY_OPTOUT=1 \
+    chroot "$root" /usr/bin/env -i PATH=/opt/dotnet:/usr/bin:/bin HOME=/tmp DOTNET_ROOT=/opt/dotnet TACIT_VECTORS=/opt/vectors \
       dotnet exec "/opt/tacit/tests/$project/$output/Tacit.$project.dll" -noColor -noLogo "$@"
   }
   run Crypto.Tests
-  for project in Protocol.Tests Gateway.Tests; do
+  for project in Protocol.Tests Gateway.Tests Client.Tests Cli.Tests; do
     run "$project" -class "*Seal*" -class "*Oblivious*" -class- "*OnPostgres"
   done
   for project in Crypto.Tests Protocol.Tests Gateway.Tests; do

@@ -44,7 +44,7 @@ internal static class SealedGateway
         }
 
         // Both clocks have to agree about which one it is; the gateway's decides, as it is the one that opens.
-        SealingKey current = SealingKeyList.FindCurrent(verified, document.ServerTime)?.Key
+        SealingKey current = SealingKeyList.FindBest(verified, document.ServerTime)?.Key
             ?? throw new CommandException($"The gateway at {gateway} shows no sealing key of this moment. Try again in a moment; if that does not help, its operator should look at its log.");
         return (current.Config, ahead);
     }

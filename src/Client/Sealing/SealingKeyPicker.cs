@@ -12,7 +12,7 @@ internal static class SealingKeyPicker
         {
             return SealingKeyChoice.None(SealingKeyProblem.NoKeys, $"The gateway {gateway} takes no sealed requests: nobody vouches for a key of it.");
         }
-        if (SealingKeyList.FindCurrent(keys, now) is not { } current)
+        if (SealingKeyList.FindBest(keys, now) is not { } current)
         {
             return SealingKeyChoice.None(
                 SealingKeyProblem.NotCurrent,
