@@ -63,6 +63,9 @@ public sealed record GatewayOptions : IValidatedSettings
     /// <summary>How much one network address may ask.</summary>
     public AddressOptions Addresses { get; init; } = new();
 
+    /// <summary>What is allowed of sampling parameters, of tokens and devices alike. Default: whatever the provider takes.</summary>
+    public SamplingRules Sampling { get; init; } = new();
+
     /// <summary>For what proof of work is asked when there is much to do.</summary>
     public WorkOptions Work { get; init; } = new();
 
@@ -137,6 +140,8 @@ public sealed record GatewayOptions : IValidatedSettings
         Devices.Validate(validation, nameof(Devices));
         Addresses.Validate(validation, nameof(Addresses));
         Work.Validate(validation, nameof(Work));
+        validation.Require(
+            Sampling.FindFault() is null, $"Sampling:{Sampling.FindFault()}", "no value can be within this", "Min is at most Max; of stop sequences only Max and Clamp.");
         Sealing.Validate(validation);
         Tls.Validate(validation);
         ProductionRules.RequireEncryption(validation, Profile, Listen, Tls, BehindProxy);

@@ -49,6 +49,8 @@ public sealed partial class DocumentTests
         { "app", typeof(App.AppOptions) },
         { "gateway: `Devices`", typeof(Gateway.Devices.DeviceOptions) },
         { "gateway: `Addresses`", typeof(Gateway.Devices.AddressOptions) },
+        { "gateway: `Sampling`", typeof(Inference.SamplingRules) },
+        { "gateway: each of `Sampling`", typeof(Inference.NumberRule) },
         { "gateway: `Work`", typeof(Gateway.Work.WorkOptions) },
         { "gateway: `Pseudonyms`", typeof(Gateway.Pseudonyms.PseudonymLimits) },
         { "signer and issuer: each of `Pseudonyms`", typeof(Protocol.PseudonymOffer) },

@@ -5,6 +5,7 @@ using Tacit.Gateway.Devices;
 using Tacit.Gateway.Tests.Support;
 using Tacit.Gateway.Work;
 using Tacit.Hosting;
+using Tacit.Inference;
 using Tacit.Protocol;
 
 namespace Tacit.Gateway.Tests;
@@ -324,6 +325,25 @@ public sealed class DeviceTests : IDisposable
             HttpMethod.Post, Routes.ChatCompletions, body, gateway.Issuer.CreateToken("chat").Header, headers => headers.TryAddWithoutValidation(Routes.WorkHeader, Solve(work, body)));
         Assert.Equal(HttpStatusCode.OK, token.StatusCode);
         Assert.Equal(2, gateway.Provider.Calls);
+    }
+
+    [Fact]
+    public async Task Rules_for_sampling_hold_for_devices_and_tokens_before_anything_is_spent()
+    {
+        await using TestGateway gateway = await StartAsync(
+            options => options with { Sampling = new SamplingRules { Temperature = new NumberRule { Max = 1 }, TopP = new NumberRule { Force = 0.5m } } }, AdmissionMode.Both);
+        string? asked = null;
+        gateway.Provider.Answer = async context =>
+        {
+            asked = await new StreamReader(context.Request.Body).ReadToEndAsync(Cancelled);
+            await StubProvider.AnswerJsonAsync(context);
+        };
+        TestToken token = gateway.Issuer.CreateToken("chat");
+
+        await (await _device.AskAsync(gateway, TestGateway.Body(more: ",\"temperature\":1.5"))).IsErrorAsync(400, ErrorCodes.SamplingRefused, Routes.TokenUnspent);
+        await (await gateway.AskAsync(token, TestGateway.Body(more: ",\"temperature\":1.5"))).IsErrorAsync(400, ErrorCodes.SamplingRefused, Routes.TokenUnspent);
+        await (await gateway.AskAsync(token, TestGateway.Body(more: ",\"temperature\":1"))).IsReplyAsync();
+        Assert.Contains("\"top_p\":0.5", asked, StringComparison.Ordinal);
     }
 
     private static string Solve(WorkAnnouncement work, string body)

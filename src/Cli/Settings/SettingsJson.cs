@@ -35,6 +35,8 @@ namespace Tacit.Cli.Settings;
 [JsonSerializable(typeof(Gateway.Pseudonyms.PseudonymLimits))]
 [JsonSerializable(typeof(DeviceOptions))]
 [JsonSerializable(typeof(AddressOptions))]
+[JsonSerializable(typeof(SamplingRules))]
+[JsonSerializable(typeof(NumberRule))]
 [JsonSerializable(typeof(Gateway.Work.WorkOptions))]
 [JsonSerializable(typeof(SignerLink))]
 [JsonSerializable(typeof(TlsOptions))]

@@ -71,7 +71,7 @@ public sealed record RedemptionOptions
     /// </summary>
     public bool AllowPseudonyms { get; init; }
 
-    /// <summary>The most zero bits of proof of work that this client does for a request; a gateway that asks for more gets none. Default 24: a few seconds.</summary>
+    /// <summary>The most zero bits of proof of work that this client does for a request; a gateway that asks for more gets none. Default 24: some seconds.</summary>
     public int MaxWorkBits { get; init; } = 24;
 
     /// <summary>Told how far a proof of work is; null for nobody.</summary>

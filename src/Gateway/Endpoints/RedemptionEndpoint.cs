@@ -91,7 +91,7 @@ internal sealed class RedemptionEndpoint
         SensitiveBuffer? filtered = new(body.WrittenCount + 128);
         try
         {
-            error = RequestFilter.Filter(_operation, body.WrittenSpan, new RequestLimits(plan.MaxOutputTokens), filtered, out FilteredRequest request)
+            error = Filter(body.WrittenSpan, plan, filtered, out FilteredRequest request)
                 ?? _parts.CheckModel(plan, request.Model) ?? _parts.Router.Check(_operation, request.Model, filtered.WrittenSpan);
             if (error is not null)
             {
@@ -150,6 +150,22 @@ internal sealed class RedemptionEndpoint
         {
             filtered?.Dispose();
         }
+    }
+
+    /// <summary>The operator's rules for sampling first, so that what they make of the body is what the allow-list and the cap see.</summary>
+    private ApiError? Filter(ReadOnlySpan<byte> body, Plan plan, SensitiveBuffer filtered, out FilteredRequest request)
+    {
+        var limits = new RequestLimits(plan.MaxOutputTokens);
+        SamplingRules rules = _parts.Options.Sampling;
+        if (!rules.IsOn)
+        {
+            return RequestFilter.Filter(_operation, body, limits, filtered, out request);
+        }
+
+        request = default;
+        using var guarded = new SensitiveBuffer(body.Length + 128);
+        return SamplingGuard.Apply(_operation, body, rules, guarded, out bool isChanged)
+            ?? RequestFilter.Filter(_operation, isChanged ? guarded.WrittenSpan : body, limits, filtered, out request);
     }
 
     /// <summary>

@@ -12,9 +12,7 @@ public sealed record WorkOptions
     /// <summary>Zero bits that are asked for when there is nothing to do; 0 asks for no work then. Default 0.</summary>
     public int MinBits { get; init; }
 
-    /// <summary>
-    /// The most that is asked for, 2 to its power hashes in the mean. Default 22: about a second and a half for a desktop, ten for a phone.
-    /// </summary>
+    /// <summary>The most that is asked for, 2 to its power hashes in the mean. Default 22: about half a second for one core of a server, longer elsewhere.</summary>
     public int MaxBits { get; init; } = 22;
 
     /// <summary>Zero bits that a registration needs at the least. Default 18.</summary>

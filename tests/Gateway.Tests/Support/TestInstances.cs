@@ -42,6 +42,10 @@ public sealed class TestInstances : IAsyncDisposable
 
     public int Count => _servers.Count;
 
+    public HttpMessageInvoker Client => _client;
+
+    public GatewayServer Server(int instance) => _servers[instance];
+
     public Uri Address(int instance) => _servers[instance].Address;
 
     /// <param name="count">How many.</param>
