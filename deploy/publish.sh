@@ -31,7 +31,7 @@ package() {
   chmod 0755 "$root"
   install -Dm755 "$out/$rid/tacit" "$root/usr/bin/tacit"
   deploy/install-units.sh "$root"
-  for role in signer issuer gateway; do
+  for role in signer issuer gateway relay; do
     install -Dm644 "deploy/settings/$role.json" "$root/etc/tacit/$role.json"
   done
   install -Dm644 deploy/debian/lintian-overrides "$root/usr/share/lintian/overrides/tacit"

@@ -22,9 +22,11 @@ sed -i "s/\"DirectoryKey\": \"[^\"]*\"/\"DirectoryKey\": \"$key\"/" /etc/tacit/g
 systemctl start tacit-gateway.socket
 [ "$(systemctl is-active tacit-gateway || true)" = inactive ] || fail 'the gateway runs before anyone called'
 curl -sf -m 60 http://127.0.0.1:8226/health/live >/dev/null || fail 'the gateway does not answer on the passed socket'
-say 'started: signer and issuer by notification, the gateway by its socket'
+systemctl start tacit-relay
+[ "$(curl -s -o /dev/null -w '%{http_code}' -m 60 http://127.0.0.1:8229/health/live)" = 200 ] || fail 'the relay does not answer'
+say 'started: signer, issuer and relay by notification, the gateway by its socket'
 
-for role in signer issuer gateway; do
+for role in signer issuer gateway relay; do
   pid=$(systemctl show -p MainPID --value "tacit-$role")
   status=$(cat "/proc/$pid/status")
   field() { awk -v name="$1:" '$1 == name { print $2 }' <<<"$status"; }
@@ -94,8 +96,8 @@ done
 curl -sf -m 60 http://127.0.0.1:8226/health/live >/dev/null || fail 'the gateway did not come back'
 say 'the watchdog ended a gateway that hung, and started it again'
 
-systemctl stop tacit-gateway.socket tacit-gateway tacit-issuer tacit-signer
-for role in signer issuer gateway; do
+systemctl stop tacit-gateway.socket tacit-gateway tacit-issuer tacit-signer tacit-relay
+for role in signer issuer gateway relay; do
   [ "$(systemctl show -p Result --value "tacit-$role")" = success ] || fail "$role did not stop well: $(systemctl show -p Result --value "tacit-$role")"
 done
 say 'all stopped in order'

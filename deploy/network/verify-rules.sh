@@ -29,7 +29,7 @@ must() { # pass|drop NAME NAMESPACE ADDRESS PORT: in the background, its word in
   shift 2
   {
     # What must pass may take long on a busy machine; what must not is given two seconds.
-    if [ "$want" = pass ]; then tcp "$@" 30 && echo "ok" || echo "FAILED: $role: $name is dropped"
+    if [ "$want" = pass ]; then tcp "$@" "${PATIENCE:-30}" && echo "ok" || echo "FAILED: $role: $name is dropped"
     else tcp "$@" 2 && echo "FAILED: $role: $name passes" || echo "ok"; fi
   } >"$out/$RANDOM$RANDOM" &
 }

@@ -21,7 +21,7 @@ public sealed class NetworkTests : IDisposable
     {
         await SkipUnlessAsync("ip", "nft");
         // Another host may be called in the place of the one that should be.
-        _script.Set("INFERENCE", "10.73.0.66");
+        _script.Set("INFERENCE", "10.73.0.66").Set("PATIENCE", "3");
         Outcome outcome = await _script.RunAsync("deploy/network/verify-rules.sh", "gateway");
         Assert.Equal(1, outcome.Code);
         Assert.Contains("an inference host is dropped", outcome.Out, StringComparison.Ordinal);

@@ -51,7 +51,7 @@ internal static class MigrateCommand
                 ? $"The file is renamed (*{DatabaseTransfer.MovedSuffix}), so that nothing starts on it again. Set Database:Postgres, start the {name}, and remove the file."
                 : name == "gateway"
                     ? "The database left behind is marked as old. Take Database:Postgres out of the settings, start the gateway, and drop the database."
-                    : $"Take Database:Postgres out of the settings, start the {name}, and DROP THE DATABASE: a {name} started on it again would go on from what is old.");
+                    : $"Take Database:Postgres out of the settings, start the {name}, and DROP THE DATABASE: whoever starts a role on it again goes on from what is old.");
             return ExitCode.Fine;
         });
         return command.WithExamples(

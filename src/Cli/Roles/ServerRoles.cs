@@ -128,6 +128,7 @@ internal static class ServerRoles
         {
             RelayOptions options = context.Settings.Load(SettingsJson.Default.RelayOptions);
             CheckTls(options.Tls, options.Profile, context);
+            CheckProcess(options.Profile, context);
         },
         async (context, stop) =>
         {
