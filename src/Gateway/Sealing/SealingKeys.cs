@@ -385,7 +385,7 @@ internal sealed partial class SealingKeys : IAsyncDisposable
     private static partial void LogUnlocked(ILogger log, string problem, string remedy);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "The directory lists sealing key {KeyId} for this gateway until {End}, and it is not one of its own. Unless its database was lost or put back, ask the issuer's operator.")]
-    private static partial void LogForeignKey(ILogger log, byte keyId, DateTimeOffset end);
+    private static partial void LogForeignKey(ILogger log, int keyId, DateTimeOffset end);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Sealing keys could not be rotated: {Reason}")]
     private static partial void LogPassFailed(ILogger log, string reason);
