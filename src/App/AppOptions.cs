@@ -38,6 +38,15 @@ public sealed record AppOptions : IValidatedSettings
     public Uri? GatewayUrl { get; init; }
 
     /// <summary>
+    /// How requests to the gateway are carried: <c>direct</c> (the default), <c>sealed</c> to the gateway itself, or <c>ohttp</c>, sealed and by way of a relay, so that the
+    /// gateway does not see this machine's address.
+    /// </summary>
+    public GatewayTransport Transport { get; init; }
+
+    /// <summary>With <c>ohttp</c>: the relay's address.</summary>
+    public Uri? Relay { get; init; }
+
+    /// <summary>
     /// Whether prompts go to the gateway at <see cref="GatewayUrl"/> signed by this device's key, which its operator has on a list: without issuer and wallet, and linkable to
     /// each other. Default false.
     /// </summary>
@@ -108,6 +117,10 @@ public sealed record AppOptions : IValidatedSettings
             .Require(!string.IsNullOrWhiteSpace(DataDirectory), "DataDirectory", "no data folder is named", "Name a folder.")
             .Require(IsHttp(IssuerUrl), "IssuerUrl", "this is no http or https URL", "Use the issuer's base URL, such as https://issuer.example.")
             .Require(GatewayUrl is null || IsHttp(GatewayUrl), "GatewayUrl", "this is no http or https URL", "Use the gateway's base URL, or leave it out.")
+            .Require(
+                Transport != GatewayTransport.Ohttp || (Relay is not null && IsHttp(Relay)), "Relay", "Transport is ohttp, and no relay is named", "Use the relay's base URL, such as https://relay.example.")
+            .Require(Transport == GatewayTransport.Ohttp || Relay is null, "Relay", "a relay is named, and Transport is not ohttp", "Set Transport to ohttp, or leave the relay out.")
+            .Require(!Device || Transport == GatewayTransport.Direct, "Transport", "a device's requests go straight to its gateway", "Leave Transport out.")
             .Require(!Device || GatewayUrl is not null, "GatewayUrl", "a device needs the address of its gateway", "Use the gateway's base URL, such as https://gateway.example.")
             .Require(GatewayPin is null || DirectoryOptions.TryParseKey(GatewayPin, out _), "GatewayPin", "this is no SHA-256 of a public key", "Give its 32 bytes in base64url or hexadecimal.")
             .Require(
@@ -142,6 +155,8 @@ public sealed record AppOptions : IValidatedSettings
         {
             Gateway = Gateway,
             GatewayAddress = GatewayUrl,
+            Transport = Transport,
+            Relay = Relay,
             FillAtPrompt = FillAtPrompt,
             CancelGrace = CancelGrace,
             WaitForChain = WaitForSubscription,

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging;
 using Tacit.Client.Policy;
 using Tacit.Client.Transports;
+using Tacit.Protocol;
 
 namespace Tacit.Client;
 
@@ -30,6 +31,8 @@ public sealed class TacitClient : IAsyncDisposable
         Notices = new NoticeBoard(time);
         _transports = new TransportPool(options.Transport, time);
         Directory = new DirectoryClient(wallet, _transports, WithGateway(options), time);
+        _transports.SealingKeys = FindSealingKeyAsync;
+        _transports.Work = new WorkSolver(options.Redemption.MaxWorkBits, options.Redemption.WorkProgress);
         Account = new AccountClient(wallet, Directory, _transports, time);
         Filler = new WalletFiller(wallet, Directory, Account, policy, options.Redemption.Gateway, time);
         Pseudonyms = new PseudonymKeeper(wallet, Directory, Account, _transports, Notices, options.Redemption, time);
@@ -93,9 +96,18 @@ public sealed class TacitClient : IAsyncDisposable
     }
 
     /// <summary>A gateway that is reached elsewhere than the directory says has a copy to compare there.</summary>
-    private static DirectoryOptions WithGateway(ClientOptions options) => options.Redemption.GatewayAddress is Uri gateway
-        ? options.Directory with { Mirrors = [.. options.Directory.Mirrors, gateway] }
-        : options.Directory;
+    private static DirectoryOptions WithGateway(ClientOptions options) => options.Redemption switch
+    {
+        // A gateway that is not to see the client's address is asked for its copy as for everything else.
+        { Transport: GatewayTransport.Ohttp } redemption => options.Directory with { CopyRoute = gateway => RedemptionClient.RouteTo(redemption, gateway) },
+        { GatewayAddress: Uri gateway } => options.Directory with { Mirrors = [.. options.Directory.Mirrors, gateway] },
+        _ => options.Directory,
+    };
+
+    private async Task<ObliviousKeyConfiguration> FindSealingKeyAsync(string gateway, CancellationToken cancellationToken) =>
+        ObliviousKeyConfiguration.TryParse((await ((ISealingKeySource)Directory).FindSealingKeyAsync(gateway, cancellationToken)).KeyOrThrow().Config, out ObliviousKeyConfiguration? key)
+            ? key
+            : throw new ClientException(ClientError.SealingKeyUnavailable, $"The sealing key of {gateway} in the directory cannot be read.");
 
     private static async Task<TacitClient> AroundAsync(Wallet wallet, ClientOptions options, TimeProvider time, ILoggerFactory loggers)
     {

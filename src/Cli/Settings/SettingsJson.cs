@@ -20,7 +20,7 @@ namespace Tacit.Cli.Settings;
 [JsonSourceGenerationOptions(
     Converters =
     [
-        typeof(CreditsForm), typeof(PlanKindForm), typeof(PeriodKindForm), typeof(TokenTypeForm), typeof(ModerationFailureForm), typeof(OutgrownPlanForm),
+        typeof(CreditsForm), typeof(PlanKindForm), typeof(PeriodKindForm), typeof(TokenTypeForm), typeof(ModerationFailureForm), typeof(OutgrownPlanForm), typeof(GatewayTransportForm),
         typeof(PseudonymPolicyForm), typeof(ProfileForm), typeof(AdmissionModeForm), typeof(DeviceRegistrationForm), typeof(SealingSignatoryForm), typeof(EvidencePolicyForm),
         typeof(BackendKindForm), typeof(HealthKindForm),
     ],
@@ -86,6 +86,10 @@ internal sealed class DeviceRegistrationForm()
 
 internal sealed class EvidencePolicyForm()
     : WordForm<EvidencePolicy>("What is done with evidence is", ("ignore", EvidencePolicy.Ignore), ("show", EvidencePolicy.Show), ("require", EvidencePolicy.Require));
+
+internal sealed class GatewayTransportForm()
+    : WordForm<GatewayTransport>(
+        "How requests to the gateway are carried is", ("direct", GatewayTransport.Direct), ("sealed", GatewayTransport.Sealed), ("ohttp", GatewayTransport.Ohttp));
 
 internal sealed class OutgrownPlanForm()
     : WordForm<OutgrownPlan>("What happens to a conversation that has outgrown its plan is", ("larger", OutgrownPlan.Larger), ("trim", OutgrownPlan.Trim), ("ask", OutgrownPlan.Ask));

@@ -19,8 +19,17 @@ internal sealed class ClientFlags(Flags flags)
     private readonly Option<Uri?> _issuer = Flags.Url("--issuer", "The issuer's address.");
     private readonly Option<string?> _directoryKey = DirectoryKeyOption();
 
+    private readonly Option<string?> _transport = new("--transport")
+    {
+        Description = "How the gateway is reached: direct, sealed (to the gateway itself) or ohttp (sealed, through a relay). Where the app runs, its own setting counts.", HelpName = "HOW",
+    };
+
+    private readonly Option<Uri?> _relay = Flags.Url("--relay", "The relay's address, with --transport ohttp.");
+
     public void AddTo(Command command)
     {
+        command.Add(_transport);
+        command.Add(_relay);
         command.Add(_issuer);
         command.Add(_directoryKey);
         command.Add(_config);
@@ -39,6 +48,8 @@ internal sealed class ClientFlags(Flags flags)
             .AddEnvironment("App")
             .AddFlag(nameof(AppOptions.DataDirectory), parsed.GetValue(flags.Data) is null ? null : data, "--data")
             .AddFlag(nameof(AppOptions.IssuerUrl), parsed.GetValue(_issuer)?.ToString(), "--issuer")
+            .AddFlag(nameof(AppOptions.Transport), parsed.GetValue(_transport), "--transport")
+            .AddFlag(nameof(AppOptions.Relay), parsed.GetValue(_relay)?.ToString(), "--relay")
             .AddFlag(nameof(AppOptions.DirectoryKey), parsed.GetValue(_directoryKey), "--directory-key")
             .Load(SettingsJson.Default.AppOptions);
     }
@@ -58,6 +69,14 @@ internal sealed class ClientFlags(Flags flags)
             if (options.GatewayUrl is not null)
             {
                 json.WriteString(nameof(AppOptions.GatewayUrl), options.GatewayUrl.ToString());
+            }
+            if (options.Transport != GatewayTransport.Direct)
+            {
+                json.WriteString(nameof(AppOptions.Transport), options.Transport.ToString().ToLowerInvariant());
+            }
+            if (options.Relay is not null)
+            {
+                json.WriteString(nameof(AppOptions.Relay), options.Relay.ToString());
             }
             if (options.Device)
             {

@@ -47,7 +47,7 @@ public sealed partial class DirectoryClient
         try
         {
             Stored stored = await LoadAsync(cancellationToken);
-            (DirectoryCopy own, IssuerDirectory? directory) = await FetchCopyAsync(_options.Issuer, Routes.IssuerDirectory, stored.Key, cancellationToken);
+            (DirectoryCopy own, IssuerDirectory? directory) = await FetchCopyAsync(Route.Direct(_options.Issuer), Routes.IssuerDirectory, stored.Key, cancellationToken);
             if (directory is not null && stored.Directory is not null && directory.FindConflict(stored.Directory) is string sinceStored)
             {
                 own = own with { Problem = "against what this wallet has stored: " + sinceStored, IsContradiction = true };
@@ -119,10 +119,7 @@ public sealed partial class DirectoryClient
     private async Task<(DirectoryCopy Copy, IssuerDirectory? Directory)[]> CompareCopiesAsync(
         IssuerDirectory reference, byte[] pinnedKey, CancellationToken cancellationToken)
     {
-        // The user's own first, then each gateway's first address before any gateway's second.
-        IEnumerable<Uri> listed = reference.Gateways.SelectMany(gateway => gateway.Urls.Select((url, place) => (Place: place, Url: new Uri(url))))
-            .OrderBy(entry => entry.Place).Select(entry => entry.Url);
-        IEnumerable<Uri> sources = _options.Mirrors.Concat(listed).DistinctBy(uri => uri.GetLeftPart(UriPartial.Path).TrimEnd('/')).Take(MaxSources);
+        IEnumerable<Route> sources = _options.Mirrors.Select(Route.Direct).Concat(GatewayRoutes(reference)).DistinctBy(PlaceOf).Take(MaxSources);
         return await Task.WhenAll(sources.Select(async source =>
         {
             (DirectoryCopy copy, IssuerDirectory? directory) = await FetchCopyAsync(source, Routes.IssuerDirectory, pinnedKey, cancellationToken);
@@ -132,17 +129,37 @@ public sealed partial class DirectoryClient
         }));
     }
 
-    private async Task<(DirectoryCopy Copy, IssuerDirectory? Directory)> FetchCopyAsync(
-        Uri source, string path, byte[] pinnedKey, CancellationToken cancellationToken)
+    /// <summary>The gateways that have a copy: each one's first address before any one's second, or each one once if there is another way to it.</summary>
+    private IEnumerable<Route> GatewayRoutes(IssuerDirectory reference)
     {
-        string name = source.GetLeftPart(UriPartial.Path).TrimEnd('/');
+        if (_options.CopyRoute is null)
+        {
+            return reference.Gateways.SelectMany(gateway => gateway.Urls.Select((url, place) => (Place: place, Url: new Uri(url))))
+                .OrderBy(entry => entry.Place).Select(entry => Route.Direct(entry.Url));
+        }
+
+        // The key is that of the directory under comparison. If it is one made for this reader alone, whoever has its other half learns that somebody compares, and from no
+        // address; nothing of the reader's is in the request.
+        DateTimeOffset now = _time.GetUtcNow();
+        return reference.Gateways
+            .Select(gateway => SealingKeyList.FindCurrent(reference.FindSealingKeys(gateway.Name), now) is { } current
+                && ObliviousKeyConfiguration.TryParse(current.Key.Config, out ObliviousKeyConfiguration? key) ? _options.CopyRoute(gateway) with { Key = key } : null)
+            .OfType<Route>();
+    }
+
+    private static string PlaceOf(Route source) => (source.Resource ?? source.Address).GetLeftPart(UriPartial.Path).TrimEnd('/');
+
+    private async Task<(DirectoryCopy Copy, IssuerDirectory? Directory)> FetchCopyAsync(
+        Route source, string path, byte[] pinnedKey, CancellationToken cancellationToken)
+    {
+        string name = PlaceOf(source);
         using var timeout = new CancellationTokenSource(CopyTimeout, _time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, timeout.Token);
         try
         {
-            using var request = new HttpRequestMessage(HttpMethod.Get, Route.Direct(source).Resolve(path));
+            using var request = new HttpRequestMessage(HttpMethod.Get, source.Resolve(path));
             request.Headers.TryAddWithoutValidation("Accept", MediaTypes.IssuerDirectory);
-            ServiceReply reply = await _caller.SendAsync(Route.Direct(source), request, IssuerDirectory.MaxSizeInBytes, either.Token);
+            ServiceReply reply = await _caller.SendAsync(source, request, IssuerDirectory.MaxSizeInBytes, either.Token);
             if (!reply.IsSuccess)
             {
                 return (new DirectoryCopy(name, null, null, $"it has none to show (status {reply.Status})", false), null);
@@ -166,7 +183,7 @@ public sealed partial class DirectoryClient
         {
             long number = later.Sequence - 1;
             (DirectoryCopy copy, IssuerDirectory? earlier) = await FetchCopyAsync(
-                _options.Issuer, string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{Routes.IssuerDirectory}/{number}"), pinnedKey, cancellationToken);
+                Route.Direct(_options.Issuer), string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{Routes.IssuerDirectory}/{number}"), pinnedKey, cancellationToken);
             if (earlier is null)
             {
                 return (later.Sequence, $"number {number} cannot be had: {copy.Problem}");

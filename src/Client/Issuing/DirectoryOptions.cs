@@ -1,4 +1,5 @@
 using Tacit.Client.Evidence;
+using Tacit.Client.Transports;
 using Tacit.Protocol;
 
 namespace Tacit.Client;
@@ -7,6 +8,9 @@ namespace Tacit.Client;
 public sealed record DirectoryOptions
 {
     public const int KeySizeInBytes = 32;
+
+    /// <summary>How a gateway is asked for its copy, where that is not to be at its address.</summary>
+    internal Func<DirectoryGateway, Route>? CopyRoute { get; init; }
 
     /// <summary>The issuer's base address. Default http://127.0.0.1:8225.</summary>
     public Uri Issuer { get; init; } = new("http://127.0.0.1:8225");

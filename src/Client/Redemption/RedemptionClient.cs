@@ -24,6 +24,7 @@ public sealed partial class RedemptionClient : IPromptSender, IAsyncDisposable
     private readonly PseudonymKeeper _pseudonyms;
     private readonly WalletPolicy _policy;
     private readonly NoticeBoard _notices;
+    private readonly TransportPool _transports;
     private readonly GatewayConnection _gateway;
     private readonly ServiceCaller _caller;
     private readonly ConversationTracker _conversations;
@@ -50,6 +51,7 @@ public sealed partial class RedemptionClient : IPromptSender, IAsyncDisposable
         _pseudonyms = pseudonyms;
         _policy = policy;
         _notices = notices;
+        _transports = transports;
         _gateway = new GatewayConnection(transports, pseudonyms, options, time);
         _caller = new ServiceCaller(transports, time);
         _conversations = new ConversationTracker(time);
@@ -92,6 +94,7 @@ public sealed partial class RedemptionClient : IPromptSender, IAsyncDisposable
         // 1. What buys it, and where.
         IssuerDirectory directory = await _directory.CurrentAsync(known => PlanChoice.Knows(known, body.Model), cancellationToken);
         DirectoryGateway gateway = SeriesCatalog.Gateway(directory, Options.Gateway);
+        await _transports.PrepareAsync(RouteTo(gateway), cancellationToken);
         string? linkable = await _pseudonyms.RequireAsync(directory, gateway, cancellationToken);
 
         // 2. Which conversation it belongs to; one that belongs to none is a unit of its own.
@@ -425,11 +428,19 @@ public sealed partial class RedemptionClient : IPromptSender, IAsyncDisposable
 
     private Route RouteTo(DirectoryGateway gateway) => RouteTo(Options, gateway);
 
-    internal static Route RouteTo(RedemptionOptions options, DirectoryGateway gateway) => Route.Direct(
-        options.GatewayAddress
-        // An onion address needs a transport of its own.
-        ?? gateway.Urls.Select(url => new Uri(url)).FirstOrDefault(url => !url.Host.EndsWith(".onion", StringComparison.OrdinalIgnoreCase))
-        ?? throw new ClientException(ClientError.GatewayUnreachable, $"The gateway {gateway.Name} has no address that can be reached directly."));
+    internal static Route RouteTo(RedemptionOptions options, DirectoryGateway gateway)
+    {
+        if (options is { Transport: GatewayTransport.Ohttp, Relay: Uri relay })
+        {
+            return Route.Oblivious(relay.AbsolutePath == "/" ? new Uri(relay, gateway.Name) : relay, gateway.Name);
+        }
+
+        Uri address = options.GatewayAddress
+            // An onion address needs a transport of its own.
+            ?? gateway.Urls.Select(url => new Uri(url)).FirstOrDefault(url => !url.Host.EndsWith(".onion", StringComparison.OrdinalIgnoreCase))
+            ?? throw new ClientException(ClientError.GatewayUnreachable, $"The gateway {gateway.Name} has no address that can be reached directly.");
+        return options.Transport == GatewayTransport.Sealed ? Route.Oblivious(Route.Direct(address).Resolve(Routes.Oblivious), gateway.Name) : Route.Direct(address);
+    }
 
     /// <summary>A prompt on its way: what to send, and as which unit.</summary>
     private sealed record Errand(PromptOperation Operation, PromptBody Body, byte[] Tag, ConversationId Conversation, IsolationKey? Isolation, Route Route);

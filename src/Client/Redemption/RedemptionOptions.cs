@@ -13,6 +13,19 @@ public enum OutgrownPlan
     Ask,
 }
 
+/// <summary>How requests to the gateway are carried.</summary>
+public enum GatewayTransport
+{
+    /// <summary>HTTPS to the gateway, which sees the client's address; whoever ends TLS in front of it reads along.</summary>
+    Direct,
+
+    /// <summary>The same, and sealed to the gateway itself (Oblivious HTTP without a relay): what ends TLS sees neither prompt nor token.</summary>
+    Sealed,
+
+    /// <summary>Sealed, and by way of a relay: the relay sees the address, the gateway the request, and neither both.</summary>
+    Ohttp,
+}
+
 /// <summary>How prompts are sent.</summary>
 public sealed record RedemptionOptions
 {
@@ -21,6 +34,12 @@ public sealed record RedemptionOptions
 
     /// <summary>Where to reach it, if not at the address that the directory gives. The name in the challenge stays the directory's.</summary>
     public Uri? GatewayAddress { get; init; }
+
+    /// <summary>How requests to the gateway are carried. Default: straight.</summary>
+    public GatewayTransport Transport { get; init; }
+
+    /// <summary>With <see cref="GatewayTransport.Ohttp"/>: the relay's resource for the gateway; its base address means that it knows the gateway by its canonical name.</summary>
+    public Uri? Relay { get; init; }
 
     /// <summary>
     /// Whether an empty wallet may be filled because a prompt needs a token. That links the two by time for whoever sees both (law 6); the reply says so.

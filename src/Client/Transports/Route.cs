@@ -1,3 +1,5 @@
+using Tacit.Protocol;
+
 namespace Tacit.Client.Transports;
 
 /// <summary>How a request is carried. A further way of carrying is a further member here and a connector for it.</summary>
@@ -5,6 +7,9 @@ public enum RouteKind
 {
     /// <summary>HTTP or HTTPS straight to the server, which sees the client's address.</summary>
     Direct,
+
+    /// <summary>Oblivious HTTP: sealed to the gateway, by way of a relay that sees the client's address and nothing else, or straight to the gateway.</summary>
+    Oblivious,
 }
 
 /// <summary>Where a request goes and how it is carried there: plain data, on which a connector acts.</summary>
@@ -12,6 +17,26 @@ public enum RouteKind
 /// <param name="Address">The server's base address, <c>http</c> or <c>https</c>.</param>
 public sealed record Route(RouteKind Kind, Uri Address)
 {
+    /// <summary>Where sealed requests are posted; null if nothing is sealed.</summary>
+    public Uri? Resource { get; private init; }
+
+    /// <summary>The canonical name of the gateway that they are sealed to; null likewise.</summary>
+    public string? Gateway { get; private init; }
+
+    /// <summary>What to seal with, where that is not for the pool to find; null as a rule.</summary>
+    internal ObliviousKeyConfiguration? Key { get; init; }
+
+    /// <summary>The server that connections are made to, for people.</summary>
+    internal string Server => (Resource ?? Address).GetLeftPart(UriPartial.Authority);
+
+    /// <param name="resource">The gateway's oblivious resource, or a relay's for it.</param>
+    /// <param name="gateway">The gateway's canonical name.</param>
+    public static Route Oblivious(Uri resource, string gateway)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(gateway);
+        return Direct(resource) with { Kind = RouteKind.Oblivious, Address = new Uri($"https://{gateway}/"), Resource = resource, Gateway = gateway };
+    }
+
     public static Route Direct(Uri address)
     {
         ArgumentNullException.ThrowIfNull(address);

@@ -52,7 +52,7 @@ internal sealed class ServiceCaller(TransportPool pool, TimeProvider time)
     /// <summary>What a person can act on; names the server, never the request.</summary>
     public static string Describe(Exception e, Route route)
     {
-        string server = route.Address.GetLeftPart(UriPartial.Authority);
+        string server = route.Server;
         return e switch
         {
             HttpRequestException { HttpRequestError: HttpRequestError.NameResolutionError } => $"The name of {server} could not be resolved.",

@@ -18,6 +18,12 @@ public sealed class TransportPool : IDisposable
     private readonly ITimer _sweep;
     private bool _disposed;
 
+    /// <summary>Does the work that gateways ask for of sealed requests; null does none.</summary>
+    internal WorkSolver? Work { get; set; }
+
+    /// <summary>Where the keys of <see cref="RouteKind.Oblivious"/> routes come from; set before there is such a route.</summary>
+    internal SealingKeyFinder? SealingKeys { get; set; }
+
     public TransportPool(TransportOptions options, TimeProvider time)
     {
         ArgumentNullException.ThrowIfNull(options);
@@ -37,6 +43,16 @@ public sealed class TransportPool : IDisposable
             {
                 return _entries.Count;
             }
+        }
+    }
+
+    /// <summary>Sees to it, before anything is at stake, that what the route needs is there.</summary>
+    /// <exception cref="ClientException"><see cref="ClientError.SealingKeyUnavailable"/>: there is no key that may be sealed with.</exception>
+    internal async Task PrepareAsync(Route route, CancellationToken cancellationToken)
+    {
+        if (route.Kind == RouteKind.Oblivious && SealingKeys is not null)
+        {
+            await SealingKeys(route.Gateway!, cancellationToken);
         }
     }
 
@@ -78,6 +94,7 @@ public sealed class TransportPool : IDisposable
     private HttpMessageInvoker Connect(Route route) => route.Kind switch
     {
         RouteKind.Direct => new HttpMessageInvoker(DirectHandler()),
+        RouteKind.Oblivious when SealingKeys is not null || route.Key is not null => new HttpMessageInvoker(new ObliviousHandler(new HttpMessageInvoker(DirectHandler()), route, SealingKeys, Work)),
         _ => throw new ArgumentOutOfRangeException(nameof(route), route.Kind, "No connector carries this kind of route."),
     };
 

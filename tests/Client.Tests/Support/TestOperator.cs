@@ -3,6 +3,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Tacit.Client.Transports;
 using Tacit.Gateway;
 using Tacit.Gateway.Pseudonyms;
+using Tacit.Gateway.Sealing;
 using Tacit.Hosting;
 using Tacit.Inference;
 using Tacit.Issuer;
@@ -71,13 +72,22 @@ public sealed class TestOperator : IAsyncDisposable
 
     public static async Task<TestOperator> StartAsync(
         TimeProvider? time = null, IReadOnlyList<Plan>? plans = null, Func<InferenceOptions, InferenceOptions>? inference = null,
-        PseudonymOffer? pseudonyms = null, Func<GatewayOptions, GatewayOptions>? gateway = null)
+        PseudonymOffer? pseudonyms = null, Func<GatewayOptions, GatewayOptions>? gateway = null, bool isSealed = false)
     {
         var system = new TestOperator(plans ?? [Chat], time ?? TimeProvider.System, pseudonyms);
         system._gatewayOptions = gateway ?? system._gatewayOptions;
         system.ChangeInference = inference ?? system.ChangeInference;
         string keyFile = system._folder["key"];
         await File.WriteAllBytesAsync(keyFile, new byte[64]);
+        // The issuer fetches sealing keys from where the gateway will be.
+        system.GatewayFront = await Interposer.StartAsync(new Uri("http://127.0.0.1:1"));
+        byte[]? gatewayKey = null;
+        if (isSealed)
+        {
+            Func<GatewayOptions, GatewayOptions> others = system._gatewayOptions;
+            system._gatewayOptions = options => others(options with { Sealing = new SealingOptions { KeyFile = SecretReference.FromFile(keyFile), ReplyInterval = TimeSpan.FromMilliseconds(1) } });
+            gatewayKey = await GatewayServer.LoadKeyAsync(system.GatewayOptions("http://127.0.0.1:1", ""), system._time, CancellationToken.None);
+        }
         system.Issuer = await IssuerServer.StartAsync(
             new IssuerOptions
             {
@@ -86,13 +96,19 @@ public sealed class TestOperator : IAsyncDisposable
                 IssuerName = "issuer.test",
                 Plans = system.Plans,
                 KeyFile = SecretReference.FromFile(keyFile),
-                Gateways = [new IssuerGateway { Name = GatewayName, Urls = ["http://127.0.0.1:1"] }],
+                Gateways =
+                [
+                    gatewayKey is null
+                        ? new IssuerGateway { Name = GatewayName, Urls = ["http://127.0.0.1:1"] }
+                        : new IssuerGateway { Name = GatewayName, Urls = ["http://127.0.0.1:1"], Key = PublicKeyText.Format(gatewayKey), Address = system.GatewayFront.Address },
+                ],
+                SealingPollInterval = TimeSpan.FromSeconds(1),
                 Pseudonyms = pseudonyms is null ? [] : [pseudonyms],
             },
             system._signer, system._time, NullLoggerFactory.Instance, CancellationToken.None);
         system.IssuerFront = await Interposer.StartAsync(system.Issuer.Address);
         await system.StartGatewayAsync();
-        system.GatewayFront = await Interposer.StartAsync(system.Gateway.Address);
+        system.GatewayFront.Target = system.Gateway.Address;
         // What wallets compare there has tests of its own; it comes and goes whenever they fetch the issuer's.
         system.GatewayFront.Unnoted = Routes.IssuerDirectory;
         return system;
@@ -155,16 +171,17 @@ public sealed class TestOperator : IAsyncDisposable
     {
         _router = new InferenceRouter(ChangeInference(new InferenceOptions { DemoModel = true }), TimeProvider.System, NullLoggerFactory.Instance);
         Gateway = await GatewayServer.StartAsync(
-            _gatewayOptions(new GatewayOptions
-            {
-                Name = GatewayName,
-                Listen = ListenAddress.Loopback(0),
-                IssuerUrl = Issuer.Address,
-                DirectoryKey = Convert.ToHexString(Issuer.DirectoryKey.Span),
-                DataDirectory = _folder["gateway"],
-                ReplyMemoryBytes = 256 << 20,
-                Pseudonyms = new PseudonymLimits { PerDay = 4 },
-            }),
-            null, _router, _signer, _time, NullLoggerFactory.Instance, CancellationToken.None);
+            GatewayOptions(Issuer.Address.ToString(), Convert.ToHexString(Issuer.DirectoryKey.Span)), null, _router, _signer, _time, NullLoggerFactory.Instance, CancellationToken.None);
     }
+
+    private GatewayOptions GatewayOptions(string issuer, string directoryKey) => _gatewayOptions(new GatewayOptions
+    {
+        Name = GatewayName,
+        Listen = ListenAddress.Loopback(0),
+        IssuerUrl = new Uri(issuer),
+        DirectoryKey = directoryKey,
+        DataDirectory = _folder["gateway"],
+        ReplyMemoryBytes = 256 << 20,
+        Pseudonyms = new PseudonymLimits { PerDay = 4 },
+    });
 }
