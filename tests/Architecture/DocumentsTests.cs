@@ -40,6 +40,10 @@ public sealed class DocumentsTests
         Assert.Single(Documents.UnknownDecisions("a.cs", "docs/adr/9999", numbers));
     }
 
+    [Fact]
+    public void Every_control_of_the_threat_model_names_tests_that_are_there() =>
+        Assert.Empty(Documents.ControlTests(Repository.ReadText("docs/threat-model.md"), HoldsTests));
+
     [Theory]
     [InlineData("| claim | shown by |\n|---|---|\n| a | `Gateway/NoSuchTests` |\n")]
     [InlineData("| claim | shown by |\n|---|---|\n| a | hope |\n")]
