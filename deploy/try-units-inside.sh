@@ -23,7 +23,7 @@ systemctl start tacit-gateway.socket
 [ "$(systemctl is-active tacit-gateway || true)" = inactive ] || fail 'the gateway runs before anyone called'
 curl -sf -m 60 http://127.0.0.1:8226/health/live >/dev/null || fail 'the gateway does not answer on the passed socket'
 systemctl start tacit-relay
-[ "$(curl -s -o /dev/null -w '%{http_code}' -m 60 http://127.0.0.1:8229/health/live)" = 200 ] || fail 'the relay does not answer'
+[ "$(curl -s -o /dev/null -w '%{http_code}' -m 60 http://127.0.0.1:8228/health/live)" = 200 ] || fail 'the relay does not answer'
 say 'started: signer, issuer and relay by notification, the gateway by its socket'
 
 for role in signer issuer gateway relay; do

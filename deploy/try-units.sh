@@ -47,8 +47,6 @@ fi
 "$here/install-units.sh" "$root"
 for role in signer issuer gateway relay; do install -Dm644 "$here/settings/$role.json" "$root/etc/tacit/$role.json"; done
 sed -i 's/gpt-4o-mini/tacit-demo/; s#https://gateway.example#http://127.0.0.1:8226#' "$root"/etc/tacit/*.json
-# The relay would be on another machine.
-sed -i 's/127.0.0.1:8227/127.0.0.1:8229/' "$root/etc/tacit/relay.json"
 sed -i 's/"Listen": "[^"]*"/"Listen": "systemd"/' "$root/etc/tacit/gateway.json"
 # Not in /tmp, which systemd empties when it boots.
 mkdir -p "$root/try/result" && cp "$here/debian/postinst" "$here/try-units-inside.sh" "$root/try"

@@ -119,7 +119,6 @@ public sealed record AppOptions : IValidatedSettings
             .Require(GatewayUrl is null || IsHttp(GatewayUrl), "GatewayUrl", "this is no http or https URL", "Use the gateway's base URL, or leave it out.")
             .Require(
                 Transport != GatewayTransport.Ohttp || (Relay is not null && IsHttp(Relay)), "Relay", "Transport is ohttp, and no relay is named", "Use the relay's base URL, such as https://relay.example.")
-            .Require(Transport == GatewayTransport.Ohttp || Relay is null, "Relay", "a relay is named, and Transport is not ohttp", "Set Transport to ohttp, or leave the relay out.")
             .Require(!Device || Transport == GatewayTransport.Direct, "Transport", "a device's requests go straight to its gateway", "Leave Transport out.")
             .Require(!Device || GatewayUrl is not null, "GatewayUrl", "a device needs the address of its gateway", "Use the gateway's base URL, such as https://gateway.example.")
             .Require(GatewayPin is null || DirectoryOptions.TryParseKey(GatewayPin, out _), "GatewayPin", "this is no SHA-256 of a public key", "Give its 32 bytes in base64url or hexadecimal.")

@@ -20,12 +20,12 @@ public sealed record RelayTarget
 public sealed record RelayOptions : IValidatedSettings
 {
     /// <summary>Where a relay listens unless told otherwise.</summary>
-    public static ListenAddress DefaultListen { get; } = ListenAddress.Loopback(8227);
+    public static ListenAddress DefaultListen { get; } = ListenAddress.Loopback(8228);
 
     /// <summary>Folder of the management socket.</summary>
     public string DataDirectory { get; init; } = "";
 
-    /// <summary>Where it listens. Default: 127.0.0.1:8227.</summary>
+    /// <summary>Where it listens. Default: 127.0.0.1:8228.</summary>
     public ListenAddress Listen { get; init; } = DefaultListen;
 
     /// <summary>HTTPS by certificate files that are taken up again when they change. Default: plain HTTP, for a reverse proxy on the same machine.</summary>
