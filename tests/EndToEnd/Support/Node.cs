@@ -42,7 +42,7 @@ internal static class Node
         }
     }
 
-    private static async Task<(int Code, string Output, string Errors)> ExecuteAsync(string folder, string program, IEnumerable<string> arguments)
+    public static async Task<(int Code, string Output, string Errors)> ExecuteAsync(string folder, string program, IEnumerable<string> arguments)
     {
         var start = new ProcessStartInfo(program, arguments) { WorkingDirectory = folder, RedirectStandardOutput = true, RedirectStandardError = true };
         using Process process = Process.Start(start)!;

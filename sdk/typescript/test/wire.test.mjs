@@ -1,0 +1,125 @@
+// The worked example of docs/protocol.md, byte for byte, with and without WebCrypto; and every way to spoil its reply.
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { EncryptionError, SealedReplyReader, sealRequest, solveWork } from '../dist/index.js';
+import { fromUtf8, fromBase64Url, toBase64Url, utf8, Utf8Decoder } from '../dist/bytes.js';
+import { padded } from '../dist/request.js';
+
+const example = JSON.parse(readFileSync(new URL('../../../docs/sealed-chat-example.json', import.meta.url), 'utf8'));
+const bytes = (text) => Uint8Array.from(Buffer.from(text, 'base64url'));
+const config = bytes(example.config);
+const key = { id: config[0], config, publicKey: config.slice(3, 35) };
+const secret = () => ({
+  requestId: bytes(example.request.request_id), encapsulatedKey: bytes(example.request.encapsulated_key), secret: bytes(example.reply_secret),
+});
+const [head, chunk, final] = example.reply.split('\n\n');
+const join = (...events) => events.map((event) => `${event}\n\n`).join('');
+
+async function replay() {
+  const sealed = await sealRequest(
+    key, utf8(example.inner), example.request.timestamp, bytes(example.request.request_id), bytes(example.ephemeral_private_key));
+  assert.deepEqual(sealed.envelope, example.request);
+  assert.equal(toBase64Url(sealed.reply.secret), example.reply_secret);
+  assert.equal(createHash('sha256').update(padded(utf8(example.inner))).digest('base64url'), example.plaintext_sha256);
+}
+
+test('The worked example replays byte for byte', replay);
+
+test('It does so without WebCrypto', async () => {
+  const kept = Object.getOwnPropertyDescriptor(globalThis, 'crypto');
+  delete globalThis.crypto;
+  try {
+    assert.equal(globalThis.crypto, undefined);
+    await replay();
+  } finally {
+    Object.defineProperty(globalThis, 'crypto', kept);
+  }
+});
+
+test('Its reply opens in pieces of any size', () => {
+  for (const size of [1, 7, 100, example.reply.length]) {
+    const reader = new SealedReplyReader(secret());
+    let body = '';
+    for (let at = 0; at < example.reply.length; at += size) {
+      const pushed = reader.push(example.reply.slice(at, at + size));
+      assert.equal(pushed.failure, null);
+      body += pushed.body.map((piece) => fromUtf8(piece)).join('');
+    }
+    reader.complete();
+    assert.equal(body, '{"id":"chatcmpl-1","object":"chat.completion"}');
+    assert.deepEqual(reader.head, { status: 200, headers: { 'content-type': 'application/json', 'tacit-token': 'spent' } });
+    assert.deepEqual(reader.trailers, { 'tacit-renewal': 'AAAA' });
+  }
+});
+
+const flip = (event, at) => event.slice(0, at) + (event[at] === 'A' ? 'B' : 'A') + event.slice(at + 1);
+const data = (event) => event.indexOf('data: ') + 6;
+const spoiled = {
+  'without final': [join(head, chunk), 'reply-truncated'],
+  'cut in final': [join(head, chunk) + final, 'reply-truncated'],
+  'nothing at all': ['', 'reply-truncated'],
+  'the first bit changed': [join(head, flip(chunk, data(chunk)), final), 'chunk-unopenable'],
+  'the tag changed': [join(head, flip(chunk, chunk.length - 3), final), 'chunk-unopenable'],
+  'shortened': [join(head, `event: chunk\ndata: ${toBase64Url(bytes(chunk.slice(data(chunk))).slice(0, -1))}`, final), 'chunk-unopenable'],
+  'out of order': [join(head, final.replace('final', 'chunk'), chunk.replace('chunk', 'final')), 'chunk-unopenable'],
+  'a chunk left out': [join(head, final), 'chunk-unopenable'],
+  'a chunk twice': [join(head, chunk, chunk, final), 'chunk-unopenable'],
+  'a chunk called final': [join(head, chunk.replace('chunk', 'final')), 'chunk-unopenable'],
+  'final called a chunk': [join(head, chunk, final.replace('final', 'chunk')), 'chunk-unopenable'],
+  'another nonce': [join(head.replace('RERE', 'RERF'), chunk, final), 'chunk-unopenable'],
+  'another request': [join(head.replace('MzMz', 'MzM0'), chunk, final), 'other-request'],
+  'the head twice': [join(head, head, chunk, final), 'reply-malformed'],
+  'no head': [join(chunk, final), 'reply-malformed'],
+  'an unknown event': [join(head, 'event: more\ndata: AAAA'), 'reply-malformed'],
+  'another field': [join(head, `id: 1\n${chunk}`, final), 'reply-malformed'],
+  'padded base64': [join(head, `${chunk}=`, final), 'reply-malformed'],
+  'a line without end': [`${join(head)}data: ${'A'.repeat(30_000)}`, 'reply-malformed'],
+  'final twice': [join(head, chunk, final, final), 'reply-continued'],
+  'a chunk behind final': [join(head, chunk, final, chunk), 'reply-continued'],
+  'text behind final': [`${join(head, chunk, final)}hello`, 'reply-continued'],
+};
+for (const [name, [text, failure]] of Object.entries(spoiled)) {
+  test(`A reply is refused: ${name}`, () => {
+    const reader = new SealedReplyReader(secret());
+    const pushed = reader.push(text);
+    assert.throws(() => reader.complete(), (error) => error instanceof EncryptionError && error.kind === 'encryption' && error.failure === failure);
+    if (pushed.failure !== null) assert.equal(pushed.failure.failure, failure);
+    // For ever.
+    assert.notEqual(reader.push(join(chunk, final)).failure, pushed.failure === null ? undefined : null);
+  });
+}
+
+test('Comments and CRLF are taken', () => {
+  const reader = new SealedReplyReader(secret());
+  reader.push(`: hello\n\n${example.reply.replace(/\n/g, '\r\n')}: bye\n\n`);
+  reader.complete();
+});
+
+test('UTF-8 and base64url are as everywhere else', () => {
+  const text = 'a\u00e9\u20ac\u{1f600}\u0000z';
+  assert.deepEqual(Buffer.from(utf8(text)), Buffer.from(text));
+  const decoder = new Utf8Decoder();
+  assert.equal([...Buffer.from(text)].map((byte) => decoder.push(Uint8Array.of(byte))).join('') + decoder.end(), text);
+  for (const hex of ['ff', 'c0af', 'e282', 'eda080', 'f0808080', 'f4908080', 'e28261', 'f09f98', 'c3c3a9']) {
+    const broken = Uint8Array.from(Buffer.from(hex, 'hex'));
+    assert.equal(fromUtf8(broken), new TextDecoder('utf-8', { ignoreBOM: true }).decode(broken), hex);
+  }
+  for (let size = 0; size < 10; size++) {
+    const some = Uint8Array.from({ length: size }, (_, at) => 255 - at * 7);
+    assert.equal(toBase64Url(some), Buffer.from(some).toString('base64url'));
+    assert.deepEqual(fromBase64Url(toBase64Url(some)), some);
+  }
+  for (const bad of ['A', 'AB', 'AA=', 'A+==', 'AA\n', 'A/AA']) assert.equal(fromBase64Url(bad), null, bad);
+});
+
+test('A stamp has the bits and is of the request', async () => {
+  const work = { challenge: new Uint8Array(16).fill(7), bits: 10, until: 0 };
+  const digest = new Uint8Array(32).fill(9);
+  const stamp = await solveWork(work, digest, new Uint8Array(8).fill(255), 10);
+  const [challenge, counter] = stamp.split('.').map((part) => Buffer.from(part, 'base64url'));
+  const hash = createHash('sha256').update('tacit work v1').update(challenge).update(digest).update(counter).digest();
+  assert.equal(hash.readUInt16BE() >> 6, 0);
+  await assert.rejects(solveWork({ ...work, bits: 11 }, digest, new Uint8Array(8), 10), { kind: 'unsupported' });
+});
