@@ -52,6 +52,9 @@ public sealed record AppOptions : IValidatedSettings
     /// </summary>
     public bool Device { get; init; }
 
+    /// <summary>With <see cref="Device"/> and <c>sealed</c>: the gateway's own Ed25519 key, 32 bytes in base64url or hexadecimal, as <c>tacit gateway keys</c> prints it.</summary>
+    public string? GatewayKey { get; init; }
+
     /// <summary>With <see cref="Device"/>: SHA-256 of the public key (SubjectPublicKeyInfo) of the gateway's certificate, in base64url or hexadecimal. Default: what the system trusts.</summary>
     public string? GatewayPin { get; init; }
 
@@ -119,7 +122,10 @@ public sealed record AppOptions : IValidatedSettings
             .Require(GatewayUrl is null || IsHttp(GatewayUrl), "GatewayUrl", "this is no http or https URL", "Use the gateway's base URL, or leave it out.")
             .Require(
                 Transport != GatewayTransport.Ohttp || (Relay is not null && IsHttp(Relay)), "Relay", "Transport is ohttp, and no relay is named", "Use the relay's base URL, such as https://relay.example.")
-            .Require(!Device || Transport == GatewayTransport.Direct, "Transport", "a device's requests go straight to its gateway", "Leave Transport out.")
+            .Require(!Device || Transport != GatewayTransport.Ohttp, "Transport", "a device is known to its gateway by its key, so that a relay hides nothing", "Use sealed, or leave Transport out.")
+            .Require(
+                !Device || Transport != GatewayTransport.Sealed || (GatewayKey is not null && DirectoryOptions.TryParseKey(GatewayKey, out _)),
+                "GatewayKey", "what is sealed needs the gateway's own key", "Give what its operator reads with `tacit gateway keys` (base64url or hexadecimal).")
             .Require(!Device || GatewayUrl is not null, "GatewayUrl", "a device needs the address of its gateway", "Use the gateway's base URL, such as https://gateway.example.")
             .Require(GatewayPin is null || DirectoryOptions.TryParseKey(GatewayPin, out _), "GatewayPin", "this is no SHA-256 of a public key", "Give its 32 bytes in base64url or hexadecimal.")
             .Require(
@@ -182,7 +188,9 @@ public sealed record AppOptions : IValidatedSettings
         DeviceKey.Load(DataDirectory),
         ToClientOptions().Redemption with { WorkProgress = work },
         new TransportOptions { PinnedKey = DirectoryOptions.TryParseKey(GatewayPin, out ReadOnlyMemory<byte> pin) ? pin : default },
-        time);
+        time,
+        DirectoryOptions.TryParseKey(GatewayKey, out ReadOnlyMemory<byte> own) ? own : default,
+        Evidence);
 
     private static bool IsHttp(Uri uri) => uri.IsAbsoluteUri && (uri.Scheme == Uri.UriSchemeHttp || uri.Scheme == Uri.UriSchemeHttps);
 }

@@ -105,9 +105,7 @@ public sealed class TacitClient : IAsyncDisposable
     };
 
     private async Task<ObliviousKeyConfiguration> FindSealingKeyAsync(string gateway, CancellationToken cancellationToken) =>
-        ObliviousKeyConfiguration.TryParse((await ((ISealingKeySource)Directory).FindSealingKeyAsync(gateway, cancellationToken)).KeyOrThrow().Config, out ObliviousKeyConfiguration? key)
-            ? key
-            : throw new ClientException(ClientError.SealingKeyUnavailable, $"The sealing key of {gateway} in the directory cannot be read.");
+        (await ((ISealingKeySource)Directory).FindSealingKeyAsync(gateway, cancellationToken)).ToConfiguration();
 
     private static async Task<TacitClient> AroundAsync(Wallet wallet, ClientOptions options, TimeProvider time, ILoggerFactory loggers)
     {

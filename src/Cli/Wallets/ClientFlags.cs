@@ -82,6 +82,10 @@ internal sealed class ClientFlags(Flags flags)
             {
                 json.WriteBoolean(nameof(AppOptions.Device), true);
             }
+            if (options.GatewayKey is not null)
+            {
+                json.WriteString(nameof(AppOptions.GatewayKey), options.GatewayKey);
+            }
             if (options.GatewayPin is not null)
             {
                 json.WriteString(nameof(AppOptions.GatewayPin), options.GatewayPin);

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Net.Http.Headers;
 using System.Security.Cryptography;
 using System.Text.Json;
+using Tacit.Client.Evidence;
 using Tacit.Client.Transports;
 using Tacit.Protocol;
 
@@ -23,6 +24,7 @@ public sealed class DeviceClient : IPromptSender, IAsyncDisposable
     private readonly RedemptionOptions _options;
     private readonly TimeProvider _time;
     private readonly TransportPool _transports;
+    private readonly PinnedGateway? _pinned;
     private readonly GatewayConnection _gateway;
     private readonly ServiceCaller _caller;
     private readonly ModelList _models;
@@ -36,7 +38,11 @@ public sealed class DeviceClient : IPromptSender, IAsyncDisposable
     /// <param name="options">How prompts are sent; what concerns tokens does not matter.</param>
     /// <param name="transport">How connections are made, and the one certificate that the gateway may have.</param>
     /// <param name="time">The clock that signatures are dated by.</param>
-    public DeviceClient(Uri gateway, DeviceKey key, RedemptionOptions options, TransportOptions transport, TimeProvider time)
+    /// <param name="gatewayKey">With <see cref="GatewayTransport.Sealed"/>: the gateway's own Ed25519 key, 32 bytes, which signs what requests are sealed with.</param>
+    /// <param name="evidence">What is done with evidence for such a key; null shows it.</param>
+    public DeviceClient(
+        Uri gateway, DeviceKey key, RedemptionOptions options, TransportOptions transport, TimeProvider time, ReadOnlyMemory<byte> gatewayKey = default,
+        EvidenceOptions? evidence = null)
     {
         ArgumentNullException.ThrowIfNull(key);
         ArgumentNullException.ThrowIfNull(options);
@@ -44,6 +50,14 @@ public sealed class DeviceClient : IPromptSender, IAsyncDisposable
         (_key, _options, _time) = (key, options, time);
         _route = Route.Direct(gateway);
         _transports = new TransportPool(transport, time);
+        if (options.Transport == GatewayTransport.Sealed)
+        {
+            _pinned = new PinnedGateway(_transports, new PinnedGatewayOptions { Address = gateway, Key = gatewayKey, Evidence = evidence ?? new EvidenceOptions() }, time);
+            _transports.Work = new WorkSolver(options.MaxWorkBits, options.WorkProgress);
+            _transports.SealingKeys = async (_, cancellationToken) => (await _pinned.FindSealingKeyAsync(cancellationToken)).ToConfiguration();
+            _route = Route.Oblivious(_route.Resolve(Routes.Oblivious), gateway.Host);
+        }
+
         _gateway = new GatewayConnection(_transports, null, options, time);
         _caller = new ServiceCaller(_transports, time);
         _models = new ModelList(time);
@@ -126,6 +140,7 @@ public sealed class DeviceClient : IPromptSender, IAsyncDisposable
     {
         await Task.WhenAll(_background.Keys);
         _transports.Dispose();
+        _pinned?.Dispose();
         _key.Dispose();
     }
 

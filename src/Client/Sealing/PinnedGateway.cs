@@ -43,7 +43,12 @@ internal sealed class PinnedGateway : ISealingKeySource, IDisposable
     }
 
     /// <inheritdoc />
-    public async Task<SealingKeyChoice> FindSealingKeyAsync(string gateway, CancellationToken cancellationToken)
+    public Task<SealingKeyChoice> FindSealingKeyAsync(string gateway, CancellationToken cancellationToken) => FindAsync(gateway, cancellationToken);
+
+    /// <summary>The key of the gateway, whatever it calls itself: the pinned key is who it is.</summary>
+    public Task<SealingKeyChoice> FindSealingKeyAsync(CancellationToken cancellationToken) => FindAsync(null, cancellationToken);
+
+    private async Task<SealingKeyChoice> FindAsync(string? gateway, CancellationToken cancellationToken)
     {
         await _gate.WaitAsync(cancellationToken);
         try
@@ -53,8 +58,8 @@ internal sealed class PinnedGateway : ISealingKeySource, IDisposable
             {
                 _shown = await FetchAsync(cancellationToken);
             }
-            return string.Equals(_shown.Gateway, gateway, StringComparison.OrdinalIgnoreCase)
-                ? SealingKeyPicker.Pick(gateway, _shown.Keys, _judge, now)
+            return gateway is null || string.Equals(_shown.Gateway, gateway, StringComparison.OrdinalIgnoreCase)
+                ? SealingKeyPicker.Pick(_shown.Gateway, _shown.Keys, _judge, now)
                 : SealingKeyChoice.None(SealingKeyProblem.GatewayUnknown, $"The gateway at {_options.Address} is {Printable(_shown.Gateway)}, not {gateway}.");
         }
         finally

@@ -30,6 +30,11 @@ internal sealed record SealingKeyChoice(SealingKey? Key, SealingKeyProblem? Prob
     public static SealingKeyChoice None(SealingKeyProblem problem, string says) => new(null, problem, says);
 
     /// <exception cref="ClientException"><see cref="ClientError.SealingKeyUnavailable"/>.</exception>
+    public ObliviousKeyConfiguration ToConfiguration() => ObliviousKeyConfiguration.TryParse(KeyOrThrow().Config, out ObliviousKeyConfiguration? configuration)
+        ? configuration
+        : throw new ClientException(ClientError.SealingKeyUnavailable, $"The sealing key of {Key!.Gateway} cannot be read.");
+
+    /// <exception cref="ClientException"><see cref="ClientError.SealingKeyUnavailable"/>.</exception>
     public SealingKey KeyOrThrow() => Key ?? throw new ClientException(ClientError.SealingKeyUnavailable, Says!);
 }
 

@@ -4,6 +4,7 @@ using Tacit.Client.Tests.Support;
 using Tacit.Client.Transports;
 using Tacit.Gateway;
 using Tacit.Gateway.Devices;
+using Tacit.Gateway.Sealing;
 using Tacit.Gateway.Work;
 using Tacit.Hosting;
 using Tacit.Inference;
@@ -20,6 +21,7 @@ public sealed class DeviceClientTests : IAsyncLifetime
     private readonly List<WorkProgress> _progress = [];
     private InferenceRouter _router = null!;
     private GatewayServer _gateway = null!;
+    private GatewayOptions _options = null!;
     private Interposer _front = null!;
 
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
@@ -183,9 +185,43 @@ public sealed class DeviceClientTests : IAsyncLifetime
 
     private static string Nonce(Passing passing) => passing.Headers[DeviceSignature.InputHeader].Split("nonce=\"")[1][..22];
 
-    private DeviceClient NewDevice(RedemptionOptions? options = null) => new(
+    [Fact]
+    public async Task Sealed_device_is_read_by_the_pinned_gateway_alone_and_works_where_it_is_asked_to()
+    {
+        await _gateway.DisposeAsync();
+        byte[] gatewayKey = (await GatewayServer.LoadKeyAsync(_options, TimeProvider.System, Cancelled))!;
+        await StartAsync(new WorkOptions { For = [WorkKinds.Sealed, WorkKinds.Device], MinBits = 4 });
+        _front.Target = _gateway.Address;
+        var options = new RedemptionOptions { Transport = GatewayTransport.Sealed };
+        await using DeviceClient device = NewDevice(options, gatewayKey);
+        Assert.True(await device.RegisterAsync(null, Cancelled));
+        Assert.NotEmpty((await device.GetModelsAsync(Cancelled)).ToArray());
+        foreach (bool stream in (bool[])[false, true])
+        {
+            await using PromptReply reply = await device.SendAsync(Prompts.Ask("canary-d41", stream), Cancelled);
+            Assert.Equal((200, "device"), (reply.Status, reply.Linkable));
+            Assert.Contains("signature of a device", await reply.ReadAllAsync(), StringComparison.Ordinal);
+            await reply.CompleteAsync(Cancelled);
+        }
+
+        Assert.Equal([Routes.SealingKeys, Routes.Oblivious], _front.Seen.Select(passing => passing.Path).Distinct());
+        Assert.All(_front.SeenAt(Routes.Oblivious), passing =>
+        {
+            string text = System.Text.Encoding.Latin1.GetString([.. passing.Body, .. passing.Answer?.Body ?? []]);
+            Assert.DoesNotContain("canary-d41", text, StringComparison.Ordinal);
+            Assert.DoesNotContain(device.KeyId, text, StringComparison.Ordinal);
+        });
+
+        // Whoever else stands there has no key that the pinned one signed.
+        int before = _front.SeenAt(Routes.Oblivious).Count;
+        await using DeviceClient deceived = NewDevice(options, RandomNumberGenerator.GetBytes(32));
+        Assert.Equal(ClientError.DirectoryRefused, (await Assert.ThrowsAsync<ClientException>(() => deceived.SendAsync(Prompts.Ask("one"), Cancelled))).Error);
+        Assert.Equal(before, _front.SeenAt(Routes.Oblivious).Count);
+    }
+
+    private DeviceClient NewDevice(RedemptionOptions? options = null, ReadOnlyMemory<byte> gatewayKey = default) => new(
         _front.Address, DeviceKey.Create(_folder[Convert.ToHexString(RandomNumberGenerator.GetBytes(8))]),
-        (options ?? new RedemptionOptions()) with { ReconnectDelay = TimeSpan.FromMilliseconds(5) }, new TransportOptions(), TimeProvider.System);
+        (options ?? new RedemptionOptions()) with { ReconnectDelay = TimeSpan.FromMilliseconds(5) }, new TransportOptions(), TimeProvider.System, gatewayKey);
 
     private async Task<DeviceClient> RegisteredAsync()
     {
@@ -201,8 +237,11 @@ public sealed class DeviceClientTests : IAsyncLifetime
         _front.Target = _gateway.Address;
     }
 
-    private async Task StartAsync(WorkOptions work) => _gateway = await GatewayServer.StartAsync(
-        new GatewayOptions
+    private async Task StartAsync(WorkOptions work)
+    {
+        string keyFile = _folder["sealing.key"];
+        await File.WriteAllBytesAsync(keyFile, new byte[32]);
+        _options = new GatewayOptions
         {
             Name = TestOperator.GatewayName,
             Listen = ListenAddress.Loopback(0),
@@ -211,8 +250,10 @@ public sealed class DeviceClientTests : IAsyncLifetime
             Devices = new DeviceOptions { Registration = DeviceRegistration.Open },
             Addresses = new AddressOptions { RegistrationsPerHour = 1000 },
             Work = work,
-        },
-        null, _router, null, TimeProvider.System, NullLoggerFactory.Instance, Cancelled);
+            Sealing = new SealingOptions { KeyFile = SecretReference.FromFile(keyFile), SignedBy = SealingSignatory.Gateway, ReplyInterval = TimeSpan.FromMilliseconds(1) },
+        };
+        _gateway = await GatewayServer.StartAsync(_options, null, _router, null, TimeProvider.System, NullLoggerFactory.Instance, Cancelled);
+    }
 
     private sealed class Report(Action<WorkProgress> told) : IProgress<WorkProgress>
     {
