@@ -266,7 +266,7 @@ public class PaymentTests
     [Fact]
     public async Task A_checkout_that_cannot_be_made_says_why()
     {
-        (TestIssuer issuer, ScriptedProvider provider) = await StartAsync(options => options with { CheckoutBurst = 4 });
+        (TestIssuer issuer, ScriptedProvider provider) = await StartAsync(options => options with { CheckoutBurst = 8 });
         await using var _ = issuer;
         await using var __ = provider;
         string account = await issuer.CreateAccountAsync();
@@ -278,6 +278,8 @@ public class PaymentTests
         TestIssuer.AssertProblem(ProblemTypes.PaymentProviderUnavailable, await CheckOutAsync(issuer, account));
         await provider.DisposeAsync();
         TestIssuer.AssertProblem(ProblemTypes.PaymentProviderUnavailable, await CheckOutAsync(issuer, account));
+        Answer[] more = [.. await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => CheckOutAsync(issuer, account)))];
+        Assert.Contains(more, answer => answer.Status == 429);
         TestIssuer.AssertProblem(ProblemTypes.RateLimited, await CheckOutAsync(issuer, account));
 
         await using TestIssuer off = await TestIssuer.StartAsync();
