@@ -47,6 +47,8 @@ fi
 
 if [ "$purpose" = test ]; then
   command -v curl >/dev/null || wished+=(curl)
+  # Scrapes a gateway, and checks the alert rules that are shipped.
+  command -v promtool >/dev/null || wished+=(prometheus)
 fi
 
 # Node 20 or later: the machine's own, or one kept in artifacts/node, which build/test.sh puts first in the PATH.

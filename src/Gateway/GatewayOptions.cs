@@ -3,6 +3,7 @@ using Tacit.Gateway.Pseudonyms;
 using Tacit.Gateway.Sealing;
 using Tacit.Gateway.Work;
 using Tacit.Hosting;
+using Tacit.Hosting.Metrics;
 using Tacit.Inference;
 using Tacit.Protocol;
 
@@ -110,6 +111,9 @@ public sealed record GatewayOptions : IValidatedSettings
     /// <summary>Keys that prompts are sealed with. Default: none.</summary>
     public SealingOptions Sealing { get; init; } = new();
 
+    /// <summary>Where the operator sees how the gateway does. Default: nowhere.</summary>
+    public MetricsOptions Metrics { get; init; } = new();
+
     /// <summary>The bounds on what strangers may send; the defaults suit a public address.</summary>
     public GatewayLimits Limits { get; init; } = new();
 
@@ -146,6 +150,7 @@ public sealed record GatewayOptions : IValidatedSettings
         Tls.Validate(validation);
         ProductionRules.RequireEncryption(validation, Profile, Listen, Tls, BehindProxy);
         Database.Validate(validation);
+        Metrics.Validate(validation, Listen);
     }
 
     /// <summary>The room a reply of this plan is given before its token is spent.</summary>

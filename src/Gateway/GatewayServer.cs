@@ -13,6 +13,7 @@ using Tacit.Gateway.Replies;
 using Tacit.Gateway.Sealing;
 using Tacit.Gateway.Work;
 using Tacit.Hosting;
+using Tacit.Hosting.Metrics;
 using Tacit.Inference;
 using Tacit.Protocol;
 using Tacit.Storage;
@@ -35,6 +36,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
     private readonly DrainSignal _drain = new();
     private ReplyStore? _replies;
     private WebServer? _web;
+    private RoleMetrics? _metrics;
     private int _stopped;
 
     /// <summary>The list of devices, for tests; null where none are admitted.</summary>
@@ -49,6 +51,9 @@ public sealed partial class GatewayServer : IAsyncDisposable
 
     /// <summary>Where it listens, with the port it really got.</summary>
     public Uri Address => _web?.Address ?? throw new InvalidOperationException("The gateway is not listening.");
+
+    /// <summary>Where <c>/metrics</c> answers; null where it does not.</summary>
+    public Uri? MetricsAddress => _metrics?.Address;
 
     /// <summary>Starts a gateway and returns once it listens.</summary>
     /// <param name="options">Checked first.</param>
@@ -162,7 +167,11 @@ public sealed partial class GatewayServer : IAsyncDisposable
         _owned.Push(database);
         signer ??= new AbsentSigner();
 
-        var ledger = new SpendLedger(database, instance, _time);
+        _metrics = new RoleMetrics(_options.Metrics, Role);
+        _owned.Push(_metrics);
+        var meter = new GatewayMeter(_metrics.Meters, _metrics.IsOn);
+
+        var ledger = new SpendLedger(database, instance, _time, meter);
         await ledger.LoadAsync(cancellationToken);
         var periods = new PeriodKeeper(ledger, _time);
         var closed = new ClosedKeys(database, _time, _log);
@@ -241,7 +250,8 @@ public sealed partial class GatewayServer : IAsyncDisposable
             Ledger = ledger,
             Replies = _replies,
             RequestRoom = new MemoryRoom(_options.RequestMemoryBytes),
-            Producer = new ReplyProducer(router, ledger, spent, _replies, renewer, check, _log),
+            Producer = new ReplyProducer(router, ledger, spent, _replies, renewer, check, meter, _time, _log),
+            Meter = meter,
             Router = router,
             Signer = signer,
             Renewer = renewer,
@@ -251,6 +261,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
             Time = _time,
             Log = _log,
         };
+        meter.Observe(parts);
         var health = new Health(_drain);
         _web = await WebServer.StartAsync(
             new WebServerOptions
@@ -279,6 +290,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
         health.AddCheck("instance lease", () => lease.IsHeld);
         _owned.Push(await ManagementSocket.StartAsync(
             _options.DataDirectory, Role, new GatewayManagement(totals, router, pseudonyms, devices, catalogs, sealing).Map, health, _time, loggers, cancellationToken));
+        await _metrics.OpenAsync(_time, loggers, cancellationToken);
         LogStarted(_log, _options.Name, _web.Address);
         if (_options.Profile == Profile.Development)
         {
@@ -327,10 +339,10 @@ public sealed partial class GatewayServer : IAsyncDisposable
 
     private static void Map(IEndpointRouteBuilder routes, GatewayParts parts, Health health)
     {
-        MapPost(routes, parts, Routes.ChatCompletions, new RedemptionEndpoint(parts, Operation.ChatCompletions, Routes.ChatCompletions).HandleAsync);
-        MapPost(routes, parts, Routes.Responses, new RedemptionEndpoint(parts, Operation.Responses, Routes.Responses).HandleAsync);
-        MapPost(routes, parts, Routes.Embeddings, new RedemptionEndpoint(parts, Operation.Embeddings, Routes.Embeddings).HandleAsync);
-        MapPost(routes, parts, Routes.Messages, new RedemptionEndpoint(parts, Operation.Messages, Routes.Messages).HandleAsync);
+        MapPost(routes, parts, Routes.ChatCompletions, parts.Meter.Around(new RedemptionEndpoint(parts, Operation.ChatCompletions, Routes.ChatCompletions).HandleAsync, parts.Time));
+        MapPost(routes, parts, Routes.Responses, parts.Meter.Around(new RedemptionEndpoint(parts, Operation.Responses, Routes.Responses).HandleAsync, parts.Time));
+        MapPost(routes, parts, Routes.Embeddings, parts.Meter.Around(new RedemptionEndpoint(parts, Operation.Embeddings, Routes.Embeddings).HandleAsync, parts.Time));
+        MapPost(routes, parts, Routes.Messages, parts.Meter.Around(new RedemptionEndpoint(parts, Operation.Messages, Routes.Messages).HandleAsync, parts.Time));
         MapPost(routes, parts, Routes.Cancel, new CancelEndpoint(parts).HandleAsync);
         MapPost(routes, parts, Routes.Exchange, new ExchangeEndpoint(parts).HandleAsync);
         MapPost(routes, parts, Routes.Devices, new DevicesEndpoint(parts).HandleAsync);

@@ -1,4 +1,5 @@
 using Tacit.Hosting;
+using Tacit.Hosting.Metrics;
 using Tacit.Hosting.KeyProtection;
 using Tacit.Issuer.Gateways;
 using Tacit.Issuer.Payments;
@@ -106,6 +107,9 @@ public sealed record IssuerOptions : IValidatedSettings
         _ => throw new KeyProtectionException(KeyProtectionError.Ambiguous),
     };
 
+    /// <summary>Where the operator sees how the issuer does. Default: nowhere.</summary>
+    public MetricsOptions Metrics { get; init; } = new();
+
     public void Validate(SettingsValidation validation)
     {
         ArgumentNullException.ThrowIfNull(validation);
@@ -133,6 +137,7 @@ public sealed record IssuerOptions : IValidatedSettings
                 nameof(Pseudonyms), "an entry names no listed gateway, or one twice", "Give each of Gateways one entry at most, by its name.");
         Tls.Validate(validation);
         ProductionRules.RequireEncryption(validation, Profile, Listen, Tls, BehindProxy);
+        Metrics.Validate(validation, Listen);
         Database.Validate(validation);
         Payments.Validate(validation, nameof(Payments));
         foreach (IssuerGateway gateway in Gateways)

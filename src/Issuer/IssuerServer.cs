@@ -1,7 +1,9 @@
+using System.Diagnostics.Metrics;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 using Tacit.Hosting;
 using Tacit.Hosting.KeyProtection;
+using Tacit.Hosting.Metrics;
 using Tacit.Issuer.Accounts;
 using Tacit.Issuer.Gateways;
 using Tacit.Issuer.Issuance;
@@ -39,6 +41,7 @@ public sealed class IssuerServer : IAsyncDisposable
     private readonly RetiredIssuance _retired;
     private readonly CheckoutEndpoints _checkouts;
     private readonly DrainSignal _drain = new();
+    private RoleMetrics? _metrics;
     private WebServer? _server;
     private WebServer? _managementServer;
     private int _disposed;
@@ -191,6 +194,11 @@ public sealed class IssuerServer : IAsyncDisposable
             await _managementServer.DisposeAsync();
         }
 
+        if (_metrics is not null)
+        {
+            await _metrics.DisposeAsync();
+        }
+
         _checkouts.Dispose();
         await _retired.DisposeAsync();
         await _gateways.DisposeAsync();
@@ -233,6 +241,11 @@ public sealed class IssuerServer : IAsyncDisposable
                 map(routes);
             },
             time, loggers, cancellationToken);
+        _metrics = new RoleMetrics(options.Metrics, Role);
+        // Nothing of accounts, payments or issuance: when they move is what must not be held against prompts. The books are on the management socket.
+        Meter meter = _metrics.Meters.Create("Tacit.Issuer");
+        meter.CreateObservableGauge("tacit.issuer.ready", () => _directory.Fault is null && !_drain.IsDraining ? 1 : 0, null, "1 while keys are published and requests taken.");
+        await _metrics.OpenAsync(time, loggers, cancellationToken);
         _retired.Start();
         _gateways.Start();
     }

@@ -1,4 +1,5 @@
 using Tacit.Hosting;
+using Tacit.Hosting.Metrics;
 using Tacit.Protocol;
 
 namespace Tacit.Relay;
@@ -64,6 +65,9 @@ public sealed record RelayOptions : IValidatedSettings
     /// <summary>How long requests may go on once a stop began. Default 30 s.</summary>
     public TimeSpan DrainTimeout { get; init; } = TimeSpan.FromSeconds(30);
 
+    /// <summary>Where the operator sees how the relay does. Default: nowhere.</summary>
+    public MetricsOptions Metrics { get; init; } = new();
+
     public void Validate(SettingsValidation validation)
     {
         ArgumentNullException.ThrowIfNull(validation);
@@ -79,6 +83,7 @@ public sealed record RelayOptions : IValidatedSettings
             .RequireRange(MaxRequestsPerAddress, 1, 1_000_000, nameof(MaxRequestsPerAddress));
         Tls.Validate(validation);
         ProductionRules.RequireEncryption(validation, Profile, Listen, Tls, BehindProxy);
+        Metrics.Validate(validation, Listen);
         foreach (RelayTarget target in Targets)
         {
             validation

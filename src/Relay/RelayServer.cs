@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.Builder;
@@ -5,6 +6,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Logging;
 using Tacit.Hosting;
+using Tacit.Hosting.Metrics;
 using Tacit.Protocol;
 
 namespace Tacit.Relay;
@@ -30,11 +32,18 @@ public sealed class RelayServer : IAsyncDisposable
 
     private readonly DrainSignal _drain = new();
     private readonly Forwarder _forwarder;
+    private readonly RoleMetrics _metrics;
     private WebServer? _server;
     private WebServer? _management;
     private int _disposed;
 
-    private RelayServer(Forwarder forwarder) => _forwarder = forwarder;
+    private RelayServer(Forwarder forwarder, RoleMetrics metrics)
+    {
+        _forwarder = forwarder;
+        _metrics = metrics;
+        metrics.Meters.Create("Tacit.Relay").CreateObservableGauge(
+            "tacit.relay.requests", () => _forwarder.UnderWay, null, "Requests under way. Nothing else is counted.");
+    }
 
     /// <summary>Where it answers.</summary>
     public Uri Address => _server!.Address;
@@ -48,7 +57,7 @@ public sealed class RelayServer : IAsyncDisposable
         options.Validate(validation);
         validation.ThrowIfAny();
         DataFolder.Create(options.DataDirectory);
-        var server = new RelayServer(new Forwarder(options, time));
+        var server = new RelayServer(new Forwarder(options, time), new RoleMetrics(options.Metrics, Role));
         try
         {
             await server.ListenAsync(options, time, loggers, cancellationToken);
@@ -93,6 +102,7 @@ public sealed class RelayServer : IAsyncDisposable
             await _management.DisposeAsync();
         }
 
+        await _metrics.DisposeAsync();
         _forwarder.Dispose();
         _drain.Dispose();
     }
@@ -129,5 +139,6 @@ public sealed class RelayServer : IAsyncDisposable
                 }
             },
             time, loggers, cancellationToken);
+        await _metrics.OpenAsync(time, loggers, cancellationToken);
     }
 }

@@ -1,4 +1,5 @@
 using Tacit.Hosting;
+using Tacit.Hosting.Metrics;
 using Tacit.Hosting.KeyProtection;
 using Tacit.Protocol;
 
@@ -75,6 +76,9 @@ public sealed record SignerOptions : IValidatedSettings
         _ => throw new KeyProtectionException(KeyProtectionError.Ambiguous),
     };
 
+    /// <summary>Where the operator sees how the signer does. Default: nowhere.</summary>
+    public MetricsOptions Metrics { get; init; } = new();
+
     public void Validate(SettingsValidation validation)
     {
         ArgumentNullException.ThrowIfNull(validation);
@@ -89,6 +93,7 @@ public sealed record SignerOptions : IValidatedSettings
             .RequireRange(RenewalsPerSecond, 1, 1_000_000, nameof(RenewalsPerSecond));
         Tls.Validate(validation);
         ProductionRules.RequireEncryption(validation, Profile, Listen, Tls, BehindProxy);
+        Metrics.Validate(validation, Listen);
         Database.Validate(validation);
         foreach (Plan plan in Plans)
         {

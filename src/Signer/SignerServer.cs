@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Microsoft.AspNetCore.Builder;
@@ -7,6 +8,7 @@ using Microsoft.Extensions.Logging;
 using Tacit.Crypto;
 using Tacit.Hosting;
 using Tacit.Hosting.KeyProtection;
+using Tacit.Hosting.Metrics;
 using Tacit.Protocol;
 using Tacit.Storage;
 
@@ -27,13 +29,15 @@ public sealed class SignerServer : IAsyncDisposable
 
     private readonly SignerService _service;
     private readonly DrainSignal _drain;
+    private readonly RoleMetrics _metrics;
     private SecretBytes? _internalKey;
     private WebServer? _server;
     private WebServer? _management;
     private int _disposed;
 
-    private SignerServer(SignerService service)
+    private SignerServer(SignerService service, RoleMetrics metrics)
     {
+        _metrics = metrics;
         _service = service;
         _drain = new DrainSignal();
     }
@@ -55,7 +59,7 @@ public sealed class SignerServer : IAsyncDisposable
             ?? throw new SettingsException(new SettingsProblem(
                 nameof(SignerOptions.InternalKey), "the key that issuer and gateway share with the signer is not set",
                 "Make one with: openssl rand -base64 32, and point InternalKey of all three to it as env:NAME or file:PATH."));
-        var server = new SignerServer(await SignerService.OpenAsync(options, time, loggers, cancellationToken, progress));
+        var server = new SignerServer(await SignerService.OpenAsync(options, time, loggers, cancellationToken, progress), new RoleMetrics(options.Metrics, Role));
         try
         {
             await server.ListenAsync(options, keyReference, time, loggers, cancellationToken);
@@ -100,6 +104,7 @@ public sealed class SignerServer : IAsyncDisposable
             await _management.DisposeAsync();
         }
 
+        await _metrics.DisposeAsync();
         await _service.DisposeAsync();
         _internalKey?.Dispose();
         _drain.Dispose();
@@ -132,6 +137,21 @@ public sealed class SignerServer : IAsyncDisposable
                     (request, cancelled) => SignerWire.DispatchAsync(request, _service, cancelled));
             },
             time, loggers, cancellationToken);
+        Observe();
+        await _metrics.OpenAsync(time, loggers, cancellationToken);
+    }
+
+    /// <summary>Sums over all plans: a plan that few have would tell when one of them fills a wallet.</summary>
+    private void Observe()
+    {
+        Meter meter = _metrics.Meters.Create("Tacit.Signer");
+        meter.CreateObservableGauge("tacit.signer.queue", () => _service.Queued, null, "Blinded elements that wait for their signature.");
+        meter.CreateObservableGauge("tacit.signer.ready", () => _service.GetStatus().Fault is null ? 1 : 0, null, "1 while every plan has its keys.");
+        meter.CreateObservableCounter(
+            "tacit.signer.signed",
+            () => Enum.GetValues<SigningPurpose>().Select(
+                purpose => new Measurement<long>(_service.SignedSinceStart(purpose), new KeyValuePair<string, object?>("purpose", Enum.GetName(purpose)!.ToLowerInvariant()))),
+            null, "Blinded elements signed since the start, by purpose.");
     }
 
     private void MapManagement(IEndpointRouteBuilder routes)

@@ -32,6 +32,12 @@ public sealed class SignerService : ISigner, IAsyncDisposable
         _time = time;
     }
 
+    /// <summary>Elements that wait for their signature.</summary>
+    internal int Queued => _queue.Queued;
+
+    /// <summary>Elements signed for a purpose since the start, over all plans.</summary>
+    internal long SignedSinceStart(SigningPurpose purpose) => _totals.SinceStart(purpose);
+
     /// <summary>Completes when every plan has its keys; 0x0002 plans have theirs from the start.</summary>
     public Task AllKeysReady => _rotation.Complete;
 

@@ -20,6 +20,7 @@ internal sealed partial class SigningTotals : IAsyncDisposable
     private readonly ITimer _timer;
     private readonly SemaphoreSlim _writing = new(1);
     private readonly Lock _gate = new();
+    private readonly long[] _sinceStart = new long[Enum.GetValues<SigningPurpose>().Length + 1];
     private Dictionary<(PlanKey Plan, SigningPurpose Purpose), long> _unwritten = [];
 
     public SigningTotals(KeyStore store, TimeProvider time, ILogger log)
@@ -29,7 +30,16 @@ internal sealed partial class SigningTotals : IAsyncDisposable
         _timer = time.CreateTimer(_ => _ = WriteAsync(), null, s_interval, s_interval);
     }
 
+    /// <summary>Signed for a purpose since the start, over all plans.</summary>
+    public long SinceStart(SigningPurpose purpose) => Volatile.Read(ref _sinceStart[(int)purpose]);
+
     public void Add(PlanKey plan, SigningPurpose purpose, long count)
+    {
+        Interlocked.Add(ref _sinceStart[(int)purpose], count);
+        Put(plan, purpose, count);
+    }
+
+    private void Put(PlanKey plan, SigningPurpose purpose, long count)
     {
         lock (_gate)
         {
@@ -67,7 +77,7 @@ internal sealed partial class SigningTotals : IAsyncDisposable
             {
                 foreach (((PlanKey plan, SigningPurpose purpose), long count) in batch)
                 {
-                    Add(plan, purpose, count);
+                    Put(plan, purpose, count);
                 }
             }
         }

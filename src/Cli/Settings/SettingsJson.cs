@@ -40,6 +40,7 @@ namespace Tacit.Cli.Settings;
 [JsonSerializable(typeof(Gateway.Work.WorkOptions))]
 [JsonSerializable(typeof(SignerLink))]
 [JsonSerializable(typeof(TlsOptions))]
+[JsonSerializable(typeof(Hosting.Metrics.MetricsOptions))]
 [JsonSerializable(typeof(KeyBudget))]
 [JsonSerializable(typeof(TokenPrice))]
 [JsonSerializable(typeof(DatabaseOptions))]

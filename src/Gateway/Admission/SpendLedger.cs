@@ -21,14 +21,16 @@ internal sealed partial class SpendLedger
     private readonly Database _database;
     private readonly byte[] _instance;
     private readonly TimeProvider _time;
+    private readonly GatewayMeter? _meter;
     private readonly ConcurrentDictionary<DateTimeOffset, SpendTables.Statements> _open = new();
     private readonly Lock _pendingGate = new();
     private List<PendingSpend> _pending = [];
     private long _droppedUntil = long.MinValue;
     private int _closings;
 
-    public SpendLedger(Database database, byte[] instance, TimeProvider time)
+    public SpendLedger(Database database, byte[] instance, TimeProvider time, GatewayMeter? meter = null)
     {
+        _meter = meter;
         _database = database;
         _instance = instance;
         _time = time;
@@ -45,7 +47,7 @@ internal sealed partial class SpendLedger
     /// <exception cref="StorageException">Nothing was spent.</exception>
     public Task<SpendDecision> SpendAsync(DateTimeOffset deadline, SpendId id, byte[] requestTag, ChainLink? link = null)
     {
-        var spend = new PendingSpend(deadline, id, requestTag, link);
+        var spend = new PendingSpend(deadline, id, requestTag, link) { Began = _meter is { Spend.Enabled: true } ? _time.GetTimestamp() : null };
         bool isFirst;
         lock (_pendingGate)
         {
@@ -142,8 +144,18 @@ internal sealed partial class SpendLedger
             return;
         }
 
+        if (_meter is { SpendGroup.Enabled: true })
+        {
+            _meter.SpendGroup.Record(batch!.Count);
+        }
+
         foreach (PendingSpend spend in batch!)
         {
+            if (spend.Began is long began)
+            {
+                _meter!.Spend.Record(_time.GetElapsedTime(began).TotalSeconds);
+            }
+
             spend.SetResult(spend.Decision);
         }
     }
@@ -303,6 +315,9 @@ internal sealed partial class SpendLedger
         public byte[] RequestTag => requestTag;
 
         public ChainLink? Link => link;
+
+        /// <summary>When it was asked for, where that is measured.</summary>
+        public long? Began { get; init; }
 
         public SpendDecision Decision { get; set; }
     }

@@ -70,6 +70,8 @@ internal sealed partial class GatewayParts
 
     public required ChainTotals Totals { get; init; }
 
+    public required GatewayMeter Meter { get; init; }
+
     public required TimeProvider Time { get; init; }
 
     public required ILogger Log { get; init; }

@@ -21,6 +21,8 @@ internal sealed partial class ReplyProducer
     private readonly ReplyStore _store;
     private readonly ChainRenewer _renewer;
     private readonly PromptCheck? _check;
+    private readonly GatewayMeter _meter;
+    private readonly TimeProvider _time;
     private readonly ILogger _log;
 
     /// <param name="router">The providers.</param>
@@ -29,10 +31,15 @@ internal sealed partial class ReplyProducer
     /// <param name="store">Keeps the replies.</param>
     /// <param name="renewer">Signs the next tokens of chains.</param>
     /// <param name="check">Judges each prompt before a provider sees it; null for none.</param>
+    /// <param name="meter">Takes how long providers take.</param>
+    /// <param name="time">For that.</param>
     /// <param name="log">The log.</param>
     public ReplyProducer(
-        InferenceRouter router, SpendLedger ledger, SpentWriter spent, ReplyStore store, ChainRenewer renewer, PromptCheck? check, ILogger log)
+        InferenceRouter router, SpendLedger ledger, SpentWriter spent, ReplyStore store, ChainRenewer renewer, PromptCheck? check, GatewayMeter meter, TimeProvider time,
+        ILogger log)
     {
+        _meter = meter;
+        _time = time;
         _renewer = renewer;
         _check = check;
         _router = router;
@@ -48,6 +55,7 @@ internal sealed partial class ReplyProducer
         ApiError? error;
         bool clientProvoked;
         bool endsChain = false;
+        long began = _time.GetTimestamp();
         Task<Renewal>? renewal = null;
         try
         {
@@ -63,7 +71,7 @@ internal sealed partial class ReplyProducer
                 renewal = _renewer.RenewAsync(prompt.Link);
             }
 
-            error = refusal is null ? await CopyAsync(reply, prompt) : refusal.Error;
+            error = refusal is null ? await CopyAsync(reply, prompt, began) : refusal.Error;
             endsChain = refusal is { EndsChain: true };
             clientProvoked = refusal is null || refusal.KeepsSpent(claim);
         }
@@ -110,10 +118,17 @@ internal sealed partial class ReplyProducer
     }
 
     /// <summary>Null if the reply is whole, or the error of one that outgrew its room.</summary>
-    private async Task<ApiError?> CopyAsync(Reply reply, Prompt prompt)
+    private async Task<ApiError?> CopyAsync(Reply reply, Prompt prompt, long spent)
     {
         await using ProviderReply answer = await _router.SendAsync(
             prompt.Operation, prompt.Request.Model, prompt.Request.Stream, prompt.Body.WrittenMemory, prompt.Facts, reply.Stopped, MaxReceived(prompt));
+        if (_meter.Backend.Enabled)
+        {
+            _meter.Backend.Record(_time.GetElapsedTime(spent).TotalSeconds);
+        }
+
+        // One for the quota serves both.
+        UsageReader? usage = prompt.Usage ?? (_meter.OutputTokens.Enabled ? new UsageReader() : null);
         using var piece = new SensitiveBuffer(4096);
         bool begun = false;
         while (await answer.ReadAsync(piece, reply.Stopped))
@@ -123,6 +138,11 @@ internal sealed partial class ReplyProducer
                 // From here on no other backend will be asked, so nobody needs the prompt any more.
                 begun = true;
                 prompt.Dispose();
+                if (_meter.FirstToken.Enabled)
+                {
+                    _meter.FirstToken.Record(_time.GetElapsedTime(spent).TotalSeconds);
+                }
+
                 reply.Begin(answer.Status, answer.ContentType, answer.IsEventStream);
             }
 
@@ -131,9 +151,14 @@ internal sealed partial class ReplyProducer
                 return ApiError.Create(ErrorCodes.ReplyTooLarge, "The reply grew beyond what the gateway keeps for one request of this plan.");
             }
 
-            prompt.Usage?.See(piece.WrittenSpan, answer.IsEventStream);
+            usage?.See(piece.WrittenSpan, answer.IsEventStream);
             reply.Append(piece.WrittenSpan);
             piece.Clear();
+        }
+
+        if (usage is not null && _meter.OutputTokens.Enabled)
+        {
+            _meter.OutputTokens.Add(usage.OutputTokens);
         }
 
         return null;
