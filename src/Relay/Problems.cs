@@ -24,13 +24,5 @@ internal static class Problems
     }
 
     /// <summary>For what no route answers, or what failed under it.</summary>
-    public static Task WriteStatusAsync(HttpContext context, int status) => WriteAsync(context, status switch
-    {
-        StatusCodes.Status404NotFound => ProblemTypes.NotFound,
-        StatusCodes.Status405MethodNotAllowed => ProblemTypes.MethodNotAllowed,
-        StatusCodes.Status413PayloadTooLarge => ProblemTypes.RequestTooLarge,
-        StatusCodes.Status503ServiceUnavailable => ProblemTypes.ShuttingDown,
-        >= 400 and < 500 => ProblemTypes.RequestMalformed,
-        _ => ProblemTypes.InternalError,
-    });
+    public static Task WriteStatusAsync(HttpContext context, int status) => WriteAsync(context, ProblemTypes.OfStatus(status));
 }

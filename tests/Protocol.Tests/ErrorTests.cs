@@ -97,6 +97,14 @@ public sealed class ErrorTests
             Encoding.UTF8.GetString(problem.Encode()));
     }
 
+    [Fact]
+    public void Status_that_no_route_answered_with_has_a_problem_of_that_status_or_its_class()
+    {
+        Assert.All([404, 405, 413, 503, 500], status => Assert.Equal(status, ProblemTypes.Create(ProblemTypes.OfStatus(status)).Status));
+        Assert.Equal(ProblemTypes.RequestMalformed, ProblemTypes.OfStatus(431));
+        Assert.Equal(ProblemTypes.InternalError, ProblemTypes.OfStatus(502));
+    }
+
     private static string[] Constants(Type type) =>
         [.. type.GetFields(BindingFlags.Public | BindingFlags.Static).Where(field => field.IsLiteral).Select(field => (string)field.GetRawConstantValue()!)];
 

@@ -17,8 +17,6 @@ public sealed class DeviceClient : IPromptSender, IAsyncDisposable
     /// <summary>What replies call the plan that paid: none did.</summary>
     public const string PlanName = "device";
 
-    private const int MaxModelsBytes = 4 << 20;
-
     private readonly DeviceKey _key;
     private readonly Route _route;
     private readonly RedemptionOptions _options;
@@ -81,33 +79,8 @@ public sealed class DeviceClient : IPromptSender, IAsyncDisposable
         }
     }
 
-    public async Task<ReadOnlyMemory<byte>> GetModelsAsync(CancellationToken cancellationToken = default)
-    {
-        if (_models.TryGet(evenIfOld: false, out byte[] known))
-        {
-            return known;
-        }
-        using var request = new HttpRequestMessage(HttpMethod.Get, _route.Resolve(Routes.Models));
-        request.Headers.TryAddWithoutValidation("Accept", MediaTypes.Json);
-        string failure;
-        try
-        {
-            ServiceReply reply = await _caller.SendAsync(_route, request, MaxModelsBytes, cancellationToken);
-            if (reply.IsSuccess)
-            {
-                _models.Set(reply.Body);
-                return reply.Body;
-            }
-            failure = $"It answered {reply.Status}.";
-        }
-        catch (TransportException e)
-        {
-            failure = e.Message;
-        }
-        return _models.TryGet(evenIfOld: true, out known)
-            ? known
-            : throw new ClientException(ClientError.GatewayUnreachable, $"The gateway's models cannot be listed. {failure}");
-    }
+    public Task<ReadOnlyMemory<byte>> GetModelsAsync(CancellationToken cancellationToken = default) =>
+        _models.GetAsync(_caller, _ => new ValueTask<Route>(_route), cancellationToken);
 
     /// <summary>Puts this device on the gateway's list, where the operator lets it register itself.</summary>
     /// <param name="code">The operator's invitation; null for none.</param>

@@ -1,14 +1,54 @@
+using Tacit.Client.Transports;
+using Tacit.Protocol;
+
 namespace Tacit.Client;
 
 /// <summary>The gateway's list of models, remembered for a while: SDKs ask often, and each call tells the gateway that somebody is there. Thread safe.</summary>
 internal sealed class ModelList(TimeProvider time)
 {
+    private const int MaxSize = 4 << 20;
     private static readonly TimeSpan Lifetime = TimeSpan.FromMinutes(5);
 
     private byte[]? _json;
     private long _at;
 
-    public bool TryGet(bool evenIfOld, out byte[] json)
+    /// <summary>The list as it is remembered, else as the gateway has it now, else as it was last known.</summary>
+    /// <param name="caller">Makes the call, on a connection of its own.</param>
+    /// <param name="findRoute">Where the gateway is; asked only if it has to be called.</param>
+    /// <exception cref="ClientException"><see cref="ClientError.GatewayUnreachable"/>, if none is remembered either; and what finding the route throws.</exception>
+    public async Task<ReadOnlyMemory<byte>> GetAsync(ServiceCaller caller, Func<CancellationToken, ValueTask<Route>> findRoute, CancellationToken cancellationToken)
+    {
+        if (TryGet(evenIfOld: false, out byte[] known))
+        {
+            return known;
+        }
+
+        Route route = await findRoute(cancellationToken);
+        using var request = new HttpRequestMessage(HttpMethod.Get, route.Resolve(Routes.Models));
+        request.Headers.TryAddWithoutValidation("Accept", MediaTypes.Json);
+        string failure;
+        try
+        {
+            ServiceReply reply = await caller.SendAsync(route, request, MaxSize, cancellationToken);
+            if (reply.IsSuccess)
+            {
+                Set(reply.Body);
+                return reply.Body;
+            }
+
+            failure = $"It answered {reply.Status}.";
+        }
+        catch (TransportException e)
+        {
+            failure = e.Message;
+        }
+
+        return TryGet(evenIfOld: true, out known)
+            ? known
+            : throw new ClientException(ClientError.GatewayUnreachable, $"The gateway's models cannot be listed. {failure}");
+    }
+
+    private bool TryGet(bool evenIfOld, out byte[] json)
     {
         lock (this)
         {
@@ -17,7 +57,7 @@ internal sealed class ModelList(TimeProvider time)
         }
     }
 
-    public void Set(byte[] json)
+    private void Set(byte[] json)
     {
         lock (this)
         {

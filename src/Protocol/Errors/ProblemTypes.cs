@@ -82,4 +82,15 @@ public static class ProblemTypes
         };
         return new Problem(type, status, title, detail);
     }
+
+    /// <summary>The type for what no route of a server answers, or what failed under one, by the status that says so.</summary>
+    public static string OfStatus(int status) => status switch
+    {
+        404 => NotFound,
+        405 => MethodNotAllowed,
+        413 => RequestTooLarge,
+        503 => ShuttingDown,
+        >= 400 and < 500 => RequestMalformed,
+        _ => InternalError,
+    };
 }
