@@ -60,4 +60,34 @@ public sealed class DeviceTests
         Assert.NotEqual(ExitCode.Fine, (await Cli.RunAsync(["ask", "Hello", .. user])).Code);
         Assert.Contains("removed", (await Cli.RunAsync(["gateway", "devices", "list", .. operators])).Out, StringComparison.Ordinal);
     }
+
+    [Fact]
+    public async Task Device_that_is_told_the_gateways_key_asks_sealed()
+    {
+        using TemporaryFolder folder = new();
+        await File.WriteAllBytesAsync(folder["sealing.key"], System.Security.Cryptography.RandomNumberGenerator.GetBytes(32), Ct);
+        File.SetUnixFileMode(folder["sealing.key"], UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        await using InferenceRouter router = new(new InferenceOptions { DemoModel = true }, TimeProvider.System, NullLoggerFactory.Instance);
+        await using GatewayServer gateway = await GatewayServer.StartAsync(
+            new GatewayOptions
+            {
+                Name = "home", Listen = ListenAddress.Loopback(0), DataDirectory = folder["gateway"], Admission = AdmissionMode.Device,
+                Sealing = new() { KeyFile = SecretReference.Parse($"file:{folder["sealing.key"]}"), SignedBy = Tacit.Gateway.Sealing.SealingSignatory.Gateway },
+            },
+            null, router, null, TimeProvider.System, NullLoggerFactory.Instance, Ct);
+        string[] user = ["--data", folder["user"]];
+        string own = (await RunningRoleTests.JsonAsync(["gateway", "keys", "--json", "--data", folder["gateway"]])).GetProperty("key").GetString()!;
+
+        Outcome made = await Cli.RunAsync(["device", "create", "--gateway", gateway.Address.ToString(), "--key", own, .. user]);
+        Assert.True(made.Code == ExitCode.Fine, made.Error);
+        Assert.Equal(ExitCode.Fine, (await Cli.RunAsync(["gateway", "devices", "add", made.Out.Trim(), "phone", "--data", folder["gateway"]])).Code);
+        Outcome answer = await Cli.RunAsync(["ask", "Hello", .. user]);
+        Assert.True(answer.Code == ExitCode.Fine, answer.Error);
+        // What runs inside has none of HTTP's own fields.
+        Assert.DoesNotContain("Host", answer.Out, StringComparison.Ordinal);
+
+        string file = Path.Combine(folder["user"], "app.json");
+        await File.WriteAllTextAsync(file, (await File.ReadAllTextAsync(file, Ct)).Replace(own, made.Out.Trim(), StringComparison.Ordinal), Ct);
+        Assert.NotEqual(ExitCode.Fine, (await Cli.RunAsync(["ask", "Hello", .. user])).Code);
+    }
 }

@@ -24,7 +24,11 @@ internal static class DeviceCommands
         ClientFlags client = new(flags);
         Option<Uri?> gateway = Flags.Url("--gateway", "The gateway to ask. Remembered: `tacit ask` and `tacit app` then sign their requests with this key.");
         Option<string?> pin = new("--pin") { Description = "SHA-256 of the public key of the gateway's certificate, in base64url or hexadecimal: no other is taken.", HelpName = "HASH" };
-        Command command = new("create", "Make this device's key and show its public half.") { gateway, pin };
+        Option<string?> sealedBy = new("--key")
+        {
+            Description = "The gateway's own key, as `tacit gateway keys` prints it there: questions are sealed with what it signs, whatever ends TLS in front of the gateway.", HelpName = "KEY",
+        };
+        Command command = new("create", "Make this device's key and show its public half.") { gateway, pin, sealedBy };
         client.AddTo(command);
         command.SetAction((parsed, _) =>
         {
@@ -32,6 +36,10 @@ internal static class DeviceCommands
             if (parsed.GetValue(gateway) is Uri address)
             {
                 options = options with { Device = true, GatewayUrl = address, GatewayPin = parsed.GetValue(pin) ?? options.GatewayPin };
+                if (parsed.GetValue(sealedBy) is string own)
+                {
+                    options = options with { GatewayKey = own, Transport = GatewayTransport.Sealed };
+                }
                 SettingsValidation validation = new();
                 options.Validate(validation);
                 validation.ThrowIfAny();
@@ -47,7 +55,7 @@ internal static class DeviceCommands
             terminal.Note(PromptNotices.OfDevices);
             return Task.FromResult(ExitCode.Fine);
         });
-        return command.WithExamples("tacit device create", "tacit device create --gateway https://gateway.example");
+        return command.WithExamples("tacit device create", "tacit device create --gateway https://gateway.example --key KEY");
     }
 
     private static Command Show(Terminal terminal, Flags flags)
