@@ -336,6 +336,15 @@ public sealed class RelayTests : IAsyncDisposable
         Assert.Equal(type, json.RootElement.GetProperty("type").GetString());
     }
 
+    [Fact]
+    public async Task Metrics_tell_how_many_requests_are_under_way_and_nothing_else()
+    {
+        string socket = _folder.Beside("metrics.sock");
+        await StartAsync(options => options with { Metrics = new Hosting.Metrics.MetricsOptions { Listen = ListenAddress.UnixSocket(socket) } });
+        using HttpResponseMessage reply = await PostAsync();
+        Assert.Equal(["tacit_relay_requests"], MetricsPage.Series(await MetricsPage.ReadAsync(socket)).Select(line => line.Split(' ')[0]));
+    }
+
     private async Task StartAsync(Func<RelayOptions, RelayOptions>? change = null)
     {
         _gateway = await WebServer.StartAsync(
