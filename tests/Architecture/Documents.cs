@@ -5,10 +5,12 @@ namespace Tacit.Architecture;
 /// <summary>What the pages must hold to: links lead somewhere, decisions have one number each, and a control names the tests that show it.</summary>
 internal static partial class Documents
 {
+    private static readonly string[] s_readmes = ["", "bench", "sdk/typescript"];
+
     /// <summary>Every page, with its path from the root.</summary>
     internal static IEnumerable<(string Path, string Text)> Pages() =>
         from file in Directory.EnumerateFiles(Path.Combine(Repository.Root, "docs"), "*.md", SearchOption.AllDirectories)
-            .Append(Path.Combine(Repository.Root, "README.md")).Append(Path.Combine(Repository.Root, "bench", "README.md"))
+            .Concat(s_readmes.Select(folder => Path.Combine(Repository.Root, folder, "README.md")))
         select (Path.GetRelativePath(Repository.Root, file).Replace('\\', '/'), File.ReadAllText(file));
 
     /// <summary>Relative links of a page to a file that is not there, or to a heading that its page does not have.</summary>
