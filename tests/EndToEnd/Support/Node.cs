@@ -42,9 +42,14 @@ internal static class Node
         }
     }
 
-    public static async Task<(int Code, string Output, string Errors)> ExecuteAsync(string folder, string program, IEnumerable<string> arguments)
+    public static async Task<(int Code, string Output, string Errors)> ExecuteAsync(string folder, string program, IEnumerable<string> arguments, params (string Name, string Value)[] environment)
     {
         var start = new ProcessStartInfo(program, arguments) { WorkingDirectory = folder, RedirectStandardOutput = true, RedirectStandardError = true };
+        foreach ((string name, string value) in environment)
+        {
+            start.Environment[name] = value;
+        }
+
         using Process process = Process.Start(start)!;
         Task<string> output = process.StandardOutput.ReadToEndAsync();
         Task<string> errors = process.StandardError.ReadToEndAsync();

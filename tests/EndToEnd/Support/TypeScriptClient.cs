@@ -9,10 +9,10 @@ internal static class TypeScriptClient
     private static readonly Lazy<Task> s_built = new(BuildAsync);
 
     /// <summary>Runs a file of <c>node:test</c> tests; fails with what it said.</summary>
-    public static async Task TestAsync(string file)
+    public static async Task TestAsync(string file, params (string Name, string Value)[] environment)
     {
         await s_built.Value;
-        (int code, string output, string errors) = await Node.ExecuteAsync(s_folder, "node", ["--test", "--test-reporter=tap", file]);
+        (int code, string output, string errors) = await Node.ExecuteAsync(s_folder, "node", ["--test", "--test-reporter=tap", file], environment);
         Assert.True(code == 0, $"{file} failed: {output}{errors}");
     }
 
