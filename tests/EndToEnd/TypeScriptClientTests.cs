@@ -81,7 +81,9 @@ public sealed class TypeScriptClientTests
             Work = new WorkOptions { For = [WorkKinds.Registration, WorkKinds.Sealed], MinBits = 4, RegistrationBits = 6 },
             Sealing = options.Sealing with
             {
-                KeyFile = SecretReference.FromFile(system["key"]), SignedBy = SealingSignatory.Gateway, ReplyInterval = TimeSpan.Zero,
+                KeyFile = SecretReference.FromFile(system["key"]),
+                SignedBy = SealingSignatory.Gateway,
+                ReplyInterval = TimeSpan.Zero,
             },
             WebOrigins = ["*"],
         };
