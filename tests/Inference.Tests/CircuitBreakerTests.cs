@@ -72,9 +72,9 @@ public sealed class CircuitBreakerTests
     public void Open_lets_one_trial_in_when_its_time_is_over()
     {
         Break();
-        _time.Advance(Options.OpenFor - TimeSpan.FromTicks(1));
+        _time.Advance(Options.OpenFor - TimeSpan.FromMilliseconds(1));
         Assert.Equal((BreakerState.Open, false), (_breaker.State, _breaker.CanEnter));
-        _time.Advance((Options.OpenFor / 10) + TimeSpan.FromTicks(1));
+        _time.Advance((Options.OpenFor / 10) + TimeSpan.FromMilliseconds(2));
         Assert.Equal((BreakerState.HalfOpen, true), (_breaker.State, _breaker.CanEnter));
         Assert.True(_breaker.Enter());
         Assert.False(_breaker.CanEnter);
@@ -110,9 +110,9 @@ public sealed class CircuitBreakerTests
         foreach (int times in (int[])[1, 2, 4, 8, 12, 12, 12])
         {
             TimeSpan openFor = Options.OpenFor * times;
-            _time.Advance(openFor - TimeSpan.FromTicks(1));
+            _time.Advance(openFor - TimeSpan.FromMilliseconds(1));
             Assert.Equal(BreakerState.Open, _breaker.State);
-            _time.Advance((openFor / 10) + TimeSpan.FromTicks(1));
+            _time.Advance((openFor / 10) + TimeSpan.FromMilliseconds(2));
             Assert.True(_breaker.CanEnter);
             Assert.True(_breaker.Enter());
             Assert.True(_breaker.Report(CallOutcome.Failure, isTrial: true));

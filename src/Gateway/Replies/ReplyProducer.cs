@@ -100,6 +100,12 @@ internal sealed partial class ReplyProducer
             prompt.Dispose();
         }
 
+        if (_log.IsEnabled(LogLevel.Debug))
+        {
+            string correlation = CorrelationId.Of(reply.Id);
+            LogEnded(_log, correlation, error?.Code ?? "whole");
+        }
+
         // Before anybody hears that the reply has ended, and asks for the next.
         prompt.Quota?.End(prompt.Usage is not { } usage ? 0 : error is null ? usage.OutputTokens : Math.Max(usage.OutputTokens, usage.Estimate));
         if (prompt.Link is not null)
@@ -264,6 +270,9 @@ internal sealed partial class ReplyProducer
         reply.EndWith(error, outcome == ReturnOutcome.Returned ? Routes.TokenReturned : Routes.TokenInFlight);
         reply.Release();
     }
+
+    [LoggerMessage(Level = LogLevel.Debug, Message = "Request {Correlation} ended: {Outcome}.")]
+    private static partial void LogEnded(ILogger log, string correlation, string outcome);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "A reply failed in an unforeseen way: {ExceptionType}.")]
     private static partial void LogUnforeseen(ILogger log, string exceptionType);

@@ -19,7 +19,7 @@ internal sealed class CanaryRun : IAsyncDisposable
     public const string UpstreamModel = "the-providers-model";
     private const int MaxInputBytes = 64 * 1024;
 
-    private readonly TimeSpan _patience = TimeSpan.FromMilliseconds(400);
+    private readonly TimeSpan _patience = TimeSpan.FromMilliseconds(1500);
     private string _voucher = "";
     private string _account = "";
     private string _seed = "";
