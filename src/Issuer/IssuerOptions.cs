@@ -1,6 +1,6 @@
 using Tacit.Hosting;
-using Tacit.Hosting.Metrics;
 using Tacit.Hosting.KeyProtection;
+using Tacit.Hosting.Metrics;
 using Tacit.Issuer.Gateways;
 using Tacit.Issuer.Payments;
 using Tacit.Protocol;

@@ -1,9 +1,9 @@
 using System.Text.Json;
+using Microsoft.Extensions.Logging.Abstractions;
 using Tacit.Gateway;
 using Tacit.Gateway.Devices;
 using Tacit.Hosting;
 using Tacit.Inference;
-using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Tacit.Cli.Tests;
 

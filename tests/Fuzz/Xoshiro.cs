@@ -2,7 +2,7 @@ using System.Numerics;
 
 namespace Tacit.Fuzz;
 
-/// <summary>xoshiro256** seeded by splitmix64: the same run on every machine from one number, which <see cref="System.Random"/> does not promise.</summary>
+/// <summary>xoshiro256** seeded by splitmix64: the same run on every machine from one number, which the framework's own generator does not promise.</summary>
 public sealed class Xoshiro
 {
     private readonly ulong[] _state = new ulong[4];
