@@ -54,7 +54,7 @@ internal static class PostgresErrors
             // The number of arguments is wrong; the only way we can violate the protocol.
             PostgresErrorCodes.ProtocolViolation => new StorageException(StorageErrorKind.Statement, $"The database could not run a statement {detail}."),
             // Two that make the same table at once may meet in the catalog, where "if not exists" does not look.
-            PostgresErrorCodes.DuplicateObject or ['2', '3', ..] => new StorageException(StorageErrorKind.Constraint, $"The database refused a change that breaks its rules {detail}."),
+            PostgresErrorCodes.DuplicateObject or PostgresErrorCodes.DuplicateTable or ['2', '3', ..] => new StorageException(StorageErrorKind.Constraint, $"The database refused a change that breaks its rules {detail}."),
             ['0', '8', ..] or ['5', '3', ..] or ['5', '7', ..] or ['5', '8', ..] or ['X', 'X', ..] or ['4', '0', ..] => Lost(e, name),
             _ => new StorageException(StorageErrorKind.Statement, $"The database could not run a statement {detail}."),
         };
