@@ -52,6 +52,8 @@ if [ "$purpose" = test ]; then
   command -v curl >/dev/null || wished+=(curl)
   # Scrapes a gateway, and checks the alert rules that are shipped.
   command -v promtool >/dev/null || wished+=(prometheus)
+  # A private Tor network is made of it, and it is what the roles run to be reached.
+  { command -v tor && command -v tor-gencert; } >/dev/null || wished+=(tor)
 fi
 
 # Node 20 or later: the machine's own, or one kept in artifacts/node, which build/test.sh puts first in the PATH.
