@@ -84,6 +84,9 @@ public sealed record GatewayOptions : IValidatedSettings
     /// <summary>How long a reply is kept for the same token and body after its end. Default 10 minutes.</summary>
     public TimeSpan KeepReplies { get; init; } = TimeSpan.FromMinutes(10);
 
+    /// <summary>How often an event stream that is silent gets a comment, by which its reader knows that the connection lives. Default 15 seconds.</summary>
+    public TimeSpan KeepAlive { get; init; } = TimeSpan.FromSeconds(15);
+
     /// <summary>Memory that live and kept replies may take together, in bytes. Default: half of what this process may use.</summary>
     public long ReplyMemoryBytes { get; init; } = Math.Max(64L << 20, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 2);
 
@@ -133,6 +136,7 @@ public sealed record GatewayOptions : IValidatedSettings
                 "Write each as a browser does: https://chat.example, with a port only if it is not the scheme's own, and nothing behind it; or * for all.")
             .RequireRange(DirectoryRefresh, TimeSpan.FromSeconds(1), TimeSpan.FromDays(1), "DirectoryRefresh")
             .RequireRange(KeepReplies, TimeSpan.Zero, TimeSpan.FromHours(1), "KeepReplies")
+            .RequireRange(KeepAlive, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(30), "KeepAlive")
             .RequireRange(ReplyMemoryBytes, 1 << 20, 1L << 46, "ReplyMemoryBytes")
             .RequireRange(RequestMemoryBytes, 1 << 20, 1L << 46, "RequestMemoryBytes")
             .RequireRange(MaxReplyBytes, 4096, 1L << 30, "MaxReplyBytes")

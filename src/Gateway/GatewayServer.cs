@@ -249,6 +249,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
             Brake = new FalseTokenBrake(_time),
             Ledger = ledger,
             Replies = _replies,
+            SignsOfLife = new SignsOfLife(_options.KeepAlive, _time),
             RequestRoom = new MemoryRoom(_options.RequestMemoryBytes),
             Producer = new ReplyProducer(router, ledger, spent, _replies, renewer, check, meter, _time, _log),
             Meter = meter,

@@ -1,5 +1,6 @@
 using System.IO.Pipelines;
 using System.Security.Cryptography;
+using System.Text;
 using Tacit.Gateway.Admission;
 using Tacit.Gateway.Replies;
 using Tacit.Gateway.Tests.Support;
@@ -10,6 +11,8 @@ namespace Tacit.Gateway.Tests;
 /// <summary>Who gets which reply, and what stops it.</summary>
 public sealed class ReplyTests
 {
+    private static readonly SignsOfLife s_signs = new(TimeSpan.FromSeconds(15), TimeProvider.System);
+
     [Fact]
     public async Task Kept_reply_is_given_again_until_its_time_is_over()
     {
@@ -83,6 +86,62 @@ public sealed class ReplyTests
         string text = await newer.TextAsync();
         Assert.Contains("one", text, StringComparison.Ordinal);
         Assert.EndsWith("data: [DONE]\n\n", text, StringComparison.Ordinal);
+        Assert.Equal(1, gateway.Provider.Calls);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Silent_stream_says_that_it_lives_and_its_reply_is_what_it_was(bool kept)
+    {
+        await using TestGateway gateway = await TestGateway.CreateAsync();
+        var go = new TaskCompletionSource();
+        gateway.Provider.Answer = async context =>
+        {
+            await StubProvider.BeginStreamAsync(context);
+            await StubProvider.SendEventAsync(context, "one");
+            await go.Task;
+            await StubProvider.SendEventAsync(context, "two");
+            await StubProvider.EndStreamAsync(context);
+        };
+        TestToken token = gateway.Issuer.CreateToken("chat");
+        string body = TestGateway.Body(stream: true);
+        using HttpResponseMessage response = await gateway.AskAsync(token, body);
+        await using Stream stream = await response.Content.ReadAsStreamAsync(TestContext.Current.CancellationToken);
+        var text = new StringBuilder();
+        byte[] buffer = new byte[4096];
+        for (int comments = 0; comments < 3;)
+        {
+            Task<int> next = stream.ReadAsync(buffer, TestContext.Current.CancellationToken).AsTask();
+            while (!next.IsCompleted)
+            {
+                gateway.Time.Advance(TimeSpan.FromSeconds(15));
+                await Task.WhenAny(next, Task.Delay(100, TestContext.Current.CancellationToken));
+            }
+
+            text.Append(Encoding.UTF8.GetString(buffer, 0, await next));
+            comments = text.ToString().Split(":\n\n").Length - 1;
+        }
+
+        go.SetResult();
+        string whole = StubProvider.Event("one") + StubProvider.Event("two") + "data: [DONE]\n\n";
+        if (kept)
+        {
+            using HttpResponseMessage again = await gateway.AskAsync(token, body);
+            Assert.Equal(whole, await again.TextAsync());
+        }
+        else
+        {
+            int read;
+            while ((read = await stream.ReadAsync(buffer, TestContext.Current.CancellationToken)) > 0)
+            {
+                text.Append(Encoding.UTF8.GetString(buffer, 0, read));
+            }
+
+            // Comments stand between events.
+            Assert.Equal(whole, string.Concat(text.ToString().Split("\n\n", StringSplitOptions.RemoveEmptyEntries).Where(part => part != ":").Select(part => part + "\n\n")));
+        }
+
         Assert.Equal(1, gateway.Provider.Calls);
     }
 
@@ -298,7 +357,7 @@ public sealed class ReplyTests
         var pipe = new Pipe(new PipeOptions(pauseWriterThreshold: 1, resumeWriterThreshold: 1));
         using ReplyReader reader = Assert.IsType<ReplyReader>(reply.Attach());
 
-        ValueTask<bool> copying = reader.CopyAsync(pipe.Writer, key, TestContext.Current.CancellationToken);
+        ValueTask<bool> copying = reader.CopyAsync(pipe.Writer, key, s_signs, TestContext.Current.CancellationToken);
         Assert.False(copying.IsCompleted);
         Assert.True(pipe.Reader.TryRead(out ReadResult held));
         long size = held.Buffer.Length;
@@ -339,7 +398,7 @@ public sealed class ReplyTests
         }
 
         var output = new MemoryStream();
-        Assert.True(await reader.CopyAsync(PipeWriter.Create(output), key, TestContext.Current.CancellationToken));
+        Assert.True(await reader.CopyAsync(PipeWriter.Create(output), key, s_signs, TestContext.Current.CancellationToken));
         Assert.Equal(content, output.ToArray());
         reader.Dispose();
     }

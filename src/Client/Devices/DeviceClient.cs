@@ -92,7 +92,7 @@ public sealed class DeviceClient : IPromptSender, IAsyncDisposable
         byte[] nonce = RandomNumberGenerator.GetBytes(DeviceSignature.NonceSizeInBytes);
         try
         {
-            using GatewayAnswer answer = await _gateway.SendAsync(_route, Routes.Devices, Credentials(Routes.Devices, body, nonce), body, null, cancellationToken);
+            using GatewayAnswer answer = await _gateway.SendAsync(_route, Routes.Devices, Credentials(Routes.Devices, body, nonce), body, null, _options.FirstPatience, cancellationToken);
             byte[] content = await _gateway.ReadErrorAsync(answer, cancellationToken);
             return answer.Status switch
             {
@@ -120,15 +120,20 @@ public sealed class DeviceClient : IPromptSender, IAsyncDisposable
     private async Task<PromptReply> SendAsync(string path, PromptBody body, CancellationToken cancellationToken)
     {
         byte[] nonce = RandomNumberGenerator.GetBytes(DeviceSignature.NonceSizeInBytes);
-        Task<GatewayAnswer> Send(CancellationToken token) => _gateway.SendAsync(_route, path, Credentials(path, body.Content, nonce), body.Content, _isolation, token);
-        GatewayAnswer answer = await ConnectAsync(Send, cancellationToken);
-        if (answer.Status is >= 200 and < 300)
+        var request = new RepeatedRequest(
+            (patience, token) => _gateway.SendAsync(_route, path, Credentials(path, body.Content, nonce), body.Content, _isolation, patience, token),
+            body.Content.Length,
+            // Something in front that cannot reach the gateway says nothing of the request, either.
+            answer => answer.Verdict != TokenVerdict.InFlight && (answer.Verdict != TokenVerdict.None || answer.Status < 500), _gateway, _options, _time);
+        GatewayAnswer answer = await request.SendAsync(cancellationToken)
+            ?? throw new ClientException(ClientError.GatewayUnreachable, $"{request.Failure} The gateway may or may not have seen the request.", inner: request.Cause);
+        if (answer.IsSuccess)
         {
-            return new PromptReply(new LiveReply(new SignedReply(this, nonce), body, Send, answer), PlanName) { Linkable = PlanName };
+            return new PromptReply(new LiveReply(new SignedReply(this, nonce), body, request, answer), PlanName) { Linkable = PlanName };
         }
         using (answer)
         {
-            byte[] error = await _gateway.ReadErrorAsync(answer, cancellationToken);
+            byte[] error = answer.Error;
             string code = GatewayConnection.ErrorCode(error);
             body.Dispose();
             return code is ErrorCodes.DeviceUnknown or ErrorCodes.DeviceRevoked or ErrorCodes.SignatureExpired
@@ -147,28 +152,6 @@ public sealed class DeviceClient : IPromptSender, IAsyncDisposable
         ? $"The gateway does not know this device. Have its operator run: tacit gateway devices add {KeyId} NAME, or register it: tacit device register."
         : GatewayConnection.ErrorText(error);
 
-    /// <summary>Again where a connection breaks: with the same nonce and body the gateway answers the same request.</summary>
-    private async Task<GatewayAnswer> ConnectAsync(Func<CancellationToken, Task<GatewayAnswer>> send, CancellationToken cancellationToken)
-    {
-        TimeSpan delay = _options.ReconnectDelay;
-        for (int tried = 0; ; tried++)
-        {
-            try
-            {
-                return await send(cancellationToken);
-            }
-            catch (TransportException e)
-            {
-                if (tried >= _options.MaxReconnects)
-                {
-                    throw new ClientException(ClientError.GatewayUnreachable, $"{e.Message} The gateway may or may not have seen the request.", inner: e);
-                }
-            }
-            await Task.Delay(delay, _time, cancellationToken);
-            delay *= 2;
-        }
-    }
-
     /// <summary>Signed anew each time it is sent: a repetition is known by its nonce.</summary>
     private Action<HttpRequestHeaders> Credentials(string path, ReadOnlyMemory<byte> body, byte[] nonce) => headers =>
     {
@@ -183,7 +166,7 @@ public sealed class DeviceClient : IPromptSender, IAsyncDisposable
         try
         {
             using GatewayAnswer answer = await _gateway.SendAsync(
-                _route, Routes.Cancel, Credentials(Routes.Cancel, ReadOnlyMemory<byte>.Empty, nonce), ReadOnlyMemory<byte>.Empty, null, CancellationToken.None);
+                _route, Routes.Cancel, Credentials(Routes.Cancel, ReadOnlyMemory<byte>.Empty, nonce), ReadOnlyMemory<byte>.Empty, null, _options.FirstPatience, CancellationToken.None);
         }
         catch (Exception e) when (e is TransportException or ClientException)
         {
@@ -205,6 +188,9 @@ public sealed class DeviceClient : IPromptSender, IAsyncDisposable
         public TimeProvider Time => client._time;
 
         public Task EndOfReplyAsync(GatewayAnswer answer, CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task<TokenOutcome> SettleAsync(GatewayAnswer answer) =>
+            Task.FromResult(answer.Verdict is TokenVerdict.Returned ? TokenOutcome.Kept : TokenOutcome.Spent);
 
         public Task CompleteAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 

@@ -24,6 +24,11 @@ internal sealed class GatewayAnswer(HttpResponseMessage response, TransportLease
 {
     public int Status { get; } = (int)response.StatusCode;
 
+    public bool IsSuccess => Status is >= 200 and < 300;
+
+    /// <summary>The body of an answer that is no success, once it was read.</summary>
+    public byte[] Error { get; set; } = [];
+
     public bool IsEventStream { get; } = response.Content.Headers.ContentType?.MediaType == MediaTypes.EventStream;
 
     public string? RetryAfter { get; } = response.Headers.TryGetValues("Retry-After", out IEnumerable<string>? values) ? values.First() : null;
@@ -65,6 +70,13 @@ internal sealed class GatewayAnswer(HttpResponseMessage response, TransportLease
         return challenges.Count > 0 && !challenges.Any(challenge => SHA256.HashData(challenge.ChallengeBytes).AsSpan().SequenceEqual(digest));
     }
 
+    /// <summary>The connection broke, or is believed to have: what comes next in its unit does not use it, nor the way that it took.</summary>
+    public void Discard()
+    {
+        lease.Discard();
+        Dispose();
+    }
+
     public void Dispose()
     {
         Stream.Dispose();
@@ -85,10 +97,11 @@ internal sealed class GatewayConnection(TransportPool transports, PseudonymKeepe
 
     /// <summary>Sends a request with its token and waits for the beginning of the answer.</summary>
     /// <param name="isolation">The unit; null for one of its own.</param>
+    /// <param name="patience">How long to wait.</param>
     /// <exception cref="TransportException">No answer began.</exception>
     /// <exception cref="ClientException"><see cref="ClientError.WorkRefused"/>.</exception>
     public async Task<GatewayAnswer> SendAsync(
-        Route route, string path, OpenRequest open, ReadOnlyMemory<byte> body, IsolationKey? isolation, CancellationToken cancellationToken)
+        Route route, string path, OpenRequest open, ReadOnlyMemory<byte> body, IsolationKey? isolation, TimeSpan patience, CancellationToken cancellationToken)
     {
         string? pseudonym = pseudonyms is null ? null : await pseudonyms.HeaderAsync(open.Series.Gateway, cancellationToken);
         return await SendAsync(
@@ -105,20 +118,21 @@ internal sealed class GatewayConnection(TransportPool transports, PseudonymKeepe
                     headers.TryAddWithoutValidation(Routes.PseudonymHeader, pseudonym);
                 }
             },
-            body, isolation, cancellationToken);
+            body, isolation, patience, cancellationToken);
     }
 
     /// <summary>Sends a request and waits for the beginning of the answer; with a proof of work if the gateway asks for one, which it does before anything is spent.</summary>
     /// <param name="credentials">Writes what admits the request, each time it is sent.</param>
+    /// <param name="patience">How long to wait for it, each time.</param>
     /// <exception cref="TransportException">No answer began.</exception>
     /// <exception cref="ClientException"><see cref="ClientError.WorkRefused"/>.</exception>
     public async Task<GatewayAnswer> SendAsync(
-        Route route, string path, Action<HttpRequestHeaders> credentials, ReadOnlyMemory<byte> body, IsolationKey? isolation, CancellationToken cancellationToken)
+        Route route, string path, Action<HttpRequestHeaders> credentials, ReadOnlyMemory<byte> body, IsolationKey? isolation, TimeSpan patience, CancellationToken cancellationToken)
     {
         string? stamp = null;
         for (int solved = 0; ; solved++)
         {
-            GatewayAnswer answer = await SendOnceAsync(route, path, credentials, stamp, body, isolation, cancellationToken);
+            GatewayAnswer answer = await SendOnceAsync(route, path, credentials, stamp, body, isolation, patience, cancellationToken);
             if (answer.Status != WorkRequired || solved == MaxSolutions)
             {
                 return answer;
@@ -143,13 +157,14 @@ internal sealed class GatewayConnection(TransportPool transports, PseudonymKeepe
     }
 
     private async Task<GatewayAnswer> SendOnceAsync(
-        Route route, string path, Action<HttpRequestHeaders> credentials, string? stamp, ReadOnlyMemory<byte> body, IsolationKey? isolation, CancellationToken cancellationToken)
+        Route route, string path, Action<HttpRequestHeaders> credentials, string? stamp, ReadOnlyMemory<byte> body, IsolationKey? isolation, TimeSpan patience,
+        CancellationToken cancellationToken)
     {
         TransportLease lease = transports.Lease(route, isolation ?? IsolationKey.ForOneRequest(), keep: isolation is not null);
         HttpResponseMessage? response = null;
+        using var deadline = new CancellationTokenSource(patience, time);
         try
         {
-            using var deadline = new CancellationTokenSource(options.ResponseTimeout, time);
             using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, deadline.Token);
             using var request = new HttpRequestMessage(HttpMethod.Post, route.Resolve(path)) { Version = System.Net.HttpVersion.Version11 };
             credentials(request.Headers);
@@ -165,17 +180,23 @@ internal sealed class GatewayConnection(TransportPool transports, PseudonymKeepe
         }
         catch (Exception e)
         {
+            bool isTransports = ServiceCaller.IsTransportFailure(e, cancellationToken);
+            if (isTransports)
+            {
+                lease.Discard();
+            }
             response?.Dispose();
             lease.Dispose();
-            if (ServiceCaller.IsTransportFailure(e, cancellationToken))
+            if (isTransports)
             {
-                throw new TransportException(ServiceCaller.NothingWasSent(e), ServiceCaller.Describe(e, route), e);
+                throw new TransportException(ServiceCaller.NothingWasSent(e), ServiceCaller.Describe(e, route), e) { WasSilent = deadline.IsCancellationRequested };
             }
             throw;
         }
     }
 
-    /// <summary>The whole body of an error, bounded; empty if it breaks off.</summary>
+    /// <summary>The whole body of an error, bounded.</summary>
+    /// <exception cref="TransportException">It broke off.</exception>
     public async Task<byte[]> ReadErrorAsync(GatewayAnswer answer, CancellationToken cancellationToken)
     {
         const int MaxErrorBytes = 64 * 1024;
@@ -194,7 +215,7 @@ internal sealed class GatewayConnection(TransportPool transports, PseudonymKeepe
         }
         catch (Exception e) when (ServiceCaller.IsTransportFailure(e, cancellationToken))
         {
-            return [];
+            throw new TransportException(nothingSent: false, $"It answered {answer.Status} and broke off.", e);
         }
     }
 

@@ -22,6 +22,9 @@ internal interface IReplyOwner
     /// <summary>The reply was read to its end.</summary>
     Task EndOfReplyAsync(GatewayAnswer answer, CancellationToken cancellationToken);
 
+    /// <summary>The reply broke off, and this answer is what the gateway has instead of it: the request ends by it.</summary>
+    Task<TokenOutcome> SettleAsync(GatewayAnswer answer);
+
     /// <summary>The reply was delivered.</summary>
     Task CompleteAsync(CancellationToken cancellationToken);
 
@@ -43,6 +46,8 @@ internal sealed class PaidReply(RedemptionClient client, OpenRequest open) : IRe
 
     public async Task EndOfReplyAsync(GatewayAnswer answer, CancellationToken cancellationToken) =>
         _renewed = await client.EndOfReplyAsync(open, answer, cancellationToken);
+
+    public Task<TokenOutcome> SettleAsync(GatewayAnswer answer) => client.SettleAsync(open, answer, knownSpent: true);
 
     public Task CompleteAsync(CancellationToken cancellationToken) => client.CompleteAsync(open, _renewed, cancellationToken);
 

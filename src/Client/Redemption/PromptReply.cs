@@ -1,6 +1,3 @@
-using System.Security.Cryptography;
-using Tacit.Client.Transports;
-
 namespace Tacit.Client;
 
 /// <summary>
@@ -70,14 +67,16 @@ public sealed class PromptReply : IAsyncDisposable
     public string? RetryAfter { get; internal init; }
 
     /// <summary>Reads some of the reply; 0 at its end.</summary>
-    /// <exception cref="ClientException"><see cref="ClientError.ReplyInterrupted"/>.</exception>
+    /// <exception cref="ClientException">
+    /// <see cref="ClientError.ReplyInterrupted"/>: it broke off and could not be taken up; <see cref="ClientError.TokenSpent"/>: nor can it ever be.
+    /// </exception>
     public ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
         _live is null ? _settled!.ReadAsync(buffer, cancellationToken) : _live.ReadAsync(buffer, cancellationToken);
 
     /// <summary>The reply has been delivered: the request ends and its body leaves the journal.</summary>
     public async Task CompleteAsync(CancellationToken cancellationToken = default)
     {
-        if (!_ended && _live is not null)
+        if (!_ended && _live is { IsSettled: false })
         {
             await _live.CompleteAsync(cancellationToken);
         }
@@ -87,7 +86,7 @@ public sealed class PromptReply : IAsyncDisposable
     /// <summary>Nobody wants the rest: the gateway is told to stop. The token stays spent.</summary>
     public async Task CancelAsync()
     {
-        if (!_ended && _live is not null)
+        if (!_ended && _live is { IsSettled: false })
         {
             _ended = true;
             await _live.CancelAsync();
@@ -98,7 +97,7 @@ public sealed class PromptReply : IAsyncDisposable
     {
         if (_live is not null)
         {
-            if (!_ended)
+            if (!_ended && !_live.IsSettled)
             {
                 _ended = true;
                 _live.Abandon();
@@ -107,108 +106,5 @@ public sealed class PromptReply : IAsyncDisposable
         }
         _settled?.Dispose();
         return ValueTask.CompletedTask;
-    }
-}
-
-/// <summary>A reply that is coming in, and how to get it again where its connection breaks.</summary>
-internal sealed class LiveReply(IReplyOwner owner, PromptBody body, Func<CancellationToken, Task<GatewayAnswer>> repeat, GatewayAnswer answer)
-    : IDisposable
-{
-    private readonly IncrementalHash _delivered = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-    private long _deliveredBytes;
-    private int _reconnects;
-
-    public GatewayAnswer Answer { get; private set; } = answer;
-
-    public async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken)
-    {
-        while (true)
-        {
-            try
-            {
-                int read = await ReadOnceAsync(buffer, cancellationToken);
-                if (read == 0)
-                {
-                    await owner.EndOfReplyAsync(Answer, cancellationToken);
-                    return 0;
-                }
-                _delivered.AppendData(buffer.Span[..read]);
-                _deliveredBytes += read;
-                return read;
-            }
-            catch (Exception e) when (ServiceCaller.IsTransportFailure(e, cancellationToken))
-            {
-                await ResumeAsync(e, cancellationToken);
-            }
-        }
-    }
-
-    public Task CompleteAsync(CancellationToken cancellationToken) => owner.CompleteAsync(cancellationToken);
-
-    public Task CancelAsync() => owner.CancelAsync();
-
-    public void Abandon() => owner.Abandon();
-
-    public void Dispose()
-    {
-        Answer.Dispose();
-        _delivered.Dispose();
-        body.Dispose();
-    }
-
-    private async ValueTask<int> ReadOnceAsync(Memory<byte> buffer, CancellationToken cancellationToken)
-    {
-        using var deadline = new CancellationTokenSource(owner.Options.IdleTimeout, owner.Time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, deadline.Token);
-        return await Answer.Stream.ReadAsync(buffer, either.Token);
-    }
-
-    /// <summary>
-    /// Asks again with the same token and body: the gateway keeps the reply and sends it from its beginning. It goes on only if what was delivered already is,
-    /// byte for byte, how the new one begins.
-    /// </summary>
-    private async Task ResumeAsync(Exception cause, CancellationToken cancellationToken)
-    {
-        while (_reconnects++ < owner.Options.MaxReconnects)
-        {
-            Answer.Dispose();
-            try
-            {
-                Answer = await repeat(cancellationToken);
-                if (Answer.Status is < 200 or >= 300 || !await SkipDeliveredAsync(cancellationToken))
-                {
-                    break;
-                }
-                return;
-            }
-            catch (Exception e) when (e is TransportException || ServiceCaller.IsTransportFailure(e, cancellationToken))
-            {
-                cause = e;
-            }
-        }
-        throw new ClientException(
-            ClientError.ReplyInterrupted, "The reply broke off and could not be taken up again. The same request, repeated soon, costs no further token.", inner: cause);
-    }
-
-    private async Task<bool> SkipDeliveredAsync(CancellationToken cancellationToken)
-    {
-        using IncrementalHash again = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        byte[] block = new byte[16 * 1024];
-        for (long left = _deliveredBytes; left > 0;)
-        {
-            int read = await ReadOnceAsync(block.AsMemory(0, (int)Math.Min(left, block.Length)), cancellationToken);
-            if (read == 0)
-            {
-                return false;
-            }
-            again.AppendData(block, 0, read);
-            left -= read;
-        }
-        CryptographicOperations.ZeroMemory(block);
-        Span<byte> before = stackalloc byte[SHA256.HashSizeInBytes];
-        Span<byte> now = stackalloc byte[SHA256.HashSizeInBytes];
-        _delivered.GetCurrentHash(before);
-        again.GetCurrentHash(now);
-        return before.SequenceEqual(now);
     }
 }

@@ -113,7 +113,7 @@ public sealed partial class RedemptionClient
         {
             IssuerDirectory directory = await _directory.CurrentAsync(CancellationToken.None);
             Route route = RouteTo(SeriesCatalog.Gateway(directory, open.Series.Gateway));
-            using GatewayAnswer answer = await _gateway.SendAsync(route, Routes.Cancel, open, ReadOnlyMemory<byte>.Empty, null, CancellationToken.None);
+            using GatewayAnswer answer = await _gateway.SendAsync(route, Routes.Cancel, open, ReadOnlyMemory<byte>.Empty, null, Options.FirstPatience, CancellationToken.None);
             verdict = answer.Verdict;
             reached = true;
         }

@@ -179,32 +179,40 @@ public sealed partial class RedemptionClient : IPromptSender, IAsyncDisposable
     /// <summary>One token at the gateway: a reply that begins, or an error and the token settled by what it says.</summary>
     private async Task<Sent> SendOnceAsync(Errand errand, OpenRequest open, bool repeated, CancellationToken cancellationToken)
     {
-        Task<GatewayAnswer> Send(CancellationToken token) =>
-            _gateway.SendAsync(errand.Route, errand.Operation.Path(), open, errand.Body.Content, errand.Isolation, token);
+        var request = new RepeatedRequest(
+            (patience, token) => _gateway.SendAsync(errand.Route, errand.Operation.Path(), open, errand.Body.Content, errand.Isolation, patience, token),
+            errand.Body.Content.Length, answer => answer.Verdict is not (TokenVerdict.None or TokenVerdict.InFlight), _gateway, Options, Time)
+        {
+            MayHaveLeft = repeated,
+        };
         try
         {
             // 5. The gateway, again with the same token and body where the connection breaks.
-            GatewayAnswer answer = await ConnectAsync(Send, open, mayHaveLeft: repeated, cancellationToken);
+            if (await request.SendAsync(cancellationToken) is not GatewayAnswer answer)
+            {
+                if (!request.MayHaveLeft)
+                {
+                    await TakeBackAsync(open);
+                }
+                throw new ClientException(
+                    ClientError.GatewayUnreachable, $"The gateway cannot be reached. {request.Failure} A repetition of this request costs no further token.", inner: request.Cause);
+            }
 
             // 6. A reply: the token is settled when it has been delivered.
-            if (answer.Status is >= 200 and < 300)
+            if (answer.IsSuccess)
             {
                 _conversations.Remember(errand.Body.Messages, open.Conversation);
-                return new Sent { Reply = new LiveReply(new PaidReply(this, open), errand.Body, Send, answer) };
+                return new Sent { Reply = new LiveReply(new PaidReply(this, open), errand.Body, request, answer) };
             }
 
             // 7. An error: what it says of the token is settled now.
             using (answer)
             {
-                byte[] error = await _gateway.ReadErrorAsync(answer, cancellationToken);
-                // A chain's renewal comes behind the error as it does behind a reply.
-                bool renewed = open.Successor is not null && await _chains.RenewAsync(open, answer.Renewal, CancellationToken.None);
-                TokenOutcome outcome = await SettleAsync(answer, open, renewed);
                 return new Sent
                 {
-                    Error = new DeliveredError(answer.Status, error.Length > 0 ? error : NoBody(answer.Status, open.Operation)),
-                    Code = GatewayConnection.ErrorCode(error),
-                    Outcome = outcome,
+                    Outcome = await SettleAsync(open, answer, knownSpent: false),
+                    Error = new DeliveredError(answer.Status, answer.Error.Length > 0 ? answer.Error : NoBody(answer.Status, open.Operation)),
+                    Code = GatewayConnection.ErrorCode(answer.Error),
                     RetryAfter = answer.RetryAfter,
                 };
             }
@@ -218,7 +226,7 @@ public sealed partial class RedemptionClient : IPromptSender, IAsyncDisposable
     }
 
     private static byte[] NoBody(int status, PromptOperation operation) =>
-        new ApiError("gateway_error", status, status >= 500 ? "server_error" : "invalid_request_error", $"The gateway answered {status} and broke off.")
+        new ApiError("gateway_error", status, status >= 500 ? "server_error" : "invalid_request_error", $"The gateway answered {status} without a word.")
             .Encode(ApiDialects.Of(operation.Path()));
 
     private (ConversationId Conversation, IsolationKey? Isolation) Place(PromptRequest prompt, PromptBody body, byte[] tag)
@@ -369,51 +377,13 @@ public sealed partial class RedemptionClient : IPromptSender, IAsyncDisposable
         }
     }
 
-    /// <summary>Waits for an answer to begin, and tries broken connections again.</summary>
-    private async Task<GatewayAnswer> ConnectAsync(
-        Func<CancellationToken, Task<GatewayAnswer>> send, OpenRequest open, bool mayHaveLeft, CancellationToken cancellationToken)
+    /// <summary>Ends a request by an answer that is no reply.</summary>
+    /// <param name="knownSpent">A reply had begun: an answer that was given without a look at the token does not tell otherwise.</param>
+    internal async Task<TokenOutcome> SettleAsync(OpenRequest open, GatewayAnswer answer, bool knownSpent)
     {
-        TimeSpan delay = Options.ReconnectDelay;
-        for (int attempt = 0; ; attempt++)
-        {
-            string failure;
-            Exception? cause = null;
-            try
-            {
-                GatewayAnswer answer = await send(cancellationToken);
-                if (answer.Verdict is not (TokenVerdict.None or TokenVerdict.InFlight) || answer.Status is >= 200 and < 300)
-                {
-                    return answer;
-                }
-                // Undecided; or not the gateway's own answer but that of something before it, which says nothing of the token.
-                mayHaveLeft = true;
-                failure = answer.Verdict == TokenVerdict.InFlight
-                    ? $"It answered {answer.Status} and has not decided the request yet."
-                    : $"{answer.Status} came back, not from the gateway itself.";
-                answer.Dispose();
-            }
-            catch (TransportException e)
-            {
-                mayHaveLeft |= !e.NothingSent;
-                failure = e.Message;
-                cause = e;
-            }
-            if (attempt == Options.MaxReconnects)
-            {
-                if (!mayHaveLeft)
-                {
-                    await TakeBackAsync(open);
-                }
-                throw new ClientException(ClientError.GatewayUnreachable, $"The gateway cannot be reached. {failure} A repetition of this request costs no further token.", inner: cause);
-            }
-            await Task.Delay(delay, Time, cancellationToken);
-            delay *= 2;
-        }
-    }
-
-    private async Task<TokenOutcome> SettleAsync(GatewayAnswer answer, OpenRequest open, bool renewed)
-    {
-        TokenOutcome outcome = answer.Verdict == TokenVerdict.Spent ? TokenOutcome.Spent : TokenOutcome.Kept;
+        // A chain's renewal comes behind the error as it does behind a reply.
+        bool renewed = open.Successor is not null && await _chains.RenewAsync(open, answer.Renewal, CancellationToken.None);
+        TokenOutcome outcome = answer.Verdict == TokenVerdict.Spent || (knownSpent && answer.Verdict == TokenVerdict.Unspent) ? TokenOutcome.Spent : TokenOutcome.Kept;
         await (open.Successor is not null ? _journal.CloseLinkAsync(open, outcome == TokenOutcome.Spent, CancellationToken.None)
             : outcome == TokenOutcome.Spent ? _journal.SpendAsync(open, CancellationToken.None)
             : _journal.ReturnAsync(open, CancellationToken.None));

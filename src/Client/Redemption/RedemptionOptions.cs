@@ -47,11 +47,20 @@ public sealed record RedemptionOptions
     /// </summary>
     public bool FillAtPrompt { get; init; } = true;
 
-    /// <summary>How often the same token and body are sent again after a broken connection. Default 3 times.</summary>
+    /// <summary>How often the same token and body are sent again where connections break before a reply begins. Default 3 times.</summary>
     public int MaxReconnects { get; init; } = 3;
 
-    /// <summary>The wait before the first reconnect; it doubles each time. Default 300 ms.</summary>
+    /// <summary>
+    /// How often in a row they are sent again where a reply breaks off that has begun: as long as each attempt brings something new, there is no other bound.
+    /// Default 8 times, about a minute.
+    /// </summary>
+    public int MaxResumptions { get; init; } = 8;
+
+    /// <summary>The wait before the first reconnect; it doubles each time, and half of it is left to chance. Default 300 ms.</summary>
     public TimeSpan ReconnectDelay { get; init; } = TimeSpan.FromMilliseconds(300);
+
+    /// <summary>The longest wait between two. Default 15 s.</summary>
+    public TimeSpan MaxReconnectDelay { get; init; } = TimeSpan.FromSeconds(15);
 
     /// <summary>How many tokens one prompt may try if they turn out spent, as restored ones may. Default 4.</summary>
     public int MaxTokensPerPrompt { get; init; } = 4;
@@ -65,11 +74,18 @@ public sealed record RedemptionOptions
     /// <summary>For how long a repetition of a failed request that cost a token gets the same error instead of costing another. Default 60 s.</summary>
     public TimeSpan ErrorReplay { get; init; } = TimeSpan.FromSeconds(60);
 
-    /// <summary>How long to wait for the gateway to begin an answer. Default 10 min: a model may think for long.</summary>
+    /// <summary>How long to wait for the gateway to begin an answer, all attempts together. Default 10 min: a model may think for long.</summary>
     public TimeSpan ResponseTimeout { get; init; } = TimeSpan.FromMinutes(10);
 
-    /// <summary>Longest silence within an answer. Default 5 min.</summary>
-    public TimeSpan IdleTimeout { get; init; } = TimeSpan.FromMinutes(5);
+    /// <summary>
+    /// How long to wait on one connection before the same request is sent on another, since nobody says that a connection is dead; doubles each time. Default 1 min.
+    /// </summary>
+    public TimeSpan FirstPatience { get; init; } = TimeSpan.FromMinutes(1);
+
+    /// <summary>
+    /// Longest silence within an answer before it is taken up on another connection. Default 1 min: in a silent stream a gateway sends a comment every 15 s.
+    /// </summary>
+    public TimeSpan IdleTimeout { get; init; } = TimeSpan.FromMinutes(1);
 
     /// <summary>
     /// Whether a request waits for a subscription's chain that is in use; false uses another plan, at its price, meanwhile. Default true.
@@ -103,11 +119,15 @@ public sealed record RedemptionOptions
         Check(MaxWaitingForChain is >= 0 and <= 10_000, nameof(MaxWaitingForChain), "0 to 10000");
         Check(MaxReconnects is >= 0 and <= 10, nameof(MaxReconnects), "0 to 10");
         Check(MaxTokensPerPrompt is >= 1 and <= 16, nameof(MaxTokensPerPrompt), "1 to 16");
+        Check(MaxResumptions is >= 0 and <= 100, nameof(MaxResumptions), "0 to 100");
         Check(ReconnectDelay > TimeSpan.Zero && ReconnectDelay <= TimeSpan.FromSeconds(30), nameof(ReconnectDelay), "above 0, at most 30 s");
+        Check(MaxReconnectDelay > TimeSpan.Zero && MaxReconnectDelay <= TimeSpan.FromMinutes(5), nameof(MaxReconnectDelay), "above 0, at most 5 min");
         Check(ResumeWindow >= TimeSpan.Zero && ResumeWindow <= TimeSpan.FromMinutes(10), nameof(ResumeWindow), "at most 10 minutes, which is how long a gateway keeps a reply");
         Check(CancelGrace >= TimeSpan.Zero && CancelGrace <= TimeSpan.FromMinutes(10), nameof(CancelGrace), "at most 10 minutes");
         Check(ErrorReplay >= TimeSpan.Zero && ErrorReplay <= TimeSpan.FromMinutes(10), nameof(ErrorReplay), "at most 10 minutes");
-        Check(ResponseTimeout > TimeSpan.Zero && IdleTimeout > TimeSpan.Zero, nameof(ResponseTimeout), "above 0");
+        Check(ResponseTimeout > TimeSpan.Zero, nameof(ResponseTimeout), "above 0");
+        Check(FirstPatience > TimeSpan.Zero, nameof(FirstPatience), "above 0");
+        Check(IdleTimeout > TimeSpan.Zero, nameof(IdleTimeout), "above 0");
 
         static void Check(bool fine, string name, string range)
         {

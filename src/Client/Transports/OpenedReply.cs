@@ -17,7 +17,6 @@ internal sealed class OpenedReply : Stream
     private readonly SensitiveBuffer _plaintext = new(BlockBytes);
     private readonly SensitiveBuffer _content = new(BlockBytes);
     private HttpResponseMessage? _response;
-    private PaddingFilter? _padding;
     private bool _ended;
 
     /// <param name="exchange">Owned, as are the answer and its stream.</param>
@@ -57,12 +56,6 @@ internal sealed class OpenedReply : Stream
                 {
                     _response.Content.Headers.TryAddWithoutValidation(field.Name, field.Value);
                 }
-            }
-
-            if (_response.Content.Headers.ContentType?.MediaType == MediaTypes.EventStream)
-            {
-                _padding = new PaddingFilter();
-                _padding.Cut(_content, 0);
             }
 
             return _response;
@@ -131,14 +124,12 @@ internal sealed class OpenedReply : Stream
 
         int read = await _source.ReadAsync(_block, cancellationToken);
         _plaintext.Clear();
-        int before = _content.WrittenCount;
         bool isValid = read > 0 ? _chunks.TryRead(_block.AsSpan(0, read), _plaintext) : _chunks.TryEnd(_plaintext);
         if (!isValid || !_reader.TryRead(_plaintext.WrittenSpan, _content) || (read == 0 && !_reader.TryEnd()))
         {
             throw Broken();
         }
 
-        _padding?.Cut(_content, before);
         if (read == 0)
         {
             _ended = true;
@@ -152,41 +143,4 @@ internal sealed class OpenedReply : Stream
     }
 
     private static IOException Broken() => new("The sealed answer was cut off, or changed on its way.");
-}
-
-/// <summary>
-/// Takes the comments out of an event stream. A gateway passes none on; those that are there pad chunks, and are others each time the same reply is sent.
-/// </summary>
-internal sealed class PaddingFilter
-{
-    private bool _isAtStart = true;
-    private bool _inComment;
-    private bool _afterLineFeed;
-
-    /// <summary>Removes comments from what <paramref name="content"/> has got since <paramref name="from"/>.</summary>
-    public void Cut(SensitiveBuffer content, int from)
-    {
-        using var kept = new SensitiveBuffer(Math.Max(content.WrittenCount - from, 16));
-        Span<byte> one = stackalloc byte[1];
-        foreach (byte next in content.WrittenSpan[from..])
-        {
-            if (_isAtStart)
-            {
-                _inComment = next == (byte)':';
-                _afterLineFeed = false;
-            }
-
-            // An event, and so a comment of ours, ends with an empty line.
-            _isAtStart = next == (byte)'\n' && _afterLineFeed;
-            _afterLineFeed = next == (byte)'\n';
-            if (!_inComment)
-            {
-                one[0] = next;
-                kept.Write(one);
-            }
-        }
-
-        content.Truncate(from);
-        content.Write(kept.WrittenSpan);
-    }
 }

@@ -13,6 +13,9 @@ internal sealed record ServiceReply(int Status, string? MediaType, byte[] Body, 
 internal sealed class TransportException(bool nothingSent, string message, Exception? inner) : Exception(message, inner)
 {
     public bool NothingSent { get; } = nothingSent;
+
+    /// <summary>Nothing broke; nothing came, for as long as was to be waited.</summary>
+    public bool WasSilent { get; init; }
 }
 
 /// <summary>Background calls to a server, each on a connection of its own.</summary>

@@ -69,7 +69,7 @@ public sealed class TransportPool : IDisposable
                 _entries.Add((route, key), entry);
             }
             entry.Users++;
-            return new TransportLease(entry.Invoker, () => Return(route, key, entry, keep));
+            return new TransportLease(entry.Invoker, () => Return((route, key), entry, keep), () => Discard((route, key), entry));
         }
     }
 
@@ -132,6 +132,19 @@ public sealed class TransportPool : IDisposable
         return CryptographicOperations.FixedTimeEquals(key, _options.PinnedKey.Span);
     }
 
+    /// <summary>The unit's next request gets a handler of its own; requests that use this one still go on with it.</summary>
+    private void Discard((Route, IsolationKey) unit, Entry entry)
+    {
+        lock (_entries)
+        {
+            if (_entries.TryGetValue(unit, out Entry? current) && current == entry)
+            {
+                _entries.Remove(unit);
+                entry.IsDiscarded = true;
+            }
+        }
+    }
+
     private void Return((Route, IsolationKey) unit, Entry entry, bool keep)
     {
         HttpMessageInvoker? drop = null;
@@ -139,7 +152,11 @@ public sealed class TransportPool : IDisposable
         {
             entry.Users--;
             entry.LastUsed = _time.GetTimestamp();
-            if (entry.Users == 0 && !_disposed)
+            if (entry.Users == 0 && entry.IsDiscarded)
+            {
+                drop = entry.Invoker;
+            }
+            else if (entry.Users == 0 && !_disposed)
             {
                 if (keep && _options.MaxIdle > 0)
                 {
@@ -154,8 +171,6 @@ public sealed class TransportPool : IDisposable
         }
         drop?.Dispose();
     }
-
-    private void Return(Route route, IsolationKey key, Entry entry, bool keep) => Return((route, key), entry, keep);
 
     /// <summary>Under the lock: takes the longest unused handler out if more are idle than may be.</summary>
     private HttpMessageInvoker? EvictIfCrowded()
@@ -206,15 +221,24 @@ public sealed class TransportPool : IDisposable
         public int Users { get; set; }
 
         public long LastUsed { get; set; }
+
+        /// <summary>No longer among the entries: goes with its last user.</summary>
+        public bool IsDiscarded { get; set; }
     }
 }
 
 /// <summary>The right to send through one unit's connection, until disposed.</summary>
-internal sealed class TransportLease(HttpMessageInvoker invoker, Action giveBack) : IDisposable
+internal sealed class TransportLease(HttpMessageInvoker invoker, Action giveBack, Action discard) : IDisposable
 {
     private Action? _giveBack = giveBack;
 
     public HttpMessageInvoker Invoker { get; } = invoker;
+
+    /// <summary>
+    /// What the unit has of connections is believed in no longer, nor the way that they took: whoever asks next in it connects anew. To be called before the
+    /// lease is disposed.
+    /// </summary>
+    public void Discard() => discard();
 
     public void Dispose() => Interlocked.Exchange(ref _giveBack, null)?.Invoke();
 }

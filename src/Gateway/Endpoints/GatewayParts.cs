@@ -29,6 +29,8 @@ internal sealed partial class GatewayParts
 
     public required ReplyStore Replies { get; init; }
 
+    public required SignsOfLife SignsOfLife { get; init; }
+
     /// <summary>For bodies, until their requests are admitted; from then on the room of their replies bounds how many there are.</summary>
     public required MemoryRoom RequestRoom { get; init; }
 

@@ -330,7 +330,7 @@ internal sealed class RedemptionEndpoint
         await SendAsync(context, reply, reader, credential);
     }
 
-    private static async Task SendAsync(HttpContext context, Reply reply, ReplyReader reader, PresentedCredential credential)
+    private async Task SendAsync(HttpContext context, Reply reply, ReplyReader reader, PresentedCredential credential)
     {
         using ReplyReader owned = reader;
         await using CancellationTokenRegistration gone = context.RequestAborted.UnsafeRegister(static state => ((ReplyReader)state!).Abort(), reader);
@@ -347,7 +347,7 @@ internal sealed class RedemptionEndpoint
         {
             await TrailedReply.WriteAsync(
                 context,
-                output => reader.CopyAsync(output, credential.PseudorandomKey, context.RequestAborted),
+                output => reader.CopyAsync(output, credential.PseudorandomKey, _parts.SignsOfLife, context.RequestAborted),
                 async () => await reply.Renewal!.Outcome.WaitAsync(context.RequestAborted) is { } signature ? ChainHeaders.FormatRenewal(signature) : null);
             return;
         }
@@ -357,7 +357,7 @@ internal sealed class RedemptionEndpoint
             response.ContentLength = reply.Length;
         }
 
-        if (!await reader.CopyAsync(response.BodyWriter, credential.PseudorandomKey, context.RequestAborted))
+        if (!await reader.CopyAsync(response.BodyWriter, credential.PseudorandomKey, _parts.SignsOfLife, context.RequestAborted))
         {
             // Half a reply must not look like a whole one.
             context.Abort();

@@ -274,6 +274,23 @@ internal sealed class Reply
         }
     }
 
+    /// <summary>Takes a reader that waits where it waited before off the list, for it to say so; null if it has news, or had any meanwhile.</summary>
+    internal ReplyReader? TakeIfSilent(ReplyReader reader)
+    {
+        lock (this)
+        {
+            bool isSilent = reader.RemindedAt == reader.Position;
+            reader.RemindedAt = reader.Position;
+            if (!isSilent || TakeIfWaiting(reader) is null)
+            {
+                return null;
+            }
+
+            reader.IsReminded = true;
+            return reader;
+        }
+    }
+
     /// <summary>Marks the reader as one that sends, if it may.</summary>
     internal bool TryStart(ReplyReader reader)
     {

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.IO.Pipelines;
 using System.Security.Cryptography;
 using System.Threading.Tasks.Sources;
@@ -29,6 +30,12 @@ internal sealed class ReplyReader : IValueTaskSource, IDisposable
     /// <summary>The connection is gone.</summary>
     public bool IsAborted { get; set; }
 
+    /// <summary>Nothing came for so long that it has to say that it is still there.</summary>
+    public bool IsReminded { get; set; }
+
+    /// <summary>Where it was when it was last asked whether it is silent.</summary>
+    public long RemindedAt { get; set; } = -1;
+
     /// <summary>Waits until headers can be sent; false if the connection went away before.</summary>
     public async ValueTask<bool> WaitForStartAsync()
     {
@@ -51,8 +58,13 @@ internal sealed class ReplyReader : IValueTaskSource, IDisposable
     /// Copies the reply to <paramref name="output"/> until its end. False if it could not be: the connection went away, or a newer reader took over, and what
     /// was sent must not look like a whole reply.
     /// </summary>
-    public async ValueTask<bool> CopyAsync(PipeWriter output, byte[] pseudorandomKey, CancellationToken cancellationToken)
+    /// <param name="output">Where to.</param>
+    /// <param name="pseudorandomKey">Of the token.</param>
+    /// <param name="signs">Brings the moments at which an event stream that is silent gets a comment.</param>
+    /// <param name="cancellationToken">The connection's.</param>
+    public async ValueTask<bool> CopyAsync(PipeWriter output, byte[] pseudorandomKey, SignsOfLife signs, CancellationToken cancellationToken)
     {
+        using ITimer? timer = _reply is { IsEventStream: true, HasEnded: false } ? signs.Every(this) : null;
         while (true)
         {
             long from = Position;
@@ -88,8 +100,23 @@ internal sealed class ReplyReader : IValueTaskSource, IDisposable
             {
                 return false;
             }
+
+            if (IsReminded)
+            {
+                // The log has whole events only, so this stands between two.
+                IsReminded = false;
+                output.Write(SignsOfLife.Comment);
+                FlushResult flushed = await output.FlushAsync(cancellationToken);
+                if (flushed.IsCompleted || flushed.IsCanceled)
+                {
+                    return false;
+                }
+            }
         }
     }
+
+    /// <summary>Asked every so often: a reader that has had nothing to send since it was last asked sends a comment. Safe to call from any thread.</summary>
+    public void Remind() => _reply.TakeIfSilent(this)?.Wake();
 
     /// <summary>The connection went away: whatever waits comes back at once. Safe to call from any thread, also after the end.</summary>
     public void Abort() => _reply.TakeForAbort(this)?.Wake();

@@ -68,7 +68,7 @@ public sealed class MishapTests : IAsyncLifetime
             await reply.CompleteAsync(Token);
         }
 
-        _operator.GatewayFront.Next(Mishap.CutReply, Mishap.CutReply, Mishap.CutReply, Mishap.CutReply);
+        _operator.GatewayFront.Decide = passing => passing.Path == "/v1/chat/completions" ? Mishap.CutReply : Mishap.None;
         ClientException error = await Assert.ThrowsAsync<ClientException>(async () =>
         {
             await using PromptReply broken = await _client.Redemption.SendAsync(Prompts.Ask("Longer story.", stream: true), Token);
@@ -77,6 +77,7 @@ public sealed class MishapTests : IAsyncLifetime
         Assert.True(error.Error is ClientError.ReplyInterrupted or ClientError.GatewayUnreachable);
 
         // Asked once more, the rest is there and costs nothing.
+        _operator.GatewayFront.Decide = _ => Mishap.None;
         (int status, string body, PromptReply again) = await _client.Redemption.AnswerAsync(Prompts.Ask("Longer story.", stream: true), Token);
         Assert.Equal((200, true), (status, again.IsRepetition));
         Assert.EndsWith("data: [DONE]\n\n", body, StringComparison.Ordinal);
