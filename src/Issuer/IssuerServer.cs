@@ -3,7 +3,6 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 using Tacit.Hosting;
 using Tacit.Hosting.KeyProtection;
-using Tacit.Hosting.Metrics;
 using Tacit.Issuer.Accounts;
 using Tacit.Issuer.Gateways;
 using Tacit.Issuer.Issuance;
@@ -40,15 +39,13 @@ public sealed class IssuerServer : IAsyncDisposable
     private readonly IssuerManagement _management;
     private readonly RetiredIssuance _retired;
     private readonly CheckoutEndpoints _checkouts;
-    private readonly DrainSignal _drain = new();
-    private RoleMetrics? _metrics;
-    private WebServer? _server;
-    private WebServer? _managementServer;
+    private readonly RoleListeners _listeners;
     private int _disposed;
 
     private IssuerServer(Database database, DirectoryKey key, DirectoryPublisher directory, SealingKeyPoller gateways, IssuerManagement management,
-        RetiredIssuance retired, CheckoutEndpoints checkouts)
+        RetiredIssuance retired, CheckoutEndpoints checkouts, RoleListeners listeners)
     {
+        _listeners = listeners;
         _gateways = gateways;
         _database = database;
         _key = key;
@@ -59,7 +56,7 @@ public sealed class IssuerServer : IAsyncDisposable
     }
 
     /// <summary>Where it answers, with the port it really got.</summary>
-    public Uri Address => _server!.Address;
+    public Uri Address => _listeners.Address;
 
     /// <summary>The Ed25519 directory key that clients pin, 32 bytes.</summary>
     public ReadOnlyMemory<byte> DirectoryKey => _key.PublicKey;
@@ -99,7 +96,7 @@ public sealed class IssuerServer : IAsyncDisposable
             var payments = new PaymentBook(database);
             var checkouts = new CheckoutEndpoints(options.Payments, payments, time, log);
             var management = new IssuerManagement(options, database, vouchers, payments, publisher, gateways, key, time);
-            server = new IssuerServer(database, key, publisher, gateways, management, new RetiredIssuance(book, time, log), checkouts);
+            server = new IssuerServer(database, key, publisher, gateways, management, new RetiredIssuance(book, time, log), checkouts, new RoleListeners(Role, options.Metrics));
             await publisher.StartAsync(cancellationToken);
             await server.ListenAsync(
                 options,
@@ -163,19 +160,7 @@ public sealed class IssuerServer : IAsyncDisposable
     public Task AskGatewaysAsync(CancellationToken cancellationToken) => _gateways.AskAllAsync(cancellationToken);
 
     /// <summary>Ends the requests under way and stops listening.</summary>
-    public async Task StopAsync(CancellationToken cancellationToken)
-    {
-        _drain.Begin();
-        if (_server is not null)
-        {
-            await _server.StopAsync(cancellationToken);
-        }
-
-        if (_managementServer is not null)
-        {
-            await _managementServer.StopAsync(cancellationToken);
-        }
-    }
+    public Task StopAsync(CancellationToken cancellationToken) => _listeners.StopAsync(cancellationToken);
 
     public async ValueTask DisposeAsync()
     {
@@ -184,28 +169,13 @@ public sealed class IssuerServer : IAsyncDisposable
             return;
         }
 
-        if (_server is not null)
-        {
-            await _server.DisposeAsync();
-        }
-
-        if (_managementServer is not null)
-        {
-            await _managementServer.DisposeAsync();
-        }
-
-        if (_metrics is not null)
-        {
-            await _metrics.DisposeAsync();
-        }
-
+        await _listeners.DisposeAsync();
         _checkouts.Dispose();
         await _retired.DisposeAsync();
         await _gateways.DisposeAsync();
         await _directory.DisposeAsync();
         await _database.DisposeAsync();
         _key.Dispose();
-        _drain.Dispose();
     }
 
     private static Task<Database> OpenDatabaseAsync(IssuerOptions options, TimeProvider time, CancellationToken cancellationToken) =>
@@ -218,10 +188,13 @@ public sealed class IssuerServer : IAsyncDisposable
         IssuerOptions options, Action<Microsoft.AspNetCore.Routing.IEndpointRouteBuilder> map, TimeProvider time, ILoggerFactory loggers,
         CancellationToken cancellationToken)
     {
-        var health = new Health(_drain);
-        health.AddCheck("keys", () => _directory.Fault is null);
-        _managementServer = await ManagementSocket.StartAsync(options.DataDirectory, Role, _management.Map, health, time, loggers, cancellationToken);
-        _server = await WebServer.StartAsync(
+        _listeners.Health.AddCheck("keys", () => _directory.Fault is null);
+        // Nothing of accounts, payments or issuance: when they move is what must not be held against prompts. The books are on the management socket.
+        Meter meter = _listeners.Metrics.Meters.Create("Tacit.Issuer");
+        meter.CreateObservableGauge(
+            "tacit.issuer.ready", () => _directory.Fault is null && !_listeners.Drain.IsDraining ? 1 : 0, null, "1 while keys are published and requests taken.");
+        await _listeners.OpenAsync(
+            options.DataDirectory, _management.Map,
             new WebServerOptions
             {
                 Role = Role,
@@ -230,22 +203,16 @@ public sealed class IssuerServer : IAsyncDisposable
                 MaxRequestBodyBytes = GenericBatchRequest.MaxSizeInBytes,
                 MinRequestBodyBytesPerSecond = LeastBodyBytesPerSecond,
                 Tls = options.Tls,
-                Drain = _drain,
                 DrainDelay = options.DrainDelay,
                 DrainTimeout = options.DrainTimeout,
                 WriteError = Problems.WriteStatusAsync,
             },
             routes =>
             {
-                health.Map(routes);
+                _listeners.Health.Map(routes);
                 map(routes);
             },
             time, loggers, cancellationToken);
-        _metrics = new RoleMetrics(options.Metrics, Role);
-        // Nothing of accounts, payments or issuance: when they move is what must not be held against prompts. The books are on the management socket.
-        Meter meter = _metrics.Meters.Create("Tacit.Issuer");
-        meter.CreateObservableGauge("tacit.issuer.ready", () => _directory.Fault is null && !_drain.IsDraining ? 1 : 0, null, "1 while keys are published and requests taken.");
-        await _metrics.OpenAsync(time, loggers, cancellationToken);
         _retired.Start();
         _gateways.Start();
     }

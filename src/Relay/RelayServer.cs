@@ -6,7 +6,6 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Logging;
 using Tacit.Hosting;
-using Tacit.Hosting.Metrics;
 using Tacit.Protocol;
 
 namespace Tacit.Relay;
@@ -30,23 +29,19 @@ public sealed class RelayServer : IAsyncDisposable
     /// <summary>The name of the role and of its management socket.</summary>
     public const string Role = "relay";
 
-    private readonly DrainSignal _drain = new();
+    private readonly RoleListeners _listeners;
     private readonly Forwarder _forwarder;
-    private readonly RoleMetrics _metrics;
-    private WebServer? _server;
-    private WebServer? _management;
-    private int _disposed;
 
-    private RelayServer(Forwarder forwarder, RoleMetrics metrics)
+    private RelayServer(RelayOptions options, TimeProvider time)
     {
-        _forwarder = forwarder;
-        _metrics = metrics;
-        metrics.Meters.Create("Tacit.Relay").CreateObservableGauge(
+        _listeners = new RoleListeners(Role, options.Metrics);
+        _forwarder = new Forwarder(options, time);
+        _listeners.Metrics.Meters.Create("Tacit.Relay").CreateObservableGauge(
             "tacit.relay.requests", () => _forwarder.UnderWay, null, "Requests under way. Nothing else is counted.");
     }
 
     /// <summary>Where it answers.</summary>
-    public Uri Address => _server!.Address;
+    public Uri Address => _listeners.Address;
 
     /// <exception cref="SettingsException">A setting is wrong.</exception>
     /// <exception cref="ListenException">The address can't be listened on.</exception>
@@ -57,7 +52,7 @@ public sealed class RelayServer : IAsyncDisposable
         options.Validate(validation);
         validation.ThrowIfAny();
         DataFolder.Create(options.DataDirectory);
-        var server = new RelayServer(new Forwarder(options, time), new RoleMetrics(options.Metrics, Role));
+        var server = new RelayServer(options, time);
         try
         {
             await server.ListenAsync(options, time, loggers, cancellationToken);
@@ -71,74 +66,41 @@ public sealed class RelayServer : IAsyncDisposable
     }
 
     /// <summary>Lets what is under way end, and stops listening.</summary>
-    public async Task StopAsync(CancellationToken cancellationToken)
-    {
-        _drain.Begin();
-        if (_server is not null)
-        {
-            await _server.StopAsync(cancellationToken);
-        }
-
-        if (_management is not null)
-        {
-            await _management.StopAsync(cancellationToken);
-        }
-    }
+    public Task StopAsync(CancellationToken cancellationToken) => _listeners.StopAsync(cancellationToken);
 
     public async ValueTask DisposeAsync()
     {
-        if (Interlocked.Exchange(ref _disposed, 1) != 0)
-        {
-            return;
-        }
-
-        if (_server is not null)
-        {
-            await _server.DisposeAsync();
-        }
-
-        if (_management is not null)
-        {
-            await _management.DisposeAsync();
-        }
-
-        await _metrics.DisposeAsync();
+        await _listeners.DisposeAsync();
         _forwarder.Dispose();
-        _drain.Dispose();
     }
 
-    private async Task ListenAsync(RelayOptions options, TimeProvider time, ILoggerFactory loggers, CancellationToken cancellationToken)
+    private Task ListenAsync(RelayOptions options, TimeProvider time, ILoggerFactory loggers, CancellationToken cancellationToken)
     {
-        var health = new Health(_drain);
         var status = new RelayStatus([.. options.Targets.Select(target => target.Name)], 0);
-        _management = await ManagementSocket.StartAsync(
-            options.DataDirectory, Role,
+        return _listeners.OpenAsync(
+            options.DataDirectory,
             routes => routes.MapGet("/status", (RequestDelegate)(context =>
             {
                 context.Response.ContentType = MediaTypes.Json;
                 return JsonSerializer.SerializeAsync(context.Response.Body, status with { UnderWay = _forwarder.UnderWay }, RelayJson.Default.RelayStatus, context.RequestAborted);
             })),
-            health, time, loggers, cancellationToken);
-        _server = await WebServer.StartAsync(
             new WebServerOptions
             {
                 Role = Role,
                 Listen = options.Listen,
                 MaxRequestBodyBytes = options.MaxRequestBytes,
                 Tls = options.Tls,
-                Drain = _drain,
                 DrainTimeout = options.DrainTimeout,
                 WriteError = Problems.WriteStatusAsync,
             },
             routes =>
             {
-                health.Map(routes);
+                _listeners.Health.Map(routes);
                 foreach (RelayTarget target in options.Targets)
                 {
                     routes.MapPost("/" + target.Name, (RequestDelegate)(context => _forwarder.HandleAsync(context, target)));
                 }
             },
             time, loggers, cancellationToken);
-        await _metrics.OpenAsync(time, loggers, cancellationToken);
     }
 }

@@ -8,7 +8,6 @@ using Microsoft.Extensions.Logging;
 using Tacit.Crypto;
 using Tacit.Hosting;
 using Tacit.Hosting.KeyProtection;
-using Tacit.Hosting.Metrics;
 using Tacit.Protocol;
 using Tacit.Storage;
 
@@ -28,22 +27,18 @@ public sealed class SignerServer : IAsyncDisposable
     public const string Role = "signer";
 
     private readonly SignerService _service;
-    private readonly DrainSignal _drain;
-    private readonly RoleMetrics _metrics;
+    private readonly RoleListeners _listeners;
     private SecretBytes? _internalKey;
-    private WebServer? _server;
-    private WebServer? _management;
     private int _disposed;
 
-    private SignerServer(SignerService service, RoleMetrics metrics)
+    private SignerServer(SignerService service, RoleListeners listeners)
     {
-        _metrics = metrics;
         _service = service;
-        _drain = new DrainSignal();
+        _listeners = listeners;
     }
 
     /// <summary>Where it answers, <c>http://localhost/</c> for a Unix socket.</summary>
-    public Uri Address => _server!.Address;
+    public Uri Address => _listeners.Address;
 
     public SignerService Service => _service;
 
@@ -59,7 +54,7 @@ public sealed class SignerServer : IAsyncDisposable
             ?? throw new SettingsException(new SettingsProblem(
                 nameof(SignerOptions.InternalKey), "the key that issuer and gateway share with the signer is not set",
                 "Make one with: openssl rand -base64 32, and point InternalKey of all three to it as env:NAME or file:PATH."));
-        var server = new SignerServer(await SignerService.OpenAsync(options, time, loggers, cancellationToken, progress), new RoleMetrics(options.Metrics, Role));
+        var server = new SignerServer(await SignerService.OpenAsync(options, time, loggers, cancellationToken, progress), new RoleListeners(Role, options.Metrics));
         try
         {
             await server.ListenAsync(options, keyReference, time, loggers, cancellationToken);
@@ -73,19 +68,7 @@ public sealed class SignerServer : IAsyncDisposable
     }
 
     /// <summary>Ends the calls under way and stops listening.</summary>
-    public async Task StopAsync(CancellationToken cancellationToken)
-    {
-        _drain.Begin();
-        if (_server is not null)
-        {
-            await _server.StopAsync(cancellationToken);
-        }
-
-        if (_management is not null)
-        {
-            await _management.StopAsync(cancellationToken);
-        }
-    }
+    public Task StopAsync(CancellationToken cancellationToken) => _listeners.StopAsync(cancellationToken);
 
     public async ValueTask DisposeAsync()
     {
@@ -94,30 +77,19 @@ public sealed class SignerServer : IAsyncDisposable
             return;
         }
 
-        if (_server is not null)
-        {
-            await _server.DisposeAsync();
-        }
-
-        if (_management is not null)
-        {
-            await _management.DisposeAsync();
-        }
-
-        await _metrics.DisposeAsync();
+        await _listeners.DisposeAsync();
         await _service.DisposeAsync();
         _internalKey?.Dispose();
-        _drain.Dispose();
     }
 
     private async Task ListenAsync(
         SignerOptions options, SecretReference keyReference, TimeProvider time, ILoggerFactory loggers, CancellationToken cancellationToken)
     {
         _internalKey = keyReference.Load(nameof(SignerOptions.InternalKey));
-        var health = new Health(_drain);
-        health.AddCheck("keys", () => _service.GetStatus().Fault is null);
-        _management = await ManagementSocket.StartAsync(options.DataDirectory, Role, MapManagement, health, time, loggers, cancellationToken);
-        _server = await WebServer.StartAsync(
+        _listeners.Health.AddCheck("keys", () => _service.GetStatus().Fault is null);
+        Observe();
+        await _listeners.OpenAsync(
+            options.DataDirectory, MapManagement,
             new WebServerOptions
             {
                 Role = Role,
@@ -126,25 +98,22 @@ public sealed class SignerServer : IAsyncDisposable
                     | (options.SocketForGroup ? UnixFileMode.GroupRead | UnixFileMode.GroupWrite : UnixFileMode.None),
                 MaxRequestBodyBytes = SignerWire.MaxRequestSizeInBytes,
                 Tls = options.Tls,
-                Drain = _drain,
             },
             routes =>
             {
                 // For who looks after containers; it tells a stranger that a signer is here, which the port does, too.
-                health.Map(routes);
+                _listeners.Health.Map(routes);
                 InternalChannel.Map(
                     routes, InternalPath, _internalKey, SignerWire.MaxRequestSizeInBytes,
                     (request, cancelled) => SignerWire.DispatchAsync(request, _service, cancelled));
             },
             time, loggers, cancellationToken);
-        Observe();
-        await _metrics.OpenAsync(time, loggers, cancellationToken);
     }
 
     /// <summary>Sums over all plans: a plan that few have would tell when one of them fills a wallet.</summary>
     private void Observe()
     {
-        Meter meter = _metrics.Meters.Create("Tacit.Signer");
+        Meter meter = _listeners.Metrics.Meters.Create("Tacit.Signer");
         meter.CreateObservableGauge("tacit.signer.queue", () => _service.Queued, null, "Blinded elements that wait for their signature.");
         meter.CreateObservableGauge("tacit.signer.ready", () => _service.GetStatus().Fault is null ? 1 : 0, null, "1 while every plan has its keys.");
         meter.CreateObservableCounter(
