@@ -10,14 +10,7 @@ public sealed class DrainTests
     {
         await using TestGateway gateway = await TestGateway.CreateAsync();
         var go = new TaskCompletionSource();
-        gateway.Provider.Answer = async context =>
-        {
-            await StubProvider.BeginStreamAsync(context);
-            await StubProvider.SendEventAsync(context, "one");
-            await go.Task;
-            await StubProvider.SendEventAsync(context, "two");
-            await StubProvider.EndStreamAsync(context);
-        };
+        gateway.Provider.Answer = StubProvider.AnswerInTwo(go.Task);
         using HttpResponseMessage response = await gateway.AskAsync(gateway.Issuer.CreateToken("chat"), TestGateway.Body(stream: true));
         Task stopping = gateway.Server.StopAsync(TestContext.Current.CancellationToken);
         await Task.Delay(TimeSpan.FromSeconds(6), TestContext.Current.CancellationToken);

@@ -47,14 +47,7 @@ public sealed class RedemptionTests
     {
         await using TestGateway gateway = await TestGateway.CreateAsync();
         var second = new TaskCompletionSource();
-        gateway.Provider.Answer = async context =>
-        {
-            await StubProvider.BeginStreamAsync(context);
-            await StubProvider.SendEventAsync(context, "one");
-            await second.Task;
-            await StubProvider.SendEventAsync(context, "two");
-            await StubProvider.EndStreamAsync(context);
-        };
+        gateway.Provider.Answer = StubProvider.AnswerInTwo(second.Task);
         using HttpResponseMessage response = await gateway.AskAsync(gateway.Issuer.CreateToken("chat"), TestGateway.Body(stream: true));
         Assert.Equal(Routes.TokenSpent, response.TokenState());
         Assert.Equal("text/event-stream", response.Content.Headers.ContentType?.MediaType);

@@ -60,14 +60,7 @@ public sealed class ReplyTests
     {
         await using TestGateway gateway = await TestGateway.CreateAsync();
         var second = new TaskCompletionSource();
-        gateway.Provider.Answer = async context =>
-        {
-            await StubProvider.BeginStreamAsync(context);
-            await StubProvider.SendEventAsync(context, "one");
-            await second.Task;
-            await StubProvider.SendEventAsync(context, "two");
-            await StubProvider.EndStreamAsync(context);
-        };
+        gateway.Provider.Answer = StubProvider.AnswerInTwo(second.Task);
         TestToken token = gateway.Issuer.CreateToken("chat");
         string body = TestGateway.Body(stream: true);
         using HttpResponseMessage older = await gateway.AskAsync(token, body);

@@ -73,11 +73,7 @@ public sealed class RollingRestartTests : IAsyncLifetime
                 await StubProvider.AnswerJsonAsync(context);
                 return;
             }
-            await StubProvider.BeginStreamAsync(context);
-            await StubProvider.SendEventAsync(context, "one");
-            await go.Task;
-            await StubProvider.SendEventAsync(context, "two");
-            await StubProvider.EndStreamAsync(context);
+            await StubProvider.AnswerInTwo(go.Task)(context);
         };
         using var client = new HttpMessageInvoker(_handler, disposeHandler: false);
         HttpResponseMessage[] streams = await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => AskAsync(client, front, TestGateway.Body("slowly", stream: true))));

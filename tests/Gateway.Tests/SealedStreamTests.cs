@@ -94,14 +94,7 @@ public sealed class SealedStreamTests
         await using TestGateway gateway = await StartAsync();
         using ObliviousClient client = await ObliviousClient.ConnectAsync(gateway);
         var gone = new TaskCompletionSource();
-        gateway.Provider.Answer = async context =>
-        {
-            await StubProvider.BeginStreamAsync(context);
-            await StubProvider.SendEventAsync(context, "one");
-            await gone.Task;
-            await StubProvider.SendEventAsync(context, "two");
-            await StubProvider.EndStreamAsync(context);
-        };
+        gateway.Provider.Answer = StubProvider.AnswerInTwo(gone.Task);
         TestToken token = gateway.Issuer.CreateToken("chat");
         using (ObliviousClientExchange exchange = ObliviousClientExchange.TryCreate(client.Configuration, isChunked: true)!)
         {
@@ -126,14 +119,7 @@ public sealed class SealedStreamTests
         await using TestGateway gateway = await StartAsync();
         using ObliviousClient client = await ObliviousClient.ConnectAsync(gateway);
         var second = new TaskCompletionSource();
-        gateway.Provider.Answer = async context =>
-        {
-            await StubProvider.BeginStreamAsync(context);
-            await StubProvider.SendEventAsync(context, "one");
-            await second.Task;
-            await StubProvider.SendEventAsync(context, "two");
-            await StubProvider.EndStreamAsync(context);
-        };
+        gateway.Provider.Answer = StubProvider.AnswerInTwo(second.Task);
         TestToken token = gateway.Issuer.CreateToken("chat");
         using ObliviousClientExchange exchange = ObliviousClientExchange.TryCreate(client.Configuration, isChunked: true)!;
         byte[] request = ObliviousClient.SealRequest(exchange, "POST", Routes.ChatCompletions, s_stream, [new("authorization", token.Header)]);

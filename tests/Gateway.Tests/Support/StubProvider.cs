@@ -39,6 +39,16 @@ public sealed class StubProvider : IAsyncDisposable
         await EndStreamAsync(context);
     }
 
+    /// <summary>A stream of one event, and of another once the test says so.</summary>
+    public static Func<HttpContext, Task> AnswerInTwo(Task between) => async context =>
+    {
+        await BeginStreamAsync(context);
+        await SendEventAsync(context, "one");
+        await between;
+        await SendEventAsync(context, "two");
+        await EndStreamAsync(context);
+    };
+
     public static Task AnswerJsonAsync(HttpContext context) => WriteJsonAsync(context, Reply);
 
     public static async Task WriteJsonAsync(HttpContext context, string json, int status = 200)
