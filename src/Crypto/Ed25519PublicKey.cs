@@ -55,6 +55,9 @@ public sealed unsafe class Ed25519PublicKey : IDisposable
         return bytes;
     }
 
+    /// <summary>Whether these bytes are a point of the curve in its one encoding (RFC 8032, section 5.1.3); an import takes any 32.</summary>
+    public static bool IsPoint(ReadOnlySpan<byte> publicKey) => publicKey.Length == SizeInBytes && Ed25519Curve.Has(publicKey);
+
     /// <summary>False for any signature that is wrong, of whatever length.</summary>
     public bool Verify(ReadOnlySpan<byte> message, ReadOnlySpan<byte> signature)
     {

@@ -152,5 +152,6 @@ internal static class IssuerSchema
             CREATE INDEX pseudonym_by_account ON pseudonym (account);
             """),
         SealingKeyBook.Migration(6),
+        SealingKeyBook.OnionMigration(7),
     ];
 }

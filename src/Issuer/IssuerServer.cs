@@ -90,7 +90,7 @@ public sealed class IssuerServer : IAsyncDisposable
             var book = new IssuanceBook(database);
             var directoryStore = new DirectoryStore(database);
             var sealingKeys = new SealingKeyBook(database);
-            var publisher = new DirectoryPublisher(options, signer, directoryStore, book, sealingKeys, key, time, log);
+            var publisher = new DirectoryPublisher(options, signer, directoryStore, book, sealingKeys, key, static () => null, time, log);
             var gateways = new SealingKeyPoller(options.Gateways, sealingKeys, options.SealingPollInterval, publisher.RefreshAsync, time, log);
             var vouchers = new VoucherBook(database);
             var payments = new PaymentBook(database);

@@ -69,4 +69,47 @@ public sealed class Ed25519Tests
         key.PublicKey.Dispose();
         Assert.Throws<ObjectDisposedException>(() => key.PublicKey.Verify([1], signature));
     }
+
+    [Fact]
+    public void Every_public_key_is_a_point() => Property.Holds(
+        50,
+        Property.BytesOf(32),
+        seed =>
+        {
+            using Ed25519PrivateKey key = Ed25519PrivateKey.Import(seed);
+            byte[] point = key.PublicKey.Export();
+            Assert.True(Ed25519PublicKey.IsPoint(point));
+
+            // -P is one, too.
+            point[31] ^= 0x80;
+            Assert.True(Ed25519PublicKey.IsPoint(point));
+        });
+
+    // RFC 8032, section 5.1.3: y below p, x² with a root, and no negative zero.
+    [Theory]
+    [InlineData("0100000000000000000000000000000000000000000000000000000000000000", true)]
+    [InlineData("0100000000000000000000000000000000000000000000000000000000000080", false)]
+    [InlineData("ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", true)]
+    [InlineData("ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff", false)]
+    [InlineData("edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", false)]
+    [InlineData("eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", false)]
+    [InlineData("ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff", false)]
+    [InlineData("0000000000000000000000000000000000000000000000000000000000000000", true)]
+    [InlineData("0200000000000000000000000000000000000000000000000000000000000000", false)]
+    [InlineData("5866666666666666666666666666666666666666666666666666666666666666", true)]
+    public void Only_encodings_of_points_are_points(string bytes, bool isPoint) => Assert.Equal(isPoint, Ed25519PublicKey.IsPoint(TestKeys.Hex(bytes)));
+
+    [Fact]
+    public void About_half_of_all_numbers_are_points_and_no_other_length_is_one()
+    {
+        int points = 0;
+        for (int i = 0; i < 1000; i++)
+        {
+            points += Ed25519PublicKey.IsPoint(SHA256.HashData(BitConverter.GetBytes(i))) ? 1 : 0;
+        }
+
+        Assert.InRange(points, 400, 600);
+        Assert.False(Ed25519PublicKey.IsPoint(new byte[31]));
+        Assert.False(Ed25519PublicKey.IsPoint(new byte[33]));
+    }
 }

@@ -82,11 +82,13 @@ public static class Samples
                     },
                     large),
             ],
-            Gateways = [new DirectoryGateway("gateway.example", ["https://gateway.example", "http://expyuzz4wqqyqhjn.onion"])],
+            Gateways = [new DirectoryGateway("gateway.example", ["http://" + Onion, "https://gateway.example"])],
             Sequence = 2,
             Previous = Filled(32, 9),
         };
     }
+
+    public const string Onion = "pg6mmjiyjmcrsslvykfwnntlaru7p5svn6y2ymmju6nubxndf4pscryd.onion";
 
     /// <summary>A gateway's current key, with evidence, and the next.</summary>
     public static IReadOnlyList<SealingKey> SealingKeys { get; } =
@@ -106,7 +108,7 @@ public static class Samples
 
     public static byte[] SealingOfferDocument { get; } = new SealingOffer
     {
-        Gateway = "gateway.example", MadeAt = DateTimeOffset.UnixEpoch.AddDays(20000), Keys = SealingKeys,
+        Gateway = "gateway.example", MadeAt = DateTimeOffset.UnixEpoch.AddDays(20000), Keys = SealingKeys, Onion = Onion,
     }.SignAndEncode(_ => Filled(64, 7));
 
     public static byte[] SealingKeyDocument { get; } = new SealingKeyDocument
@@ -116,6 +118,7 @@ public static class Samples
 
     public static byte[] DirectoryDocument { get; } = (Directory() with
     {
+        Onion = Onion,
         SealingKeys = [new DirectorySealingKeys("gateway.example", [.. SealingKeys.Select(key => key.Sign(_ => Filled(64, 6)))])],
     }).SignAndEncode(_ => Filled(64, 5));
 

@@ -155,6 +155,39 @@ public class SealingKeyTests
     }
 
     [Fact]
+    public async Task Gateways_onion_service_is_listed_first_until_the_gateway_says_that_it_has_none()
+    {
+        const string onion = "pg6mmjiyjmcrsslvykfwnntlaru7p5svn6y2ymmju6nubxndf4pscryd.onion";
+        await using ScriptedGateway gateway = await ScriptedGateway.StartAsync();
+        gateway.Keys = [gateway.Key(1, 0)];
+        await using TestIssuer issuer = await StartAsync(gateway);
+        await issuer.Server.AskGatewaysAsync(TestIssuer.Token);
+        Assert.Equal(["http://127.0.0.1:1"], Assert.Single((await issuer.DirectoryAsync()).Gateways).Urls);
+        byte[] earlier = gateway.Offer(issuer.Time.GetUtcNow());
+
+        issuer.Time.Advance(TimeSpan.FromMinutes(1));
+        gateway.Onion = onion;
+        await issuer.Server.AskGatewaysAsync(TestIssuer.Token);
+        Assert.Equal(["http://" + onion, "http://127.0.0.1:1"], Assert.Single((await issuer.DirectoryAsync()).Gateways).Urls);
+
+        // Neither an earlier offer nor a restart takes it away.
+        gateway.Answer = (200, earlier);
+        await issuer.Server.AskGatewaysAsync(TestIssuer.Token);
+        await issuer.RestartAsync();
+        IssuerDirectory directory = await issuer.DirectoryAsync();
+        Assert.Equal("http://" + onion, Assert.Single(directory.Gateways).Urls[0]);
+
+        issuer.Time.Advance(TimeSpan.FromMinutes(1));
+        (gateway.Answer, gateway.Onion) = (null, null);
+        await issuer.Server.AskGatewaysAsync(TestIssuer.Token);
+        IssuerDirectory later = await issuer.DirectoryAsync();
+        Assert.Equal(["http://127.0.0.1:1"], Assert.Single(later.Gateways).Urls);
+
+        // A gateway that moves is no contradiction.
+        Assert.Null(later.FindConflict(directory));
+    }
+
+    [Fact]
     public async Task More_evidence_than_fits_goes_unsaid_and_the_keys_do_not()
     {
         List<ScriptedGateway> gateways = [];
@@ -226,6 +259,8 @@ public class SealingKeyTests
 
         public IReadOnlyList<SealingKey> Keys { get; set; } = [];
 
+        public string? Onion { get; set; }
+
         public Func<DateTimeOffset> Now { get; set; } = () => TestIssuer.Start;
 
         /// <summary>Answered instead of a genuine offer.</summary>
@@ -262,7 +297,7 @@ public class SealingKeyTests
 
         public byte[] Offer(DateTimeOffset madeAt, Ed25519PrivateKey? signer = null, string? name = null) => new SealingOffer
         {
-            Gateway = name ?? _name, MadeAt = madeAt, Keys = [.. Keys.Select(key => key with { Gateway = name ?? _name })],
+            Gateway = name ?? _name, MadeAt = madeAt, Keys = [.. Keys.Select(key => key with { Gateway = name ?? _name })], Onion = Onion,
         }.SignAndEncode(message => (signer ?? _key).Sign(message.Span));
 
         public async ValueTask DisposeAsync()

@@ -192,6 +192,11 @@ public sealed class DirectoryTests
         { "gateway without urls", document => Array(document, "gateways")[0]!["urls"] = new JsonArray() },
         { "gateway url with a password", document => Array(document, "gateways")[0]!["urls"]![0] = "https://u:p@gateway.example" },
         { "gateway url of another scheme", document => Array(document, "gateways")[0]!["urls"]![0] = "ftp://gateway.example" },
+        { "gateway url of an onion service of version 2", document => Array(document, "gateways")[0]!["urls"]![0] = "http://expyuzz4wqqyqhjn.onion" },
+        { "gateway url of a mistyped onion service", document => Array(document, "gateways")[0]!["urls"]![0] = "http://pg6mmjiyjmcrsslvykfwnntlaru7p5svn6y2ymmju6nubxndf4pscrye.onion" },
+        { "onion service that is none", document => document["onion"] = "gateway.example" },
+        { "onion service with a scheme", document => document["onion"] = "http://" + Samples.Onion },
+        { "onion service as a number", document => document["onion"] = 5 },
         { "gateway twice", document => Array(document, "gateways").Add(Array(document, "gateways")[0]!.DeepClone()) },
         { "gateway with a list for a name", document => Array(document, "gateways")[0]!["name"] = new JsonArray() },
     };

@@ -1,5 +1,7 @@
+using System.Text;
 using FsCheck;
 using FsCheck.Fluent;
+using Tacit.Crypto;
 
 namespace Tacit.Protocol.Tests;
 
@@ -14,6 +16,13 @@ public sealed class FormatPropertyTests
             from authenticator in Property.BytesOf(Token.AuthenticatorSizeInBytes)
             select TokenOf(type, parts, authenticator).Encode(),
             bytes => Token.TryParse(bytes, out Token? token) ? token.Encode() : null);
+
+    [Fact]
+    public void Onion_address_reads_what_it_writes_and_nothing_else() =>
+        Property.HoldsForFormat(
+            from seed in Property.BytesOf(32)
+            select Encoding.ASCII.GetBytes(OnionAddress.Format(PublicKeyOf(seed))),
+            bytes => OnionAddress.TryParse(Encoding.Latin1.GetString(bytes), out byte[]? key) ? Encoding.ASCII.GetBytes(OnionAddress.Format(key)) : null);
 
     [Fact]
     public void Challenge_reads_what_it_writes_and_nothing_else() =>
@@ -106,5 +115,11 @@ public sealed class FormatPropertyTests
         byte[] input = new byte[Token.InputSizeInBytes];
         Token.WriteInput(type, parts[..32], parts[32..64], parts[64..], input);
         return Token.Create(input, authenticator);
+    }
+
+    private static byte[] PublicKeyOf(byte[] seed)
+    {
+        using Ed25519PrivateKey key = Ed25519PrivateKey.Import(seed);
+        return key.PublicKey.Export();
     }
 }

@@ -96,6 +96,36 @@ public sealed class SealingKeyTests : IDisposable
         Assert.False(SealingOffer.TryOpen(Bytes(added), "gateway.example", Verify, s_start, out _, out _));
     }
 
+    [Theory]
+    [InlineData(null)]
+    [InlineData(Samples.Onion)]
+    public void Offer_tells_of_an_onion_service_under_its_signature(string? onion)
+    {
+        byte[] document = new SealingOffer { Gateway = "gateway.example", MadeAt = s_start, Keys = Samples.SealingKeys, Onion = onion }.SignAndEncode(Sign);
+
+        Assert.True(SealingOffer.TryOpen(document, "gateway.example", Verify, s_start, out SealingOffer? offer, out string? error), error);
+        Assert.Equal(onion, offer.Onion);
+        JsonObject changed = JsonNode.Parse(document)!.AsObject();
+        changed["onion"] = "sp3k262uwy4r2k3ycr5awluarykdpag6a7y33jxop4cs2lu5uz5sseqd.onion";
+        Assert.False(SealingOffer.TryOpen(Bytes(changed), "gateway.example", Verify, s_start, out _, out _));
+    }
+
+    [Theory]
+    [InlineData("gateway.example")]
+    [InlineData("http://" + Samples.Onion)]
+    [InlineData("expyuzz4wqqyqhjn.onion")]
+    [InlineData("")]
+    public void Offer_of_what_is_no_onion_service_is_neither_made_nor_taken(string onion)
+    {
+        var offer = new SealingOffer { Gateway = "gateway.example", MadeAt = s_start, Keys = Samples.SealingKeys, Onion = onion };
+        Assert.Throws<InvalidOperationException>(() => offer.SignAndEncode(Sign));
+
+        JsonObject document = JsonNode.Parse(Offer())!.AsObject();
+        document["onion"] = onion;
+        Assert.False(SealingOffer.TryOpen(Bytes(document), "gateway.example", (_, _) => true, s_start, out _, out string? error));
+        Assert.Contains("onion", error, StringComparison.Ordinal);
+    }
+
     public static TheoryData<string, string> BrokenKeys => new()
     {
         { "config", "\"AAAA\"" }, { "config", "\"BwAg\"" }, { "config", "null" }, { "not_before", "1.5" }, { "not_before", "-1" }, { "not_after", "0" },

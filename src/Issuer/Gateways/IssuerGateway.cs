@@ -18,13 +18,14 @@ public sealed record IssuerGateway
     /// </summary>
     public string? Key { get; init; }
 
-    /// <summary>Where this issuer asks it for them. Default: the first of <see cref="Urls"/>.</summary>
+    /// <summary>Where this issuer asks it for them, without Tor. Default: the first of <see cref="Urls"/> that is no onion service.</summary>
     public Uri? Address { get; init; }
 
-    internal DirectoryGateway ToDirectory() => new(Name, Urls);
+    /// <param name="onion">The onion service that the gateway told of; null if it told of none.</param>
+    internal DirectoryGateway ToDirectory(string? onion) => new(Name, DirectoryGateway.Order(onion, Urls));
 
     /// <summary>Where to ask; only for one with a <see cref="Key"/>.</summary>
-    internal Uri Source => Address ?? new Uri(Urls[0]);
+    internal Uri Source => Address ?? new Uri(Urls.First(IsReachable));
 
     internal void Validate(SettingsValidation validation) => validation
         .Require(
@@ -33,6 +34,11 @@ public sealed record IssuerGateway
             Address is null or { IsAbsoluteUri: true, Scheme: "http" or "https" }, "Gateways", $"the address of {Name} is no http or https URL",
             "Use the base URL at which this issuer reaches the gateway, such as https://gateway.example.")
         .Require(
-            Key is null || Address is not null || (Urls.Count > 0 && Uri.TryCreate(Urls[0], UriKind.Absolute, out _)), "Gateways",
-            $"nothing says where to ask {Name} for its sealing keys", "Set its Address, or list an absolute URL first.");
+            Urls.All(static url => !Uri.TryCreate(url, UriKind.Absolute, out Uri? parsed) || !OnionAddress.IsOnionHost(parsed.Host) || OnionAddress.IsValid(parsed.Host)), "Gateways",
+            $"an onion address of {Name} is none of version 3", "Copy the 56 letters and digits before .onion, all of them.")
+        .Require(
+            Key is null || Address is not null || Urls.Any(IsReachable), "Gateways",
+            $"nothing says where to ask {Name} for its sealing keys", "Set its Address, or list an absolute URL that is no onion service.");
+
+    private static bool IsReachable(string url) => Uri.TryCreate(url, UriKind.Absolute, out Uri? parsed) && !OnionAddress.IsOnionHost(parsed.Host);
 }

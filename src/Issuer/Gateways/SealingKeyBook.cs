@@ -34,6 +34,21 @@ internal sealed class SealingKeyBook
         ) {without_rowid};
         """);
 
+    public static Migration OnionMigration(int version) => new(version, "onion services of gateways", """
+        -- What each gateway last told of its onion service; no address where it told that it has none. made_at: of that offer, in seconds of UNIX time.
+        CREATE TABLE gateway_onion (
+          gateway {text} NOT NULL PRIMARY KEY,
+          onion {text},
+          made_at {int} NOT NULL
+        ) {without_rowid};
+        """);
+
+    /// <summary>The onion services that gateways told of, by the gateway's name.</summary>
+    public Task<IReadOnlyDictionary<string, string>> LoadOnionsAsync(CancellationToken cancellationToken) => _database.ReadAsync<IReadOnlyDictionary<string, string>>(
+        static session => session.Query("SELECT gateway, onion FROM gateway_onion WHERE onion IS NOT NULL", static row => (Gateway: row.Text(0), Onion: row.Text(1)))
+            .ToDictionary(row => row.Gateway, row => row.Onion, StringComparer.Ordinal),
+        cancellationToken);
+
     /// <summary>All keys whose time is not over, by gateway, in ascending order.</summary>
     public Task<IReadOnlyList<SealingKey>> LoadAsync(DateTimeOffset now, CancellationToken cancellationToken) => _database.ReadAsync(
         session => session.Query(
@@ -76,6 +91,13 @@ internal sealed class SealingKeyBook
                 key.Gateway, key.KemId, key.NotBefore.ToUnixTimeSeconds(), key.NotAfter.ToUnixTimeSeconds(), key.Config, key.Evidence?.Format,
                 key.Evidence?.Bytes.ToArray(), offer.MadeAt.ToUnixTimeSeconds());
         }
+
+        session.Execute(
+            """
+            INSERT INTO gateway_onion (gateway, onion, made_at) VALUES ($1, $2, $3)
+            ON CONFLICT (gateway) DO UPDATE SET onion = excluded.onion, made_at = excluded.made_at WHERE gateway_onion.made_at < excluded.made_at
+            """,
+            offer.Gateway, offer.Onion, offer.MadeAt.ToUnixTimeSeconds());
 
         return null;
     });

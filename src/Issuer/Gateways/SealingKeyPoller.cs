@@ -162,6 +162,7 @@ internal sealed partial class SealingKeyPoller : IAsyncDisposable
         }
 
         IReadOnlyList<SealingKey> before = await _book.LoadAsync(now, cancellationToken);
+        string? onionBefore = (await _book.LoadOnionsAsync(cancellationToken)).GetValueOrDefault(source.Name);
         if (await _book.TakeAsync(offer, now) is string fault)
         {
             return fault;
@@ -170,6 +171,11 @@ internal sealed partial class SealingKeyPoller : IAsyncDisposable
         if (offer.Keys.Any(key => key.NotAfter > now && !before.Any(known => known.IsSameKey(key) && IsSameEvidence(known, key))))
         {
             LogTaken(_log, source.Name);
+            await _publish(cancellationToken);
+        }
+        else if ((await _book.LoadOnionsAsync(cancellationToken)).GetValueOrDefault(source.Name) != onionBefore)
+        {
+            LogOnion(_log, source.Name, offer.Onion ?? "none");
             await _publish(cancellationToken);
         }
 
@@ -232,6 +238,9 @@ internal sealed partial class SealingKeyPoller : IAsyncDisposable
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Gateway {Gateway} has new sealing keys.")]
     private static partial void LogTaken(ILogger logger, string gateway);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "The onion service of gateway {Gateway} is {Onion} now.")]
+    private static partial void LogOnion(ILogger logger, string gateway, string onion);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The sealing keys of gateway {Gateway} were not taken: {Fault}. Those published before stay until their time is over.")]
     private static partial void LogRefused(ILogger logger, string gateway, string fault);

@@ -14,11 +14,13 @@ internal static class DirectoryContent
     /// <param name="keys">The signer's.</param>
     /// <param name="crowds">How many accounts were given tokens of a key.</param>
     /// <param name="sealingKeys">Those of gateways whose time is not over, in ascending order.</param>
+    /// <param name="onions">The onion services that gateways told of.</param>
+    /// <param name="ownOnion">The issuer's own; null if it has none.</param>
     /// <param name="sign">Signs each of them with the directory key.</param>
     /// <param name="now">The moment.</param>
     public static IssuerDirectory Build(
         IssuerOptions options, IReadOnlyList<SignerKey> keys, IReadOnlyDictionary<PlanKey, long> crowds, IReadOnlyList<SealingKey> sealingKeys,
-        Func<ReadOnlyMemory<byte>, byte[]> sign, DateTimeOffset now)
+        IReadOnlyDictionary<string, string> onions, string? ownOnion, Func<ReadOnlyMemory<byte>, byte[]> sign, DateTimeOffset now)
     {
         var plans = new List<DirectoryPlan>();
         foreach (Plan plan in options.Plans)
@@ -50,9 +52,10 @@ internal static class DirectoryContent
             IssuerRequestUri = options.RequestUri,
             TokenKeys = [.. OrderTokenKeys(keys, plans, now), .. PseudonymKeys(keys, pseudonyms)],
             Plans = plans,
-            Gateways = [.. options.Gateways.Select(gateway => gateway.ToDirectory())],
+            Gateways = [.. options.Gateways.Select(gateway => gateway.ToDirectory(gateway.Key is null ? null : onions.GetValueOrDefault(gateway.Name)))],
             Pseudonyms = pseudonyms,
             SealingKeys = SealingKeysOf(options, sealingKeys, sign),
+            Onion = ownOnion,
             Sequence = 1,
         };
     }

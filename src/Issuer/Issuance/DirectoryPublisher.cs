@@ -38,6 +38,7 @@ internal sealed partial class DirectoryPublisher : IAsyncDisposable
     private readonly IssuanceBook _book;
     private readonly SealingKeyBook _sealingKeys;
     private readonly DirectoryKey _key;
+    private readonly Func<string?> _onion;
     private readonly TimeProvider _time;
     private readonly ILogger _log;
     private readonly SemaphoreSlim _gate = new(1);
@@ -55,9 +56,11 @@ internal sealed partial class DirectoryPublisher : IAsyncDisposable
     private Task _loop = Task.CompletedTask;
 
     public DirectoryPublisher(
-        IssuerOptions options, ISigner signer, DirectoryStore store, IssuanceBook book, SealingKeyBook sealingKeys, DirectoryKey key, TimeProvider time, ILogger log)
+        IssuerOptions options, ISigner signer, DirectoryStore store, IssuanceBook book, SealingKeyBook sealingKeys, DirectoryKey key, Func<string?> onion,
+        TimeProvider time, ILogger log)
     {
         _sealingKeys = sealingKeys;
+        _onion = onion;
         _options = options;
         _signer = signer;
         _store = store;
@@ -186,8 +189,9 @@ internal sealed partial class DirectoryPublisher : IAsyncDisposable
             }
 
             IReadOnlyList<SealingKey> sealingKeys = await _sealingKeys.LoadAsync(now, CancellationToken.None);
+            IReadOnlyDictionary<string, string> onions = await _sealingKeys.LoadOnionsAsync(CancellationToken.None);
             StoredDirectory stored = await PublishAsync(
-                DirectoryContent.Build(_options, keys, await CrowdsAsync(catalog, now), sealingKeys, _key.Sign, now));
+                DirectoryContent.Build(_options, keys, await CrowdsAsync(catalog, now), sealingKeys, onions, _onion(), _key.Sign, now));
             _current = new PublishedDirectory(stored, catalog, now, DirectoryContent.NextChange(keys, sealingKeys, now));
             _fault = null;
         }

@@ -70,6 +70,11 @@ internal static partial class DirectoryJson
             WriteGateways(json, directory.Gateways);
             WritePseudonyms(json, directory.Pseudonyms);
             WriteSealingKeys(json, directory.SealingKeys);
+            if (directory.Onion is not null)
+            {
+                json.WriteString("onion"u8, directory.Onion);
+            }
+
             json.WriteNumber("sequence"u8, directory.Sequence);
             WriteBytes(json, "previous", directory.Previous);
             WriteBytes(json, SignatureMember, signature);
@@ -194,7 +199,8 @@ internal static partial class DirectoryJson
                 || !TryList(root, "plans", IssuerDirectory.MaxPlans, ReadPlan, out List<DirectoryPlan?>? plans)
                 || !TryList(root, "gateways", IssuerDirectory.MaxGateways, ReadGateway, out List<DirectoryGateway?>? gateways)
                 || !TryPseudonyms(root, out List<DirectoryPseudonyms?> pseudonyms)
-                || !TrySealingKeys(root, out List<DirectorySealingKeys?> sealingKeys))
+                || !TrySealingKeys(root, out List<DirectorySealingKeys?> sealingKeys)
+                || !TryOptionalText(root, "onion", out string? onion))
             {
                 return null;
             }
@@ -208,6 +214,7 @@ internal static partial class DirectoryJson
                 Gateways = [.. gateways.OfType<DirectoryGateway>()],
                 Pseudonyms = [.. pseudonyms.OfType<DirectoryPseudonyms>()],
                 SealingKeys = [.. sealingKeys.OfType<DirectorySealingKeys>()],
+                Onion = onion,
                 Sequence = sequence,
                 Previous = previous,
                 Signature = signature,

@@ -35,6 +35,11 @@ internal static class DirectoryRules
             return "previous is the 32-byte hash of the directory before, absent in the first only";
         }
 
+        if (directory.Onion is not null && !OnionAddress.IsValid(directory.Onion))
+        {
+            return "onion is no address of a version 3 onion service";
+        }
+
         return directory.Signature is { Length: not IssuerDirectory.SignatureSizeInBytes } ? "signature has 64 bytes" : null;
     }
 
@@ -157,7 +162,7 @@ internal static class DirectoryRules
 
             if (gateway.Urls.Count is 0 or > IssuerDirectory.MaxUrls || !gateway.Urls.All(IsHttpUrl))
             {
-                return $"gateway {gateway.Name}: urls are 1 to {IssuerDirectory.MaxUrls} http or https URLs";
+                return $"gateway {gateway.Name}: urls are 1 to {IssuerDirectory.MaxUrls} http or https URLs, those of onion services of version 3";
             }
         }
 
@@ -243,5 +248,6 @@ internal static class DirectoryRules
     private static bool IsHttpUrl(string url) =>
         url.Length <= MaxUriLength && !url.AsSpan().ContainsAnyExceptInRange('!', '~')
         && Uri.TryCreate(url, UriKind.Absolute, out Uri? uri)
-        && (uri.Scheme == Uri.UriSchemeHttps || uri.Scheme == Uri.UriSchemeHttp) && uri.UserInfo.Length == 0;
+        && (uri.Scheme == Uri.UriSchemeHttps || uri.Scheme == Uri.UriSchemeHttp) && uri.UserInfo.Length == 0
+        && (!OnionAddress.IsOnionHost(uri.Host) || OnionAddress.IsValid(uri.Host));
 }

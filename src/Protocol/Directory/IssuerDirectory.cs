@@ -25,8 +25,25 @@ public sealed record DirectoryPlan(Plan Plan, IReadOnlyList<PlanKey> Keys)
 
 /// <summary>A gateway whose tokens this issuer's are.</summary>
 /// <param name="Name">Its one canonical name: the origin_info of every challenge it makes, on every transport.</param>
-/// <param name="Urls">Where it can be reached; at least one absolute URL.</param>
-public sealed record DirectoryGateway(string Name, IReadOnlyList<string> Urls);
+/// <param name="Urls">Where it can be reached; at least one absolute URL, onion services before all others.</param>
+public sealed record DirectoryGateway(string Name, IReadOnlyList<string> Urls)
+{
+    /// <summary>The addresses in the order in which a directory lists them: onion services first, and <paramref name="onion"/> before any other.</summary>
+    /// <param name="onion">The <see cref="OnionAddress"/> that the gateway itself tells; null if it tells none.</param>
+    /// <param name="urls">Those that its operator tells.</param>
+    public static IReadOnlyList<string> Order(string? onion, IReadOnlyList<string> urls)
+    {
+        ArgumentNullException.ThrowIfNull(urls);
+        string[] own = onion is null ? [] : [OnionAddress.ToUrl(onion)];
+        return
+        [
+            .. own.Concat(urls.Where(IsOnion)).Concat(urls.Where(url => !IsOnion(url))).DistinctBy(static url => url.TrimEnd('/'), StringComparer.OrdinalIgnoreCase)
+                .Take(IssuerDirectory.MaxUrls),
+        ];
+    }
+
+    private static bool IsOnion(string url) => Uri.TryCreate(url, UriKind.Absolute, out Uri? parsed) && OnionAddress.IsOnionHost(parsed.Host);
+}
 
 /// <summary>The keys that requests to a gateway are sealed with, in ascending order of time.</summary>
 /// <param name="Gateway">Its name, exactly as listed.</param>
@@ -53,6 +70,7 @@ public sealed record IssuerDirectory
         Gateways = original.Gateways;
         Pseudonyms = original.Pseudonyms;
         SealingKeys = original.SealingKeys;
+        Onion = original.Onion;
         Sequence = original.Sequence;
         Previous = original.Previous;
     }
@@ -93,6 +111,9 @@ public sealed record IssuerDirectory
 
     /// <summary>What sealed requests to gateways are sealed with; those that are not in it take none.</summary>
     public IReadOnlyList<DirectorySealingKeys> SealingKeys { get; init; } = [];
+
+    /// <summary>The issuer's own onion service (<see cref="OnionAddress"/>), where everything that its address answers is answered, too; null if it has none.</summary>
+    public string? Onion { get; init; }
 
     /// <summary>1 for an issuer's first directory, one more for each that follows; at most 2^53−1.</summary>
     public required long Sequence { get; init; }

@@ -52,6 +52,13 @@ internal class StrictJsonReader(string fault)
         return text is not null;
     }
 
+    /// <summary>Null where there is none.</summary>
+    public bool TryOptionalText(JsonElement element, string name, out string? text)
+    {
+        text = null;
+        return !element.TryGetProperty(name, out _) || TryText(element, name, out text);
+    }
+
     public bool TryNumber(JsonElement element, string name, out long number)
     {
         number = 0;

@@ -29,13 +29,16 @@ public sealed record SealingOffer
     /// <summary>In ascending order of time.</summary>
     public required IReadOnlyList<SealingKey> Keys { get; init; }
 
+    /// <summary>The gateway's own onion service (<see cref="OnionAddress"/>), which the directory is to list first among its addresses; null if it has none.</summary>
+    public string? Onion { get; init; }
+
     /// <summary>Checks, signs and encodes.</summary>
     /// <param name="sign">Ed25519 with the gateway's key: the message; a signature of 64 bytes.</param>
     /// <exception cref="InvalidOperationException">It contradicts itself; the message says where.</exception>
     public byte[] SignAndEncode(Func<ReadOnlyMemory<byte>, byte[]> sign)
     {
         ArgumentNullException.ThrowIfNull(sign);
-        if (SealingKeyList.FindFault(Gateway, Keys) is string fault)
+        if ((SealingKeyList.FindFault(Gateway, Keys) ?? FindFaultInOnion(Onion)) is string fault)
         {
             throw new InvalidOperationException($"These sealing keys cannot be offered: {fault}.");
         }
@@ -80,7 +83,7 @@ public sealed record SealingOffer
         {
             error = $"it is of {(Plan.IsValidId(read.Gateway) ? read.Gateway : "another gateway")}, not of {gateway}";
         }
-        else if (SealingKeyList.FindFault(gateway, read.Keys) is string fault)
+        else if ((SealingKeyList.FindFault(gateway, read.Keys) ?? FindFaultInOnion(read.Onion)) is string fault)
         {
             error = fault;
         }
@@ -104,15 +107,18 @@ public sealed record SealingOffer
             || !reader.TryText(root, "gateway", out string? gateway)
             || !reader.TryTime(root, "made_at", out DateTimeOffset madeAt)
             || !reader.TryList(root, "keys", SealingKeyList.MaxKeys, ReadKey, out List<SealingKey?>? keys)
+            || !reader.TryOptionalText(root, "onion", out string? onion)
             || !reader.TryOptionalBytes(root, "signature", IssuerDirectory.SignatureSizeInBytes, out signature))
         {
             return null;
         }
 
-        return new SealingOffer { Gateway = gateway, MadeAt = madeAt, Keys = [.. keys.OfType<SealingKey>()] };
+        return new SealingOffer { Gateway = gateway, MadeAt = madeAt, Keys = [.. keys.OfType<SealingKey>()], Onion = onion };
 
         bool ReadKey(JsonElement element, out SealingKey? key) => SealingKeyJson.TryRead(reader, element, gateway, out key);
     }
+
+    private static string? FindFaultInOnion(string? onion) => onion is null || OnionAddress.IsValid(onion) ? null : "onion is no address of a version 3 onion service";
 
     private byte[] Write(byte[]? signature)
     {
@@ -131,6 +137,11 @@ public sealed record SealingOffer
             }
 
             json.WriteEndArray();
+            if (Onion is not null)
+            {
+                json.WriteString("onion"u8, Onion);
+            }
+
             if (signature is not null)
             {
                 json.WriteString("signature"u8, Base64Url.EncodeToString(signature));
