@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 results=$PWD/artifacts/tests
 [ -x artifacts/node/bin/node ] && PATH=$PWD/artifacts/node/bin:$PATH
 configuration=${CONFIGURATION:-Release}
-limit=420
+limit=720
 [ "${TACIT_SOAK:-}" = 1 ] && limit=28800
 rm -rf "$results" && mkdir -p "$results"
 

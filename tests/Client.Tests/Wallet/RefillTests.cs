@@ -59,8 +59,12 @@ public sealed class RefillTests : IAsyncLifetime
         await disk.WriteAsync(session => session.Execute("DROP TRIGGER full"), Token);
         await UntilAsync(async () =>
         {
-            _time.Advance(TimeSpan.FromMinutes(10));
-            await Task.Delay(10, Token);
+            // Until it asks: a request under way is not to be overtaken by its own time limit.
+            if (_operator.IssuerFront.SeenAt("/token-request").Count == 0)
+            {
+                _time.Advance(TimeSpan.FromMinutes(10));
+            }
+
             return (await client.HoldingsAsync()).Held == 14;
         });
     }
@@ -148,9 +152,9 @@ public sealed class RefillTests : IAsyncLifetime
     {
         for (int i = 0; !await condition(); i++)
         {
-            Assert.True(i < 1000, "it never happened");
-            await Task.Delay(10, Token);
-            // A wait that began just as the clock was moved begins at the new time.
+            Assert.True(i < 200, "it never happened");
+            await Task.Delay(Math.Min(10 << Math.Min(i, 7), 1000), Token);
+            // A wait that began just as the clock was moved begins at the new time. No faster than real time in the end, or requests would run out of theirs.
             _time.Advance(TimeSpan.FromSeconds(1));
         }
     }
