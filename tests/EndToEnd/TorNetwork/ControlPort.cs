@@ -61,6 +61,11 @@ internal sealed class ControlPort : IAsyncDisposable
         return await answered.Task.WaitAsync(s_patience);
     }
 
+    /// <summary>The relays of a circuit at this moment, the guard first; none if it is gone. Events do not tell of circuits that were made before one listened.</summary>
+    public async Task<IReadOnlyList<string>> PathOfAsync(int circuit) =>
+        (await AskAsync("GETINFO circuit-status")).Select(line => TorCircuitEvent.TryParse("CIRC " + line.Replace("circuit-status=", "", StringComparison.Ordinal)))
+            .FirstOrDefault(found => found?.Id == circuit)?.Path ?? [];
+
     /// <summary>Waits until what was said so far gives something.</summary>
     public async Task<T> WaitForAsync<T>(Func<ControlPort, T?> look, string what)
         where T : class

@@ -12,6 +12,9 @@ namespace Tacit.EndToEnd.TorNetwork;
 /// </summary>
 public sealed class PrivateTorNetwork : IAsyncDisposable
 {
+    /// <summary>The nickname of the relay that tests may kill.</summary>
+    public const string Expendable = "r1";
+
     private const int PortsTaken = 32;
     private const int Attempts = 3;
 
@@ -27,12 +30,17 @@ public sealed class PrivateTorNetwork : IAsyncDisposable
         _folder = folder;
         Values = values;
         Took = took;
-        ConfigurationFile = Path.Combine(folder, "join.torrc");
-        // Two thirds of the paths are enough to begin with, so that a relay that is down stops nobody from joining.
-        File.WriteAllText(ConfigurationFile, $"TestingTorNetwork 1\nPathsNeededToBuildCircuits 0.67\n{File.ReadAllText(Path.Combine(folder, "authorities"))}");
         // "nickname fingerprint", one line a relay.
         _nicknames = Directory.EnumerateFiles(folder, "fingerprint", SearchOption.AllDirectories)
             .Select(file => File.ReadAllText(file).Trim().Split(' ')).ToDictionary(words => words[1], words => words[0]);
+
+        // Two thirds of the paths are enough to begin with, so that a relay that is down stops nobody from joining. How long a circuit may take is learned from a hundred of
+        // them; until then it is a minute, which nobody waits for here.
+        string lines = $"TestingTorNetwork 1\nPathsNeededToBuildCircuits 0.67\nLearnCircuitBuildTimeout 0\nCircuitBuildTimeout 30\n{File.ReadAllText(Path.Combine(folder, "authorities"))}";
+        ConfigurationFile = Path.Combine(folder, "join.torrc");
+        File.WriteAllText(ConfigurationFile, lines);
+        ServiceConfigurationFile = Path.Combine(folder, "join-as-service.torrc");
+        File.WriteAllText(ServiceConfigurationFile, $"{lines}ExcludeNodes ${_nicknames.Single(relay => relay.Value == Expendable).Key}\n");
     }
 
     /// <summary>What the script printed: <c>SOCKS</c>, <c>ONION</c>, <c>HS_TARGET</c> and so on.</summary>
@@ -43,6 +51,12 @@ public sealed class PrivateTorNetwork : IAsyncDisposable
 
     /// <summary>The torrc lines with which a tor joins this network and no other.</summary>
     public string ConfigurationFile { get; }
+
+    /// <summary>
+    /// The same for a tor that publishes onion services: it leaves <see cref="Expendable"/> out of its own circuits. A service has few layers of relays that it keeps to, here
+    /// among seven; where one of those is dead it uses up the attempts at new introduction points that tor allows in five minutes, and is gone for as long.
+    /// </summary>
+    public string ServiceConfigurationFile { get; }
 
     /// <summary>Every port at which relays and authorities are reached, on 127.0.0.1.</summary>
     public IReadOnlyList<int> RelayPorts => [.. File.ReadLines(Path.Combine(_folder, "authorities")).Select(DirectoryPortOf), .. _nicknames.Values.Select(OnionRouterPortOf)];

@@ -12,8 +12,8 @@ public sealed class PrivateTorNetworkTests
         await using ControlPort control = await ControlPort.ConnectAsync(IPEndPoint.Parse(network.Values["CONTROL"]), network.Values["CONTROL_COOKIE"]);
         Assert.Contains("status/circuit-established=1", await control.AskAsync("GETINFO status/circuit-established"));
 
-        await network.KillRelayAsync("r1");
-        await network.RestartRelayAsync("r1");
+        await network.KillRelayAsync(PrivateTorNetwork.Expendable);
+        await network.RestartRelayAsync(PrivateTorNetwork.Expendable);
         Assert.Equal(10, network.RelayPorts.Distinct().Count());
     }
 }

@@ -34,7 +34,7 @@ internal sealed record TorCircuitEvent(int Id, string Status, IReadOnlyList<stri
     public static TorCircuitEvent? TryParse(string line)
     {
         string[] words = line.Split(' ');
-        if (words is not ["CIRC", var id, var status, ..])
+        if (words is not ["CIRC", { Length: > 0 } id, var status, ..])
         {
             return null;
         }
