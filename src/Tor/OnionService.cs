@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+
 namespace Tacit.Tor;
 
 /// <summary>
@@ -127,6 +129,7 @@ public sealed class OnionService : IAsyncDisposable
         lock (_lock)
         {
             _ended = true;
+            CryptographicOperations.ZeroMemory(_privateKey);
             if (!_published.TrySetException(new TorException(TorError.Died, "The onion service was ended before it was published.")))
             {
                 return;
@@ -135,7 +138,4 @@ public sealed class OnionService : IAsyncDisposable
             _ = _published.Task.Exception;
         }
     }
-
-    /// <summary>Overwrites the private key.</summary>
-    internal void Erase() => System.Security.Cryptography.CryptographicOperations.ZeroMemory(_privateKey);
 }

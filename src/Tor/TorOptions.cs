@@ -1,3 +1,5 @@
+using Tacit.Tor.Daemon;
+
 namespace Tacit.Tor;
 
 /// <summary>One wrong setting: its key within the section, what is wrong and what to write instead.</summary>
@@ -38,4 +40,7 @@ public sealed record TorOptions
 
     /// <summary>How long the process may take from its start until it can be controlled. Default two minutes: a slow disk, a large cache.</summary>
     public TimeSpan StartTimeout { get; init; } = TimeSpan.FromMinutes(2);
+
+    /// <summary>Everything wrong with these settings; files they name are looked at, nothing is started.</summary>
+    public IReadOnlyList<TorSettingProblem> Problems() => SettingRules.Problems(this);
 }
