@@ -28,10 +28,16 @@ internal sealed class SevSnpReport
         _bytes = bytes;
     }
 
+    // The host chooses it at launch; it is no part of the measurement.
+    private ulong Policy => BinaryPrimitives.ReadUInt64LittleEndian(_bytes.AsSpan(0x08));
+
     public uint Version => BinaryPrimitives.ReadUInt32LittleEndian(_bytes);
 
     /// <summary>Whether the host may read the guest's memory for debugging: policy bit 19.</summary>
-    public bool AllowsDebugging => (BinaryPrimitives.ReadUInt64LittleEndian(_bytes.AsSpan(0x08)) & (1UL << 19)) != 0;
+    public bool AllowsDebugging => (Policy & (1UL << 19)) != 0;
+
+    /// <summary>Whether the host may give the guest a migration agent, a program of the host's choice that the secure processor hands the guest's memory: policy bit 18.</summary>
+    public bool AllowsMigration => (Policy & (1UL << 18)) != 0;
 
     /// <summary>0 for a key of this very chip (VCEK), 1 for one that a cloud provider loaded (VLEK), 7 for none.</summary>
     public uint SigningKey => (BinaryPrimitives.ReadUInt32LittleEndian(_bytes.AsSpan(0x48)) >> 2) & 7;

@@ -79,9 +79,10 @@ internal sealed class SevSnpVerifier : IEvidenceVerifier
             : FindTcbFault(report, vcek)
                 ?? (!report.ReportData.SequenceEqual(SHA512.HashData(config)) ? "the report is about another key"
                 : report.AllowsDebugging ? "the host may look into the machine (debugging is allowed)"
+                : report.AllowsMigration ? "the host may let a program of its own take the machine's memory elsewhere (migration is allowed)"
                 : null);
         return fault is null
-            ? new EvidenceFinding(report.Measurement.ToArray(), $"made in an AMD SEV-SNP machine ({ProductOf(vcek)}) without debugging")
+            ? new EvidenceFinding(report.Measurement.ToArray(), $"made in an AMD SEV-SNP machine ({ProductOf(vcek)}) without debugging or migration")
             : EvidenceFinding.Nothing(fault);
     }
 

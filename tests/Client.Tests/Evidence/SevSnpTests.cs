@@ -50,6 +50,7 @@ public sealed class SevSnpTests : IDisposable
     public static TheoryData<string, string> Flaws => new()
     {
         { "debug", "the host may look into the machine (debugging is allowed)" },
+        { "migration", "the host may let a program of its own take the machine's memory elsewhere (migration is allowed)" },
         { "other key", "the report is about another key" },
         { "other chip", "the certificate is another chip's than the report" },
         { "older firmware", "the certificate is for other security versions than the report" },
@@ -76,6 +77,7 @@ public sealed class SevSnpTests : IDisposable
         byte[] evidence = flaw switch
         {
             "debug" => _chip.Evidence(s_config, report => report[0x0A] |= 8),
+            "migration" => _chip.Evidence(s_config, report => report[0x0A] |= 4),
             "other key" => _chip.Evidence(SealingKey.EncodeConfig(2, new byte[32])),
             "other chip" => _chip.Evidence(s_config, report => report[0x1A0] ^= 1),
             "older firmware" => _chip.Evidence(s_config, report => report[0x187]--),
