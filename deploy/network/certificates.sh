@@ -3,18 +3,22 @@
 # certificates.sh issue FOLDER NAME server|client [ADDRESS…]      issues NAME a certificate of DAYS days (2), for these addresses or names
 # certificates.sh renew FOLDER [COMMAND]                          renews each that has lived half its time, then runs COMMAND NAME CERTIFICATE KEY
 #
+# Where COMMAND fails, the others are brought all the same, the end is a failure, and the next run brings that one again (FOLDER/NAME.waiting says so).
 # FOLDER/NAME.crt and NAME.key are swapped whole, key first; who reads them in between has a pair that doesn't fit and tries again. A key is made anew each time.
 # With certificates of two days nobody needs a list of those revoked: who is not to have one any more is removed from FOLDER/names.
 # A timer does this: inference-certificates.timer. COMMAND brings the files to their machine, and has nginx reload; Tacit's own roles see for themselves.
 set -euo pipefail
 umask 077
 usage() { sed -n '2,4s/^# //p' "$0" >&2; exit 2; }
+# A key that is not finished is not left behind.
+next=''
+trap '[ -z "$next" ] || rm -rf "$next"' EXIT
 action=${1:-} folder=${2:-}
 [ -n "$folder" ] || usage
 days=${DAYS:-2}
 
 issue() { # NAME server|client [ADDRESS…]
-  local name=$1 kind=$2 use alternative='' next
+  local name=$1 kind=$2 use alternative=''
   shift 2
   case $kind in server) use=serverAuth ;; client) use=clientAuth ;; *) usage ;; esac
   for address in "$@"; do
@@ -30,6 +34,7 @@ issue() { # NAME server|client [ADDRESS…]
   mv "$next/key" "$folder/$name.key"
   mv "$next/crt" "$folder/$name.crt"
   rm -r "$next"
+  next=''
 }
 
 case $action in
@@ -50,14 +55,21 @@ case $action in
     ;;
   renew)
     # Half the life left, or renewed whatever is left (FORCE=1).
+    failed=0
     while read -r name kind addresses; do
-      if [ -z "${FORCE:-}" ] && openssl x509 -in "$folder/$name.crt" -noout -checkend $((days * 43200)) >/dev/null 2>&1; then continue; fi
-      # shellcheck disable=SC2086 # a list of addresses
-      issue "$name" "$kind" $addresses
-      echo "renewed $name until $(openssl x509 -in "$folder/$name.crt" -noout -enddate | cut -d= -f2)"
-      [ -z "${3:-}" ] || "$3" "$name" "$folder/$name.crt" "$folder/$name.key" </dev/null
+      if [ -n "${FORCE:-}" ] || ! openssl x509 -in "$folder/$name.crt" -noout -checkend $((days * 43200)) >/dev/null 2>&1; then
+        [ -z "${3:-}" ] || touch "$folder/$name.waiting"
+        # shellcheck disable=SC2086 # a list of addresses
+        issue "$name" "$kind" $addresses
+        echo "renewed $name until $(openssl x509 -in "$folder/$name.crt" -noout -enddate | cut -d= -f2)"
+      fi
+      if [ -n "${3:-}" ] && [ -e "$folder/$name.waiting" ]; then
+        if "$3" "$name" "$folder/$name.crt" "$folder/$name.key" </dev/null; then rm "$folder/$name.waiting"
+        else echo "certificates: that of $name did not reach its machine; the next run brings it again" >&2; failed=1; fi
+      fi
     done <"$folder/names"
     openssl x509 -in "$folder/ca.crt" -noout -checkend 2592000 >/dev/null || echo "certificates: the authority itself ends in less than a month: make a new one, and give both to all (ca.crt may hold two)" >&2
+    exit $failed
     ;;
   *) usage ;;
 esac

@@ -8,11 +8,15 @@
 #   GATEWAYS, ISSUERS, INFERENCE, SIGNERS   private addresses of the machines of each role, with commas (10.73.0.1 …)
 #   PUBLIC_PORT  where gateway, issuer and relay answer (443); INFERENCE_PORT 8443, SIGNER_PORT 8227
 #   ADMINS       from where SSH is taken (none), RESOLVERS which name servers are asked (0.0.0.0/0), RELAYED the public addresses of a relay's gateways
+#   CLOCKS       which NTP servers are asked for the time: gateway, issuer and relay any (0.0.0.0/0); inference and signer none unless named, such as the gateway's
+#                machine (10.73.0.1) where that answers. All need a clock that is right: certificates live two days, sealed requests 90 seconds
 set -euo pipefail
 role=${1:?ROLE}
 private=${PRIVATE:-wg0} wg_port=${WG_PORT:-51820} wg_peers=${WG_PEERS:-0.0.0.0/0} public=${PUBLIC_PORT:-443}
 gateways=${GATEWAYS:-10.73.0.1} inference=${INFERENCE:-10.73.0.11} signers=${SIGNERS:-10.73.0.2} issuers=${ISSUERS:-10.73.0.3}
 inference_port=${INFERENCE_PORT:-8443} signer_port=${SIGNER_PORT:-8227} resolvers=${RESOLVERS:-0.0.0.0/0} relayed=${RELAYED:-}
+clocks=${CLOCKS:-}
+case $role in gateway | issuer | relay) clocks=${clocks:-0.0.0.0/0} ;; esac
 
 in='' out=''
 take() { in+="    $*"$'\n'; }
@@ -59,6 +63,8 @@ case $role in
   *) echo "rules: there is no role '$role': gateway, inference, issuer, signer or relay" >&2; exit 2 ;;
 esac
 [ -z "${ADMINS:-}" ] || take "ip saddr { $ADMINS } tcp dport 22 accept"
+
+[ -z "$clocks" ] || give "ip daddr { $clocks } udp dport 123 accept"
 
 # Nothing is logged: a dropped packet has an address in it.
 cat <<RULES

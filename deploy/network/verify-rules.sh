@@ -24,13 +24,20 @@ tcp() { # NAMESPACE ADDRESS PORT SECONDS
   said=$(ip netns exec "$1" timeout "$4" bash -c "exec 3<>/dev/tcp/$2/$3" 2>&1) && return 0
   [[ $said == *refused* ]]
 }
+# The same of UDP: what passes is refused by the time the second datagram is written, what is dropped may not even be sent.
+udp() {
+  local said
+  said=$(ip netns exec "$1" timeout "$4" bash -c "exec 3<>/dev/udp/$2/$3; while echo >&3; do sleep 0.1; done" 2>&1) || true
+  [[ $said == *refused* ]]
+}
+answers() { case $3 in 123) udp "$@" ;; *) tcp "$@" ;; esac; }
 must() { # pass|drop NAME NAMESPACE ADDRESS PORT: in the background, its word in a file
   local want=$1 name=$2
   shift 2
   {
     # What must pass may take long on a busy machine; what must not is given two seconds.
-    if [ "$want" = pass ]; then tcp "$@" "${PATIENCE:-30}" && echo "ok" || echo "FAILED: $role: $name is dropped"
-    else tcp "$@" 2 && echo "FAILED: $role: $name passes" || echo "ok"; fi
+    if [ "$want" = pass ]; then answers "$@" "${PATIENCE:-30}" && echo "ok" || echo "FAILED: $role: $name is dropped"
+    else answers "$@" 2 && echo "FAILED: $role: $name passes" || echo "ok"; fi
   } >"$out/$RANDOM$RANDOM" &
 }
 
@@ -64,6 +71,7 @@ for role in "${roles[@]}"; do
       must drop 'another private machine' "$id-role" 10.73.0.66 8443
       must pass 'a provider' "$id-role" 192.0.2.99 443
       must pass 'a name server' "$id-role" 192.0.2.99 53
+      must pass 'a time server' "$id-role" 192.0.2.99 123
       must drop 'mail' "$id-role" 192.0.2.99 25
       must drop 'plain HTTP out' "$id-role" 192.0.2.99 80
       ;;
@@ -72,14 +80,16 @@ for role in "${roles[@]}"; do
       must drop 'the inference host' "$id-role" 10.73.0.11 8443
       must drop 'the gateway' "$id-role" 10.73.0.1 443
       must pass 'a payment provider' "$id-role" 192.0.2.99 443
+      must pass 'a time server' "$id-role" 192.0.2.99 123
       ;;
     inference | signer)
-      for port in 53 80 443; do must drop "port $port out" "$id-role" 192.0.2.99 "$port"; done
+      for port in 53 80 123 443; do must drop "port $port out" "$id-role" 192.0.2.99 "$port"; done
       must drop 'a private machine' "$id-role" 10.73.0.1 443
       ;;
     relay)
       must pass 'its gateway' "$id-role" 192.0.2.50 443
       must drop 'any other server' "$id-role" 192.0.2.99 443
+      must pass 'a time server' "$id-role" 192.0.2.99 123
       ;;
   esac
   # From the private side, as one machine after the other.

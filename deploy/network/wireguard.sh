@@ -12,6 +12,10 @@ folder=${1:?FOLDER} centre=${2:?CENTRE@ENDPOINT}
 shift 2
 [ $# -gt 0 ] || { echo 'wireguard: name at least one machine beside the centre' >&2; exit 2; }
 prefix=${PREFIX:-10.73.0} port=${WG_PORT:-51820}
+command -v wg >/dev/null || { echo 'wireguard: wg is not here: install wireguard-tools' >&2; exit 2; }
+for machine in "$centre" "$@"; do
+  [[ $machine =~ ^[a-z0-9][a-z0-9-]*@[^@[:space:]]+$ ]] || { echo "wireguard: '$machine' is no NAME@ENDPOINT, a name being of a-z, 0-9 and -" >&2; exit 2; }
+done
 umask 077
 mkdir -p "$folder/keys"
 key() { # NAME: its private key, made once

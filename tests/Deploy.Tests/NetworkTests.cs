@@ -70,6 +70,42 @@ public sealed class NetworkTests : IDisposable
     }
 
     [Fact]
+    public async Task Certificate_that_did_not_reach_its_machine_holds_up_no_other_and_is_brought_again()
+    {
+        Assert.SkipUnless(Script.HasTool("openssl"), "openssl is not installed");
+        const string script = "deploy/network/certificates.sh";
+        string folder = _script["authority"];
+        Assert.Equal(0, (await _script.RunAsync(script, "ca", folder)).Code);
+        Assert.Equal(0, (await _script.RunAsync(script, "issue", folder, "h1", "server", "10.73.0.11")).Code);
+        Assert.Equal(0, (await _script.RunAsync(script, "issue", folder, "router", "client")).Code);
+        _script.Record("bring", $"[ \"$1\" != h1 ] || [ -e '{_script["h1-is-up"]}' ]");
+
+        _script.Set("FORCE", "1");
+        Outcome down = await _script.RunAsync(script, "renew", folder, "bring");
+        Assert.Equal(1, down.Code);
+        Assert.Contains("h1", down.Error, StringComparison.Ordinal);
+        Assert.Equal(["h1", "router"], _script.Calls("bring").Select(call => call[0]));
+        string made = await File.ReadAllTextAsync(Path.Combine(folder, "h1.crt"), TestContext.Current.CancellationToken);
+
+        // Nothing is due any more but what is on its way still.
+        _script.Set("FORCE", "");
+        Assert.Equal(1, (await _script.RunAsync(script, "renew", folder, "bring")).Code);
+        await File.WriteAllTextAsync(_script["h1-is-up"], "", TestContext.Current.CancellationToken);
+        Assert.Equal(0, (await _script.RunAsync(script, "renew", folder, "bring")).Code);
+        Assert.Equal(0, (await _script.RunAsync(script, "renew", folder, "bring")).Code);
+        Assert.Equal(["h1", "router", "h1", "h1"], _script.Calls("bring").Select(call => call[0]));
+        Assert.Equal(made, await File.ReadAllTextAsync(Path.Combine(folder, "h1.crt"), TestContext.Current.CancellationToken));
+
+        // Whatever fails on the way leaves no key lying about.
+        _script.Record("openssl", "case $1 in req) for word in \"$@\"; do case $last in -keyout) echo secret >\"$word\" ;; esac; last=$word; done ;; x509) exit 1 ;; esac");
+        _script.Set("FORCE", "1");
+        Assert.NotEqual(0, (await _script.RunAsync(script, "renew", folder, "bring")).Code);
+        Assert.NotEqual(0, (await _script.RunAsync(script, "issue", folder, "h3", "client")).Code);
+        Assert.Empty(Directory.EnumerateDirectories(folder));
+        Assert.Equal(made, await File.ReadAllTextAsync(Path.Combine(folder, "h1.crt"), TestContext.Current.CancellationToken));
+    }
+
+    [Fact]
     public async Task Host_check_says_what_a_machine_lacks()
     {
         string proc = _script["proc"];
