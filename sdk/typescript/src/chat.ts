@@ -78,7 +78,7 @@ export class Reply implements AsyncIterable<string> {
     for await (const { data } of this.events()) {
       const value = parseObject(data);
       const error = value?.['error'];
-      if (typeof error === 'object' && error !== null) throw readError(this.status, value, this.headers['tacit-token'] ?? null);
+      if (typeof error === 'object' && error !== null) throw readError(this.status, value, { tokenState: this.headers['tacit-token'] ?? null });
       const text = textOf(value);
       if (text !== '') yield text;
     }
@@ -105,12 +105,16 @@ export class Reply implements AsyncIterable<string> {
   }
 }
 
-/** The gateway's error of either API's shape. */
-export function readError(status: number, body: Record<string, unknown> | null, tokenState: string | null): GatewayError {
+/**
+ * The gateway's error of either API's shape.
+ * @param sealed What came with it inside the sealed reply; null where it was said in the clear.
+ */
+export function readError(status: number, body: Record<string, unknown> | null, sealed: { readonly tokenState: string | null } | null): GatewayError {
   const error = (typeof body?.['error'] === 'object' && body['error'] !== null ? body['error'] : {}) as Record<string, unknown>;
   const { code, message, param } = error;
   return new GatewayError(
-    typeof message === 'string' ? message : `The gateway answered ${status}.`, status, typeof code === 'string' ? code : '', typeof param === 'string' ? param : null, tokenState);
+    typeof message === 'string' ? message : `The gateway answered ${status}.`, status, typeof code === 'string' ? code : '', typeof param === 'string' ? param : null,
+    sealed?.tokenState ?? null, sealed !== null);
 }
 
 /** @internal Opens a response's text as it comes. */

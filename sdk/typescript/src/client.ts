@@ -3,7 +3,7 @@ import { concat, fromBase64Url, parseObject, toBase64Url, utf8, type Bytes } fro
 import { openPieces, readError, Reply } from './chat.js';
 import { MemoryKeyStore, signedHeaders, StoredDeviceKey, type DeviceKey, type KeyStore } from './device.js';
 import { AbortedError, EncryptionError, GatewayError, NetworkError, RateLimitError, RotationError, UnsupportedError } from './errors.js';
-import { keyAt, readKeyDocument, type KeyDocument, type SealingKey } from './keys.js';
+import { checkFollows, keyAt, readKeyDocument, type KeyDocument, type SealingKey } from './keys.js';
 import { Limiter, type RateLimit } from './limiter.js';
 import { SealedReplyReader } from './reply.js';
 import { CHAT_PATH, sealRequest } from './request.js';
@@ -13,6 +13,7 @@ import { readWork, solveWork, type WorkAnnouncement } from './work.js';
 const KEYS_PATH = '/api/pubkey';
 const CHAT_COMPLETIONS = '/v1/chat/completions';
 const MAX_ERROR = 64 * 1024;
+const MAX_BLOCK_IN_THE_CLEAR = 60_000;
 
 export interface TacitClientOptions {
   /** Of the gateway, or of what passes on to it: `https://gateway.example`. */
@@ -160,13 +161,14 @@ export class TacitClient {
             continue;
           }
           if (error.gateway.code === 'work_required' && error.work !== null && done.works++ < 3) {
-            if (error.isInner) innerWork = await solveWork(error.work, digestOf(request), this.random(8), this.maxWorkBits, signal);
+            if (error.gateway.isSealed) innerWork = await solveWork(error.work, digestOf(request), this.random(8), this.maxWorkBits, signal);
             else this.work = error.work;
             continue;
           }
           if (error.gateway.status === 429) {
-            this.limiter.block(error.retryAfterMs);
-            throw new RateLimitError(error.gateway.message, 'gateway', error.retryAfterMs, error.gateway.code);
+            // Whoever stands between could else silence this client for as long as it likes, by one answer.
+            this.limiter.block(error.gateway.isSealed ? error.retryAfterMs : Math.min(error.retryAfterMs, MAX_BLOCK_IN_THE_CLEAR));
+            throw new RateLimitError(error.gateway.message, 'gateway', error.retryAfterMs, error.gateway.code, error.gateway.isSealed);
           }
           // Replayed: something on the way sent ours twice. Sealed anew it attaches to its reply.
           if ((error.gateway.status === 503 || error.gateway.code === 'request_replayed') && done.retries < this.retries) {
@@ -208,7 +210,7 @@ export class TacitClient {
     const reply = new Reply(request, reader.head, reader, pieces, first);
     if (reply.status >= 200 && reply.status < 300) return reply;
     const body = parseObject(await reply.text());
-    throw new Refusal(readError(reply.status, body, reply.headers['tacit-token'] ?? null), body, reply.headers['retry-after'] ?? null, true);
+    throw new Refusal(readError(reply.status, body, { tokenState: reply.headers['tacit-token'] ?? null }), body, reply.headers['retry-after'] ?? null);
   }
 
   private async inner(request: PreparedRequest, work: string | null): Promise<Bytes> {
@@ -254,8 +256,10 @@ export class TacitClient {
         const response = await this.transport.send({ method: 'GET', url: this.url + KEYS_PATH, headers: { accept: 'application/json' } });
         if (response.status !== 200) throw (await refusal(response)).gateway;
         const text = await readAll(response, 1 << 20);
-        this.document = readKeyDocument(text, this.gateway, this.directoryKey);
-        this.work = this.document.work;
+        const document = readKeyDocument(text, this.gateway, this.directoryKey);
+        if (this.document !== null) checkFollows(document, this.document);
+        this.document = document;
+        this.work = document.work;
         await this.cache?.set(this.cacheName, text);
         return this.document;
       } catch (error) {
@@ -291,7 +295,7 @@ class Refusal extends Error {
   readonly work: WorkAnnouncement | null;
   readonly retryAfterMs: number;
 
-  constructor(readonly gateway: GatewayError, body: Record<string, unknown> | null, retryAfter: string | null, readonly isInner: boolean) {
+  constructor(readonly gateway: GatewayError, body: Record<string, unknown> | null, retryAfter: string | null) {
     super(gateway.message);
     const error = body?.['error'] as Record<string, unknown> | undefined;
     const serverTime = error?.['server_time'];
@@ -303,7 +307,7 @@ class Refusal extends Error {
 
 async function refusal(response: TransportResponse): Promise<Refusal> {
   const body = parseObject(await readAll(response, MAX_ERROR));
-  return new Refusal(readError(response.status, body, response.header('tacit-token')), body, response.header('retry-after'), false);
+  return new Refusal(readError(response.status, body, null), body, response.header('retry-after'));
 }
 
 async function readAll(response: TransportResponse, most: number): Promise<string> {

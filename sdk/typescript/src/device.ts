@@ -1,6 +1,6 @@
 import { ed25519 } from '@noble/curves/ed25519.js';
 import { sha256 } from '@noble/hashes/sha2.js';
-import { fromBase64Url, toBase64, toBase64Url, utf8, type Bytes } from './bytes.js';
+import { equal, fromBase64Url, toBase64, toBase64Url, utf8, type Bytes } from './bytes.js';
 import { DeviceKeyError } from './errors.js';
 
 /**
@@ -44,15 +44,24 @@ export interface DeviceKey {
  */
 export class StoredDeviceKey implements DeviceKey {
   private asking: Promise<Bytes> | null = null;
+  /** So that the store, and with it the owner, is asked once a request, for the signature. */
+  private known: Uint8Array | null = null;
 
   constructor(private readonly store: KeyStore, private readonly randomBytes: (size: number) => Bytes, private readonly name = 'tacit-device-key') {}
 
   async publicKey(): Promise<Uint8Array> {
-    return ed25519.getPublicKey(await this.seed());
+    return (this.known ??= ed25519.getPublicKey(await this.seed()));
   }
 
   async sign(message: Uint8Array): Promise<Uint8Array> {
-    return ed25519.sign(message, await this.seed());
+    const seed = await this.seed();
+    const publicKey = ed25519.getPublicKey(seed);
+    if (this.known !== null && !equal(this.known, publicKey)) {
+      this.known = null;
+      throw new DeviceKeyError('The store has another device key than before.');
+    }
+    this.known = publicKey;
+    return ed25519.sign(message, seed);
   }
 
   /** Whoever asks meanwhile gets the same answer: two requests at once make one key, and ask its owner once. */

@@ -11,15 +11,14 @@ export abstract class TacitError extends Error {
 
 export type EncryptionFailure =
   | 'key-document-malformed'
-  | 'key-untrusted' // a statement that the pinned key did not sign, or of another gateway
+  | 'key-untrusted' // a statement that the pinned key did not sign, of another gateway, or of another key for a time that had one
   | 'certificate-untrusted'
   | 'reply-malformed'
   | 'other-request' // the head names another request
   | 'chunk-unopenable' // changed, moved, repeated, or of another reply
   | 'frames-malformed'
   | 'reply-truncated' // ended without its final chunk
-  | 'reply-continued' // goes on behind it
-  | 'reply-differs'; // a retry got another reply than the first one
+  | 'reply-continued'; // goes on behind it
 
 /** Something between here and the gateway is not what it should be. Nothing of the chunk that showed it was given out. */
 export class EncryptionError extends TacitError {
@@ -39,7 +38,7 @@ export class NetworkError extends TacitError {
 export class RateLimitError extends TacitError {
   readonly kind = 'rate-limit';
 
-  constructor(message: string, readonly source: 'client' | 'gateway', readonly retryAfterMs: number, readonly code?: string) {
+  constructor(message: string, readonly source: 'client' | 'gateway', readonly retryAfterMs: number, readonly code?: string, readonly isSealed: boolean = false) {
     super(message);
   }
 }
@@ -58,8 +57,10 @@ export class GatewayError extends TacitError {
     readonly status: number,
     readonly code: string,
     readonly param: string | null = null,
-    /** What became of the token: `unspent`, `spent`, `returned`, `inflight`; null where none was looked at. */
+    /** What became of the token: `unspent`, `spent`, `returned`, `inflight`; null where none was looked at, and where this was said in the clear. */
     readonly tokenState: string | null = null,
+    /** Whether it came inside the sealed reply. What did not, anybody on the way may have said: it decides nothing about a token. */
+    readonly isSealed: boolean = false,
   ) {
     super(message);
   }

@@ -51,6 +51,19 @@ export function readKeyDocument(text: string, gateway: string, directoryKey: Byt
   return { serverTime, keys, work: readWork(document['work']) };
 }
 
+/**
+ * Whether `later` may be what the gateway shows after `earlier`: a key is for its time once and for all, so another one for a time that overlaps was made for
+ * somebody alone. A key that was shown stays shown until its time is over.
+ * @throws EncryptionError Where it may not.
+ */
+export function checkFollows(later: KeyDocument, earlier: KeyDocument): void {
+  for (const key of later.keys) {
+    if (earlier.keys.some((before) => key.notBefore < before.notAfter && before.notBefore < key.notAfter && !sameBytes(key.config, before.config))) {
+      throw new EncryptionError('key-untrusted', 'The gateway shows another sealing key than before for the same time.');
+    }
+  }
+}
+
 /** The key whose time it is, by the caller's own clock: nobody on the way can bring back one whose time is over. */
 export function keyAt(keys: readonly SealingKey[], nowMs: number): SealingKey | null {
   return keys.find((key) => key.notBefore * 1000 <= nowMs && nowMs < key.notAfter * 1000) ?? null;

@@ -155,3 +155,37 @@ test('A pinned certificate is taken and another is not', async () => {
     server.close();
   }
 });
+
+test('What is said in the clear decides nothing about a token, and silences nobody for long', async () => {
+  // Somebody between client and gateway, who can open nothing.
+  const saying = (status, code) => ({
+    async send(request) {
+      if (!request.url.endsWith('/api/chat')) return fetchTransport().send(request);
+      const headers = { 'tacit-token': 'spent', 'retry-after': '999999' };
+      return { status, header: (name) => headers[name] ?? null, text: (async function* () { yield JSON.stringify({ error: { code, message: 'no' } }); })() };
+    },
+  });
+  await assert.rejects(client({ transport: saying(409, 'token_spent') }).chat(chat), (error) => error.kind === 'gateway' && error.tokenState === null && error.isSealed === false);
+  await assert.rejects(client().chat({ ...chat, model: 'nothing' }), (error) => error.kind === 'gateway' && error.isSealed === true);
+
+  let ahead = 0;
+  let transport = saying(429, 'rate_limited');
+  const one = client({ now: () => Date.now() + ahead, transport: { send: (request) => transport.send(request) } });
+  await assert.rejects(one.chat(chat), (error) => error.kind === 'rate-limit' && error.source === 'gateway' && error.retryAfterMs === 999_999_000);
+  transport = fetchTransport();
+  await assert.rejects(one.chat(chat), (error) => error.kind === 'rate-limit' && error.source === 'client' && error.retryAfterMs <= 60_000);
+  ahead = 60_001;
+  assert.equal(await ended(await one.chat(chat)), 'whole');
+});
+
+test('The owner of a device key is asked once a request, and a store that changes it is found', async () => {
+  let gets = 0;
+  const counting = { get: (name) => (gets++, store.get(name)), set: async () => {}, delete: async () => {} };
+  const one = client({ keyStore: counting });
+  assert.equal(await ended(await one.chat(chat)), 'whole');
+  const from = gets;
+  assert.equal(await ended(await one.chat(chat)), 'whole');
+  assert.equal(gets - from, 1);
+  counting.get = async () => Buffer.alloc(32, 9).toString('base64url');
+  assert.equal(await thrown(() => one.chat(chat)), 'device');
+});

@@ -1,10 +1,10 @@
 // The worked example of docs/protocol.md, byte for byte, with and without WebCrypto; and every way to spoil its reply.
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
+import { createHash, generateKeyPairSync, sign } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { EncryptionError, SealedReplyReader, sealRequest, solveWork } from '../dist/index.js';
-import { fromUtf8, fromBase64Url, toBase64Url, utf8, Utf8Decoder } from '../dist/bytes.js';
+import { EncryptionError, SealedReplyReader, sealRequest, solveWork, TacitClient } from '../dist/index.js';
+import { concat, fromUtf8, fromBase64Url, toBase64Url, uint, utf8, Utf8Decoder } from '../dist/bytes.js';
 import { padded } from '../dist/request.js';
 
 const example = JSON.parse(readFileSync(new URL('../../../docs/sealed-chat-example.json', import.meta.url), 'utf8'));
@@ -122,4 +122,32 @@ test('A stamp has the bits and is of the request', async () => {
   const hash = createHash('sha256').update('tacit work v1').update(challenge).update(digest).update(counter).digest();
   assert.equal(hash.readUInt16BE() >> 6, 0);
   await assert.rejects(solveWork({ ...work, bits: 11 }, digest, new Uint8Array(8), 10), { kind: 'unsupported' });
+});
+
+test('A key document that contradicts the one before is refused, and one that goes on is taken', async () => {
+  const pair = generateKeyPairSync('ed25519');
+  const directoryKey = new Uint8Array(pair.publicKey.export({ format: 'der', type: 'spki' }).subarray(-32));
+  const start = 1_800_000_000;
+  const day = 86_400;
+  const statement = (id, fill, from) => {
+    const config = Uint8Array.from([id, 0, 0x20, ...new Uint8Array(32).fill(fill), 0, 12, 0, 1, 0, 3, 0, 1, 0, 1, 0, 1, 0, 2]);
+    const name = utf8('gateway.test');
+    const message = concat(
+      utf8('tacit sealing key v1'), new Uint8Array(1), uint(name.length, 1), name, uint(config.length, 2), config, uint(from, 8), uint(from + day, 8), new Uint8Array(1));
+    return { config: toBase64Url(config), not_before: from, not_after: from + day, signature: sign(null, message, pair.privateKey).toString('base64url') };
+  };
+  let keys = [];
+  let now = start;
+  const client = new TacitClient({
+    url: 'http://gateway.test', gateway: 'gateway.test', directoryKey, now: () => now * 1000,
+    transport: { send: async () => ({ status: 200, header: () => null, text: (async function* () { yield JSON.stringify({ gateway: 'gateway.test', server_time: now * 1000, keys }); })() }) },
+  });
+  keys = [statement(1, 1, start), statement(2, 2, start + day)];
+  assert.deepEqual((await client.keys()).map(({ id }) => id), [1, 2]);
+  keys = [statement(3, 3, start), statement(2, 2, start + day)];
+  await assert.rejects(client.keys({ refresh: true }), (error) => error instanceof EncryptionError && error.failure === 'key-untrusted');
+  assert.deepEqual((await client.keys()).map(({ id }) => id), [1, 2]);
+  now += day;
+  keys = [statement(2, 2, start + day), statement(3, 3, start + 2 * day)];
+  assert.deepEqual((await client.keys({ refresh: true })).map(({ id }) => id), [2, 3]);
 });
