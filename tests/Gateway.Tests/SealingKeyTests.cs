@@ -184,6 +184,24 @@ public class SealingKeyTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Key_that_was_made_by_a_clock_far_ahead_is_not_offered_before_an_issuer_would_take_it()
+    {
+        await using SealingKeys keys = await StartAsync(_here);
+        (SealingKey current, SealingKey next) = Pair(keys);
+        Publish(current, next);
+        _time.Jump(TimeSpan.FromDays(40));
+        await keys.RunAsync(Ct);
+        Assert.Equal(2, Offered(keys).Count);
+        _time.Jump(TimeSpan.FromDays(-40));
+        await keys.RunAsync(Ct);
+
+        Assert.All(Offered(keys), key => Assert.True(key.NotBefore <= _time.GetUtcNow() + SealingKey.LongestValidity));
+        _time.Jump(TimeSpan.FromDays(15));
+        await keys.RunAsync(Ct);
+        Assert.Contains(Offered(keys), key => key.NotBefore > _time.GetUtcNow() + TimeSpan.FromDays(20));
+    }
+
+    [Fact]
     public async Task Gateway_without_an_issuer_signs_for_itself()
     {
         await using SealingKeys keys = await StartAsync(_here, new SealingOptions { KeyFile = SecretReference.FromFile(KeyPath), SignedBy = SealingSignatory.Gateway });

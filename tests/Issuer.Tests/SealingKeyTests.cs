@@ -107,6 +107,22 @@ public class SealingKeyTests
     }
 
     [Fact]
+    public async Task Key_for_a_time_far_off_is_refused_as_it_could_not_be_withdrawn()
+    {
+        await using ScriptedGateway gateway = await ScriptedGateway.StartAsync();
+        gateway.Keys = [gateway.Key(1, 0), gateway.Key(2, 100)];
+        await using TestIssuer issuer = await StartAsync(gateway);
+        await issuer.Server.AskGatewaysAsync(TestIssuer.Token);
+
+        Assert.Empty((await issuer.DirectoryAsync()).SealingKeys);
+        Assert.Contains("too far off", (await issuer.Server.GetStatusAsync(TestIssuer.Token)).Gateways[0].Fault, StringComparison.Ordinal);
+
+        gateway.Keys = [gateway.Key(1, 0), gateway.Key(2, 31)];
+        await issuer.Server.AskGatewaysAsync(TestIssuer.Token);
+        Assert.Equal([1, 2], await KeyIdsAsync(issuer));
+    }
+
+    [Fact]
     public async Task Keys_stay_while_they_hold_when_the_gateway_is_gone_or_shows_an_earlier_offer_and_over_a_restart()
     {
         ScriptedGateway gateway = await ScriptedGateway.StartAsync();

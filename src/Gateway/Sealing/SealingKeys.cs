@@ -109,12 +109,12 @@ internal sealed partial class SealingKeys : IAsyncDisposable
         return [.. published.Keys.Where(entry => now < entry.Key.NotAfter)];
     }
 
-    /// <summary>What this gateway offers to its issuer now: <see cref="SealingOffer"/>.</summary>
+    /// <summary>What this gateway offers to its issuer now: <see cref="SealingOffer"/>. A clock that was far ahead once leaves keys whose time no issuer takes yet.</summary>
     public byte[] MakeOffer(DateTimeOffset now) => new SealingOffer
     {
         Gateway = _options.Name,
         MadeAt = DateTimeOffset.FromUnixTimeSeconds(now.ToUnixTimeSeconds()),
-        Keys = [.. _pairs.Select(pair => pair.Key).Where(key => now < key.NotAfter).Take(SealingKeyList.MaxKeys)],
+        Keys = [.. _pairs.Select(pair => pair.Key).Where(key => now < key.NotAfter && key.NotBefore <= now + SealingKey.LongestValidity).Take(SealingKeyList.MaxKeys)],
     }.SignAndEncode(_store.Sign);
 
     /// <summary>What the operator is told.</summary>

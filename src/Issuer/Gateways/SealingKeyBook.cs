@@ -74,6 +74,12 @@ internal sealed class SealingKeyBook
             return $"it has another key for the time from {odd.NotBefore:yyyy-MM-dd HH:mm} than it had before";
         }
 
+        // What is listed is not withdrawn: whoever had the gateway's key for a moment, or a clock that was years ahead, would else fill the list for as long.
+        if (live.FirstOrDefault(key => key.NotBefore > now + SealingKey.LongestValidity) is { } far)
+        {
+            return $"it has a key for the time from {far.NotBefore:yyyy-MM-dd HH:mm}, which is too far off to be the next";
+        }
+
         if (SealingKeyList.FindFault(offer.Gateway, [.. known.Concat(news).OrderBy(key => key.NotBefore)]) is string fault)
         {
             return fault;
