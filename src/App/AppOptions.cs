@@ -129,6 +129,9 @@ public sealed record AppOptions : IValidatedSettings
             .Require(!Device || GatewayUrl is not null, "GatewayUrl", "a device needs the address of its gateway", "Use the gateway's base URL, such as https://gateway.example.")
             .Require(GatewayPin is null || DirectoryOptions.TryParseKey(GatewayPin, out _), "GatewayPin", "this is no SHA-256 of a public key", "Give its 32 bytes in base64url or hexadecimal.")
             .Require(
+                GatewayPin is null || (Device && GatewayUrl is { IsAbsoluteUri: true, Scheme: "https" }), "GatewayPin", "there is no certificate that it could be compared with",
+                "Use it with Device and an https address in GatewayUrl, or take it out.")
+            .Require(
                 DirectoryKey is null || DirectoryOptions.TryParseKey(DirectoryKey, out _), "DirectoryKey", "this is not a 32-byte key",
                 "Copy the directory key that the issuer's operator gives (base64url or hexadecimal).")
             .Require(FillOptions.StandardSizes.Contains(BatchSize), "BatchSize", $"{BatchSize} is no standard size", $"Use one of {string.Join(", ", FillOptions.StandardSizes)}.")

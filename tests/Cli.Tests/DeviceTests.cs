@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 using System.Text.Json;
 using Microsoft.Extensions.Logging.Abstractions;
 using Tacit.Gateway;
@@ -62,10 +64,55 @@ public sealed class DeviceTests
     }
 
     [Fact]
+    public async Task Device_that_is_told_a_certificates_key_asks_no_gateway_that_has_another()
+    {
+        using TemporaryFolder folder = new();
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        using X509Certificate2 certificate = new CertificateRequest("CN=home", key, HashAlgorithmName.SHA256)
+            .CreateSelfSigned(TimeProvider.System.GetUtcNow().AddDays(-1), TimeProvider.System.GetUtcNow().AddDays(1));
+        await File.WriteAllTextAsync(folder["tls.pem"], certificate.ExportCertificatePem(), Ct);
+        await File.WriteAllTextAsync(folder["tls.key"], key.ExportPkcs8PrivateKeyPem(), Ct);
+        File.SetUnixFileMode(folder["tls.key"], UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        await using InferenceRouter router = new(new InferenceOptions { DemoModel = true }, TimeProvider.System, NullLoggerFactory.Instance);
+        await using GatewayServer gateway = await GatewayServer.StartAsync(
+            new GatewayOptions
+            {
+                Name = "home", Listen = ListenAddress.Loopback(0), DataDirectory = folder["gateway"], Admission = AdmissionMode.Device,
+                Tls = new() { Certificate = folder["tls.pem"], Key = SecretReference.Parse($"file:{folder["tls.key"]}") },
+            },
+            null, router, null, TimeProvider.System, NullLoggerFactory.Instance, Ct);
+        string address = gateway.Address.ToString();
+        Assert.StartsWith("https:", address, StringComparison.Ordinal);
+        // As docs/operating.md has it made, by sha256sum.
+        byte[] pin = SHA256.HashData(key.ExportSubjectPublicKeyInfo());
+
+        Outcome right = await CreateAndAskAsync("right", Convert.ToHexStringLower(pin));
+        Assert.True(right.Code == ExitCode.Fine, right.Error);
+        Assert.NotEqual(ExitCode.Fine, (await CreateAndAskAsync("none", null)).Code);
+        pin[0] ^= 1;
+        Assert.NotEqual(ExitCode.Fine, (await CreateAndAskAsync("wrong", Convert.ToHexStringLower(pin))).Code);
+
+        // Where nothing is compared, nobody is to think so.
+        Outcome plain = await Cli.RunAsync(
+            ["device", "create", "--gateway", "http://home.example", "--pin", Convert.ToHexStringLower(pin), "--data", folder["plain"]]);
+        Assert.NotEqual(ExitCode.Fine, plain.Code);
+        Assert.Contains("GatewayPin", plain.Error, StringComparison.Ordinal);
+
+        async Task<Outcome> CreateAndAskAsync(string name, string? told)
+        {
+            string[] user = ["--data", folder[name]];
+            Outcome made = await Cli.RunAsync(["device", "create", "--gateway", address, .. told is null ? [] : (string[])["--pin", told], .. user]);
+            Assert.True(made.Code == ExitCode.Fine, made.Error);
+            Assert.Equal(ExitCode.Fine, (await Cli.RunAsync(["gateway", "devices", "add", made.Out.Trim(), name, "--data", folder["gateway"]])).Code);
+            return await Cli.RunAsync(["ask", "Hello", .. user]);
+        }
+    }
+
+    [Fact]
     public async Task Device_that_is_told_the_gateways_key_asks_sealed()
     {
         using TemporaryFolder folder = new();
-        await File.WriteAllBytesAsync(folder["sealing.key"], System.Security.Cryptography.RandomNumberGenerator.GetBytes(32), Ct);
+        await File.WriteAllBytesAsync(folder["sealing.key"], RandomNumberGenerator.GetBytes(32), Ct);
         File.SetUnixFileMode(folder["sealing.key"], UnixFileMode.UserRead | UnixFileMode.UserWrite);
         await using InferenceRouter router = new(new InferenceOptions { DemoModel = true }, TimeProvider.System, NullLoggerFactory.Instance);
         await using GatewayServer gateway = await GatewayServer.StartAsync(

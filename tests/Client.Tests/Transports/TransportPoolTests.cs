@@ -1,4 +1,9 @@
 using System.Net;
+using System.Net.Security;
+using System.Net.Sockets;
+using System.Security.Authentication;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 using Tacit.Client.Transports;
 using Tacit.Gateway.Tests.Support;
 
@@ -85,6 +90,66 @@ public sealed class TransportPoolTests
 
         Assert.Equal(2, front.Seen.Count);
         Assert.All(front.Seen, seen => Assert.Equal(["Host"], seen.Headers.Keys));
+    }
+
+    [Fact]
+    public async Task Pinned_server_is_taken_whoever_signed_its_certificate_and_no_other_is_asked_anything()
+    {
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        using X509Certificate2 certificate = new CertificateRequest("CN=elsewhere.test", key, HashAlgorithmName.SHA256)
+            .CreateSelfSigned(TimeProvider.System.GetUtcNow().AddDays(-1), TimeProvider.System.GetUtcNow().AddDays(1));
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        int port = ((IPEndPoint)listener.LocalEndpoint).Port;
+        byte[] pin = SHA256.HashData(key.ExportSubjectPublicKeyInfo());
+
+        Assert.Equal((HttpStatusCode.OK, true), await AskAsync(new TransportOptions { PinnedKey = pin }));
+        pin[31] ^= 1;
+        Assert.Equal((null, false), await AskAsync(new TransportOptions { PinnedKey = pin }));
+        Assert.Equal((null, false), await AskAsync(new TransportOptions()));
+
+        // What the client got, and whether the server saw a byte of a request.
+        async Task<(HttpStatusCode?, bool)> AskAsync(TransportOptions options)
+        {
+            Task<bool> served = ServeAsync();
+            using var pool = new TransportPool(options, _time);
+            using TransportLease lease = pool.Lease(Route.Direct(new Uri($"https://127.0.0.1:{port}")), IsolationKey.ForOneRequest(), keep: false);
+            using var request = new HttpRequestMessage(HttpMethod.Get, new Uri($"https://127.0.0.1:{port}/"));
+            HttpStatusCode? status = null;
+            try
+            {
+                using HttpResponseMessage response = await lease.Invoker.SendAsync(request, TestContext.Current.CancellationToken);
+                status = response.StatusCode;
+            }
+            catch (HttpRequestException e)
+            {
+                Assert.Equal(HttpRequestError.SecureConnectionError, e.HttpRequestError);
+            }
+
+            return (status, await served);
+        }
+
+        async Task<bool> ServeAsync()
+        {
+            using TcpClient connection = await listener.AcceptTcpClientAsync(TestContext.Current.CancellationToken);
+            await using var tls = new SslStream(connection.GetStream());
+            try
+            {
+                await tls.AuthenticateAsServerAsync(new SslServerAuthenticationOptions { ServerCertificate = certificate }, TestContext.Current.CancellationToken);
+                if (await tls.ReadAsync(new byte[4096], TestContext.Current.CancellationToken) == 0)
+                {
+                    return false;
+                }
+            }
+            catch (Exception e) when (e is IOException or AuthenticationException)
+            {
+                return false;
+            }
+
+            await tls.WriteAsync("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"u8.ToArray(), TestContext.Current.CancellationToken);
+            await tls.ShutdownAsync();
+            return true;
+        }
     }
 
     [Theory]
