@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# install-units.sh ROOT: puts units, sockets, their sandbox and the scripts around them where the package has them, under ROOT.
+# install-units.sh ROOT: puts units, sockets, their sandbox, and the scripts and files around them, where the package has them, under ROOT.
 set -euo pipefail
 root=${1:?ROOT}
 cd "$(dirname "$0")/debian/units"
@@ -16,3 +16,4 @@ for script in network/*.sh; do install -Dm755 "$script" "$root/usr/share/tacit/$
 for script in units-score.sh check-host.sh; do install -Dm755 "$script" "$root/usr/share/tacit/$script"; done
 install -Dm644 host/sysctl.conf "$root/usr/share/tacit/host/sysctl.conf"
 install -Dm644 host/coredump.conf "$root/usr/share/tacit/host/coredump.conf"
+for file in observability/* nginx/*.conf; do install -Dm644 "$file" "$root/usr/share/tacit/$file"; done

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# build-image.sh [--registry HOST/PATH] [--tag TAG] [--platform P,P] [--push] [ROLE…]: builds the images tacit-signer, tacit-issuer and tacit-gateway.
+# build-image.sh [--registry HOST/PATH] [--tag TAG] [--platform P,P] [--push] [ROLE…]: builds the images tacit-signer, tacit-issuer, tacit-gateway and tacit-relay.
 # The tag is the version and the commit unless given. More than one platform needs buildx and --push: an engine keeps images of its own kind only.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -11,11 +11,11 @@ while [ $# -gt 0 ]; do
     --tag) tag=${2:?}; shift 2 ;;
     --platform) platform=${2:?}; shift 2 ;;
     --push) push=1; shift ;;
-    signer | issuer | gateway) roles+=("$1"); shift ;;
+    signer | issuer | gateway | relay) roles+=("$1"); shift ;;
     *) usage ;;
   esac
 done
-[ ${#roles[@]} -gt 0 ] || roles=(signer issuer gateway)
+[ ${#roles[@]} -gt 0 ] || roles=(signer issuer gateway relay)
 if [ -z "$tag" ]; then
   tag=$(sed -n 's:.*<Version>\(.*\)</Version>.*:\1:p' Directory.Build.props)-$(git rev-parse --short=12 HEAD)
   # An image must not say it is a commit that it is not.

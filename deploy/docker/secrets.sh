@@ -18,7 +18,7 @@ own() {
 uid() { case $1 in signer) echo 10001 ;; issuer) echo 10002 ;; gateway) echo 10003 ;; esac }
 for role in signer issuer gateway; do
   [ -s "$role-internal.key" ] || cp internal.key "$role-internal.key"
-  [ "$role" = gateway ] || [ -s "$role.key" ] || openssl rand -base64 32 >"$role.key"
+  [ -s "$role.key" ] || openssl rand -base64 32 >"$role.key"
   [ -s "$role-password" ] || openssl rand -hex 24 | tr -d '\n' >"$role-password"
   host=postgres-identity
   [ "$role" = gateway ] && host=postgres-anonymous

@@ -6,6 +6,7 @@ namespace Tacit.Deploy.Tests;
 public sealed class ImageTests : IDisposable
 {
     private static readonly string[] s_roles = ["signer", "issuer", "gateway"];
+    private static readonly string[] s_images = [.. s_roles, "relay"];
 
     private readonly Script _script = new();
 
@@ -17,11 +18,11 @@ public sealed class ImageTests : IDisposable
         _script.Record("docker");
         Outcome outcome = await _script.RunAsync("deploy/docker/build-image.sh", "--registry", "r.io/x", "--tag", "v1");
         Assert.True(outcome.Code == 0, outcome.Error);
-        Assert.Equal(s_roles.Select(role => $"r.io/x/tacit-{role}:v1"), outcome.Out.Split('\n', StringSplitOptions.RemoveEmptyEntries));
+        Assert.Equal(s_images.Select(role => $"r.io/x/tacit-{role}:v1"), outcome.Out.Split('\n', StringSplitOptions.RemoveEmptyEntries));
         string[][] calls = _script.Calls("docker");
-        Assert.Equal(3, calls.Length);
+        Assert.Equal(s_images.Length, calls.Length);
         Assert.All(calls, call => Assert.Equal("build", call[0]));
-        Assert.Equal(s_roles, calls.Select(call => call[Array.IndexOf(call, "--target") + 1]));
+        Assert.Equal(s_images, calls.Select(call => call[Array.IndexOf(call, "--target") + 1]));
     }
 
     [Fact]
@@ -47,8 +48,8 @@ public sealed class ImageTests : IDisposable
         }
 
         string[] users = [.. file.Split('\n').Where(line => line.StartsWith("USER ", StringComparison.Ordinal))];
-        Assert.Equal(3, users.Distinct().Count());
-        foreach (string role in s_roles)
+        Assert.Equal(s_images.Length, users.Distinct().Count());
+        foreach (string role in s_images)
         {
             string stage = file[file.IndexOf($"FROM base AS {role}\n", StringComparison.Ordinal)..];
             Assert.StartsWith($"ENTRYPOINT [\"/usr/bin/tacit\", \"{role}\"]", stage[stage.IndexOf("ENTRYPOINT", StringComparison.Ordinal)..], StringComparison.Ordinal);
@@ -81,6 +82,25 @@ public sealed class ImageTests : IDisposable
     }
 
     [Fact]
+    public async Task Relay_runs_by_itself_with_no_secret_volume_or_network_of_the_others()
+    {
+        YamlMappingNode relay = (YamlMappingNode)Load("deploy/docker/relay.yaml")["services"]["relay"];
+        string dockerfile = File.ReadAllText(Path.Combine(Script.Root, "deploy/docker/Dockerfile"));
+        Assert.Contains($"USER {relay["user"]}\n", dockerfile[dockerfile.IndexOf("FROM base AS relay\n", StringComparison.Ordinal)..], StringComparison.Ordinal);
+        Assert.DoesNotContain(s_roles, role => Load("deploy/docker/compose.yaml")["services"][role]["user"].Equals(relay["user"]));
+        foreach (string shared in (string[])["secrets", "volumes", "networks", "environment", "depends_on"])
+        {
+            Assert.False(relay.Children.ContainsKey(shared), shared);
+        }
+
+        foreach (string settings in (string[])["deploy/docker/settings/relay.json", "deploy/settings/relay.json"])
+        {
+            Outcome outcome = await _script.ExecuteAsync(Script.Program, "relay", "--config", Path.Combine(Script.Root, settings), "--data", _script["data"], "--check");
+            Assert.True(outcome.Code == 0, outcome.Error);
+        }
+    }
+
+    [Fact]
     public async Task Secrets_script_makes_every_secret_of_the_compose_file_once()
     {
         Assert.SkipUnless(Script.HasTool("openssl"), "openssl is not installed");
@@ -89,7 +109,7 @@ public sealed class ImageTests : IDisposable
         YamlMappingNode secrets = (YamlMappingNode)Load("deploy/docker/compose.yaml")["secrets"];
         Assert.All(secrets.Children.Keys, name => Assert.True(new FileInfo(Path.Combine(folder, name.ToString())).Length > 0, name.ToString()));
         Assert.Equal(File.ReadAllText(Path.Combine(folder, "signer-internal.key")), File.ReadAllText(Path.Combine(folder, "gateway-internal.key")));
-        Assert.NotEqual(File.ReadAllText(Path.Combine(folder, "signer.key")), File.ReadAllText(Path.Combine(folder, "issuer.key")));
+        Assert.Equal(3, s_roles.Select(role => File.ReadAllText(Path.Combine(folder, role + ".key"))).Distinct().Count());
         Dictionary<string, string> first = Directory.EnumerateFiles(folder).ToDictionary(file => file, File.ReadAllText);
         Assert.Equal(0, (await _script.RunAsync("deploy/docker/secrets.sh", folder)).Code);
         Assert.Equal(first, Directory.EnumerateFiles(folder).ToDictionary(file => file, File.ReadAllText));

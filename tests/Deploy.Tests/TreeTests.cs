@@ -51,6 +51,29 @@ public sealed class TreeTests : IDisposable
         Assert.Contains("LimitCORE=0", sandbox);
     }
 
+    /// <summary>What the manual says is in the package lies where it says.</summary>
+    [Fact]
+    public async Task Package_has_units_scripts_rules_and_dashboards()
+    {
+        string root = _script["root"];
+        Outcome outcome = await _script.RunAsync("deploy/install-units.sh", root);
+        Assert.True(outcome.Code == 0, outcome.Error);
+        foreach (string file in (string[])[
+            "network/rules.sh", "nginx/inference.conf", "observability/alerts.yml", "observability/dashboard.json", "observability/prometheus.yml", "check-host.sh", "host/sysctl.conf"])
+        {
+            Assert.True(File.Exists(Path.Combine(root, "usr/share/tacit", file)), file);
+        }
+
+        foreach (string path in Directory.EnumerateFiles(Path.Combine(root, "usr/lib/systemd/system"), "*.service"))
+        {
+            foreach (string line in File.ReadLines(path).Where(line => line.Contains("/usr/share/tacit/", StringComparison.Ordinal)))
+            {
+                string named = line[line.IndexOf("/usr/share/tacit/", StringComparison.Ordinal)..].Split(' ')[0];
+                Assert.True((File.GetUnixFileMode(root + named) & UnixFileMode.UserExecute) != 0, named);
+            }
+        }
+    }
+
     [Theory]
     [InlineData("deploy/settings")]
     [InlineData("deploy/settings/development")]
