@@ -282,9 +282,17 @@ internal sealed partial class SealingKeys : IAsyncDisposable
         };
         key = key with { Evidence = await _evidence.GetAsync(key.Config, _stop.Token) };
         byte[] secret = GC.AllocateUninitializedArray<byte>(suite.PrivateKeySizeInBytes, pinned: true);
-        made.Export(secret);
-        byte[] sealedKey = _store.Seal(secret, key);
-        CryptographicOperations.ZeroMemory(secret);
+        byte[] sealedKey;
+        try
+        {
+            made.Export(secret);
+            sealedKey = _store.Seal(secret, key);
+        }
+        finally
+        {
+            CryptographicOperations.ZeroMemory(secret);
+        }
+
         if (await _store.TryAddAsync(new StoredSealingKey(key, sealedKey)))
         {
             LogMade(_log, key.KeyId, key.NotBefore, key.NotAfter);
