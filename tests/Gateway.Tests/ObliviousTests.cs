@@ -184,6 +184,9 @@ public sealed class ObliviousTests
                 (await ObliviousClient.ReadAsync(exchange, response)).IsError(400, ErrorCodes.BadRequest, null);
             }
 
+            // A request of the whole server, which has no path (RFC 9110, section 7.1).
+            (await client.SendAsync("OPTIONS", "*", isChunked: isChunked)).IsError(404, ErrorCodes.NotFound, null);
+
             // The rules for headers and bodies are those of outside.
             BinaryHttpField authorization = new("authorization", token.Header);
             (await client.SendAsync("POST", Routes.ChatCompletions, TestGateway.Body(), [authorization, new("cookie", "a=b")], isChunked))

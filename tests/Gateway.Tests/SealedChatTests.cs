@@ -316,6 +316,30 @@ public sealed class SealedChatTests
     }
 
     [Fact]
+    public async Task Request_of_a_time_that_no_calendar_has_is_malformed_and_what_is_refused_gives_its_room_back()
+    {
+        const long MostBytes = 1 << 20;
+        await using TestGateway gateway = await StartAsync(prepare =>
+        {
+            Func<GatewayOptions, GatewayOptions> before = prepare.Configure;
+            prepare.Configure = options => before(options) with { RequestMemoryBytes = MostBytes };
+        });
+        using SealedClient client = await SealedClient.ConnectAsync(gateway);
+        byte[] requestId = RandomNumberGenerator.GetBytes(SealedChatFormat.RequestIdSizeInBytes);
+        const long Never = (1L << 53) - 1;
+        var json = new System.Buffers.ArrayBufferWriter<byte>();
+        SealedEnvelope.Write(json, new byte[32], new byte[3000], SealedChatFormat.Aad(client.Key.Config[0], Never, requestId), Never, requestId);
+
+        for (long sent = 0; sent <= MostBytes; sent += json.WrittenCount)
+        {
+            using HttpResponseMessage response = await client.PostAsync(json.WrittenSpan.ToArray());
+            await response.IsErrorAsync(400, ErrorCodes.SealedMalformed, null);
+        }
+
+        (await client.AskAsync(gateway.Issuer.CreateToken("chat"))).IsReply();
+    }
+
+    [Fact]
     public async Task Body_that_comes_too_slowly_is_given_up_and_a_client_that_leaves_finds_its_reply_later()
     {
         await using TestGateway gateway = await StartAsync(prepare =>

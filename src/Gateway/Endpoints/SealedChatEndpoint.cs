@@ -50,10 +50,23 @@ internal sealed class SealedChatEndpoint(GatewayParts parts, SealingKeys keys, R
     private async Task HandleAsync(HttpContext context, Func<OpenedSealedRequest, (InnerRequest Request, RequestDelegate Handler)> choose)
     {
         var hold = new BodyHold(new SensitiveBuffer(MaxUncounted), parts.RequestRoom);
-        (OpenedSealedRequest? opened, ApiError? refused) = await OpenAsync(context, hold);
+        OpenedSealedRequest? opened = null;
+        ApiError? refused;
+        try
+        {
+            (opened, refused) = await OpenAsync(context, hold);
+        }
+        finally
+        {
+            // Also where the client left while it waited its turn.
+            if (opened is null)
+            {
+                hold.Dispose();
+            }
+        }
+
         if (opened is null)
         {
-            hold.Dispose();
             await ErrorReply.WriteAsync(context, refused!);
             return;
         }

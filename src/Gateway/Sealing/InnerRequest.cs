@@ -22,7 +22,7 @@ internal sealed class InnerRequest : IDisposable
 
     public required string Method { get; init; }
 
-    /// <summary>Path and query, as sent.</summary>
+    /// <summary>Path and query, as sent; or the asterisk of the whole server, which has no path.</summary>
     public required string Target { get; init; }
 
     /// <summary>Names and values of HTTP's characters.</summary>
@@ -85,7 +85,7 @@ internal sealed class InnerRequest : IDisposable
         var request = new HttpRequestFeature
         {
             Method = Method,
-            Path = Unescape(query < 0 ? Target : Target[..query]),
+            Path = Target is ['/', ..] ? Unescape(query < 0 ? Target : Target[..query]) : "",
             QueryString = query < 0 ? "" : Target[query..],
             PathBase = "",
             RawTarget = Target,

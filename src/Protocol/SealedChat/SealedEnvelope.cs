@@ -33,6 +33,9 @@ public sealed class SealedEnvelope : IDisposable
 
     private const int MaxWorkLength = 256;
 
+    /// <summary>The year 9000, as for every other time on the wire: what comes later is no date to compute with.</summary>
+    private const long LastMillisecond = 221845392000000;
+
     private SealedEnvelope()
     {
     }
@@ -44,7 +47,7 @@ public sealed class SealedEnvelope : IDisposable
 
     public required byte[] Aad { get; init; }
 
-    /// <summary>UNIX time in milliseconds, not negative and below 2⁵³.</summary>
+    /// <summary>UNIX time in milliseconds, not negative and before the year 9000.</summary>
     public required long Timestamp { get; init; }
 
     /// <summary>16 bytes.</summary>
@@ -107,7 +110,7 @@ public sealed class SealedEnvelope : IDisposable
                 else if (Is(reader, "timestamp"u8))
                 {
                     isTaken = timestamp < 0 && reader.Read() && reader.TokenType == JsonTokenType.Number && reader.TryGetInt64(out timestamp)
-                        && timestamp is >= 0 and < 1L << 53;
+                        && timestamp is >= 0 and <= LastMillisecond;
                 }
                 else if (Is(reader, "work"u8))
                 {
