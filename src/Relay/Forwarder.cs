@@ -94,7 +94,7 @@ internal sealed class Forwarder : IDisposable
         using var begun = CancellationTokenSource.CreateLinkedTokenSource(ended.Token, patience.Token);
 
         // 3. To the gateway: the bytes and their media type.
-        using var content = new PassedOn(context.Request, _options.MaxRequestBytes);
+        using var content = new PassedOn(context.Request, _options.MaxRequestBytes, ended.Token);
         content.Headers.ContentType = new MediaTypeHeaderValue(type);
         using var request = new HttpRequestMessage(HttpMethod.Post, target.Resource)
         {
@@ -109,21 +109,36 @@ internal sealed class Forwarder : IDisposable
             request.Headers.TryAddWithoutValidation(Routes.WorkHeader, stamp);
         }
 
-        HttpResponseMessage answer;
         try
         {
-            answer = await _http.SendAsync(request, begun.Token);
+            using HttpResponseMessage? answer = await SendAsync(
+                context, request, content, () => patience.IsCancellationRequested || total.IsCancellationRequested, begun.Token);
+
+            // 4. And back.
+            if (answer is not null)
+            {
+                await ReturnAsync(context, answer, ended);
+            }
+        }
+        finally
+        {
+            // Over HTTP/2 a gateway may have answered before it has the whole request. Whoever still reads that would read on in what is the server's again.
+            await ended.CancelAsync();
+            await content.Stopped;
+        }
+    }
+
+    /// <summary>Null if there is no answer, and the client was told.</summary>
+    private async Task<HttpResponseMessage?> SendAsync(HttpContext context, HttpRequestMessage request, PassedOn content, Func<bool> isLate, CancellationToken begun)
+    {
+        try
+        {
+            return await _http.SendAsync(request, begun);
         }
         catch (Exception e) when (e is HttpRequestException or OperationCanceledException or IOException)
         {
-            await ExplainAsync(context, content, patience.IsCancellationRequested || total.IsCancellationRequested);
-            return;
-        }
-
-        // 4. And back.
-        using (answer)
-        {
-            await ReturnAsync(context, answer, ended);
+            await ExplainAsync(context, content, isLate());
+            return null;
         }
     }
 
@@ -205,8 +220,14 @@ internal sealed class Forwarder : IDisposable
     }
 
     /// <summary>A request's body, passed on as it comes, and bounded.</summary>
-    private sealed class PassedOn(HttpRequest request, long most) : HttpContent
+    private sealed class PassedOn(HttpRequest request, long most, CancellationToken stop) : HttpContent
     {
+        private Task _passing = Task.CompletedTask;
+        private bool _isConsumed;
+
+        /// <summary>Completes when nothing reads the request any more; how that ended, its reader's own exception has told.</summary>
+        public Task Stopped => _passing.ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+
         public bool IsTooLarge { get; private set; }
 
         /// <summary>It ended early or came too slowly.</summary>
@@ -214,14 +235,27 @@ internal sealed class Forwarder : IDisposable
 
         protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context) => SerializeToStreamAsync(stream, context, CancellationToken.None);
 
-        protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context, CancellationToken cancellationToken)
+        protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context, CancellationToken cancellationToken) =>
+            _passing = PassAsync(stream, Stopped, cancellationToken);
+
+        /// <param name="before">Over HTTP/2, a connection that is going away may leave the request to another.</param>
+        private async Task PassAsync(Stream stream, Task before, CancellationToken connections)
         {
+            await before;
+            if (_isConsumed)
+            {
+                throw new IOException("What was passed on is here no more.");
+            }
+
+            using var either = CancellationTokenSource.CreateLinkedTokenSource(connections, stop);
+            CancellationToken cancellationToken = either.Token;
             PipeReader reader = request.BodyReader;
             long passed = 0;
             while (true)
             {
                 ReadResult part = await ReadAsync(reader, cancellationToken);
                 passed += part.Buffer.Length;
+                _isConsumed = true;
                 IsTooLarge = passed > most;
                 if (IsTooLarge)
                 {
