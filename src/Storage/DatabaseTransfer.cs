@@ -39,13 +39,16 @@ public static class DatabaseTransfer
     /// <param name="rules">What the schema does not say.</param>
     /// <param name="time">Dates the migrations.</param>
     /// <param name="cancellationToken">Gives up before the rows go.</param>
-    /// <exception cref="StorageException">The role runs, or the target is not empty (<see cref="StorageErrorKind.NotEmpty"/>).</exception>
+    /// <exception cref="StorageException">
+    /// The role runs; or the target is not empty, or the file of an earlier move is still there (<see cref="StorageErrorKind.NotEmpty"/>).
+    /// </exception>
     public static async Task<IReadOnlyList<TransferredTable>> ToPostgresAsync(
         string sqlitePath, PostgresOptions target, IReadOnlyList<Migration> migrations, TransferRules rules, TimeProvider time, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(target);
         ArgumentNullException.ThrowIfNull(rules);
         RequireFile(sqlitePath);
+        RequireNoOlder(sqlitePath);
         IReadOnlyList<TransferredTable> moved;
         await using (Database from = await Database.OpenSqliteAsync(sqlitePath, migrations, time, cancellationToken))
         {
@@ -107,6 +110,16 @@ public static class DatabaseTransfer
                 File.Exists(path + MovedSuffix)
                     ? $"The database {path} was moved before: {path + MovedSuffix} is what it was."
                     : string.Create(CultureInfo.InvariantCulture, $"There is no database {path}. Name its folder with --data."));
+        }
+    }
+
+    /// <summary>What it is renamed to in the end must be free: to find that out then would leave two databases that a role can be started on.</summary>
+    private static void RequireNoOlder(string path)
+    {
+        if (File.Exists(path + MovedSuffix))
+        {
+            throw new StorageException(
+                StorageErrorKind.NotEmpty, $"There is a {path + MovedSuffix} of an earlier move, which is of no more use. Nothing was moved: remove it first.");
         }
     }
 

@@ -51,6 +51,12 @@ public sealed class DatabaseTransferTests : IDisposable
                 s.QueryInt64("SELECT COUNT(*) FROM line")!.Value, s.QueryInt64("SELECT id FROM extra_t1")!.Value, s.QueryInt64("SELECT COUNT(*) FROM none")!.Value), Token));
         }
 
+        // Where what was renamed the first time is still there, the next move begins with nothing, and so leaves no second database.
+        PostgresOptions next = new() { ConnectionString = await TestPostgres.CreateDatabaseAsync() };
+        StorageException older = await Assert.ThrowsAsync<StorageException>(() => DatabaseTransfer.ToPostgresAsync(Role, next, s_schema, s_rules, TimeProvider.System, Token));
+        Assert.Equal(StorageErrorKind.NotEmpty, older.Kind);
+        Assert.True(File.Exists(Role));
+
         // What stays behind is retired, and was after the rows were read.
         await using Database old = await Database.OpenPostgresAsync(postgres, s_schema, TimeProvider.System, Token);
         Assert.Equal(1, await old.ReadAsync(s => s.QueryInt64("SELECT COUNT(*) FROM none"), Token));
