@@ -2,6 +2,7 @@ using System.Buffers;
 using System.IO.Pipelines;
 using System.Text;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 using Tacit.Crypto;
 using Tacit.Gateway.Sealing;
 using Tacit.Gateway.Tests.Support;
@@ -208,6 +209,34 @@ public sealed class ReplyPacerTests : IDisposable
         Assert.Single(answer.ChunkSizes());
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Handler_that_gives_up_cuts_the_outer_connection_whether_a_reply_had_begun_or_not(bool hasBegun)
+    {
+        var pipe = new Pipe();
+        var connection = new Lifetime();
+        var outer = new DefaultHttpContext();
+        outer.Features.Set<IHttpRequestLifetimeFeature>(connection);
+        using ReplyPacer pacer = new(new ObliviousFraming(_gateway.CreateResponse()), pipe.Writer, _clock);
+        var request = new InnerRequest { Method = "GET", Target = "/", Headers = [], Body = new SensitiveBuffer() };
+
+        await request.RunAsync(
+            async context =>
+            {
+                if (hasBegun)
+                {
+                    await context.Response.BodyWriter.WriteAsync(Event(40));
+                }
+
+                context.Abort();
+            },
+            outer, pacer);
+
+        Assert.True(connection.IsAborted);
+        Assert.False(ReadSoFar(pipe).IsWhole);
+    }
+
     [Fact]
     public async Task Openings_beyond_the_bound_are_refused_and_those_within_it_wait_their_turn()
     {
@@ -250,6 +279,15 @@ public sealed class ReplyPacerTests : IDisposable
         using var all = new MemoryStream();
         await pipe.Reader.CopyToAsync(all, TestContext.Current.CancellationToken);
         return ObliviousClient.Read(_client, all.ToArray());
+    }
+
+    private sealed class Lifetime : IHttpRequestLifetimeFeature
+    {
+        public bool IsAborted { get; private set; }
+
+        public CancellationToken RequestAborted { get; set; }
+
+        public void Abort() => IsAborted = true;
     }
 
     /// <summary>Numbers that are the same in every run.</summary>

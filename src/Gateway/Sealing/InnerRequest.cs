@@ -67,7 +67,7 @@ internal sealed class InnerRequest : IDisposable
         }
         catch
         {
-            response.Abort();
+            response.Fail();
             throw;
         }
     }

@@ -70,17 +70,28 @@ internal sealed class InnerResponse(HttpContext outer, InnerReply reply)
         }
     }
 
-    /// <summary>What the handler wrote is not a whole reply.</summary>
+    /// <summary>What the handler wrote is not a whole reply, and not even the outer one may look like one.</summary>
     public void Abort()
     {
         if (!_isAborted)
         {
             _isAborted = true;
             reply.Abort();
-            if (HasStarted)
-            {
-                outer.Abort();
-            }
+            outer.Abort();
+        }
+    }
+
+    /// <summary>The handler failed: what it wrote is no reply. If nothing of one has begun, the server can still say so in the clear.</summary>
+    public void Fail()
+    {
+        if (HasStarted)
+        {
+            Abort();
+        }
+        else
+        {
+            _isAborted = true;
+            reply.Abort();
         }
     }
 
