@@ -225,7 +225,7 @@ public sealed class SealedChatTests
         Assert.NotEqual(first.KeyId, later.Key.KeyId);
         (await client.AskAsync(gateway.Issuer.CreateToken("chat"))).IsRefused(400, ErrorCodes.SealingKeyUnknown);
         go.SetResult();
-        (await asking).IsReply(StubProvider.Event("one") + StubProvider.Event("two") + "data: [DONE]\n\n");
+        (await asking).IsReply(StubProvider.Event("one") + StubProvider.Event("two") + "data: [DONE]\n\n", withSignsOfLife: true);
         gateway.Provider.Answer = StubProvider.AnswerJsonAsync;
         (await later.AskAsync(gateway.Issuer.CreateToken("chat"))).IsReply();
         later.Dispose();
