@@ -24,7 +24,7 @@ public enum StorageErrorKind
     /// </summary>
     Unavailable,
 
-    /// <summary>A constraint of the schema refused the change.</summary>
+    /// <summary>A constraint of the schema refused the change, or what was to be made is there already.</summary>
     Constraint,
 
     /// <summary>The statement is wrong: a fault in the program.</summary>
