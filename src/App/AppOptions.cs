@@ -137,6 +137,9 @@ public sealed record AppOptions : IValidatedSettings
             .Require(FillOptions.StandardSizes.Contains(BatchSize), "BatchSize", $"{BatchSize} is no standard size", $"Use one of {string.Join(", ", FillOptions.StandardSizes)}.")
             .Require(Mirrors.All(IsHttp), "Mirrors", "one of them is no http or https URL", "Use base URLs, such as https://mirror.example.")
             .Require(Evidence.FindFault() is null, "Evidence:Measurements", "one of them is no measurement", "Use 96 hexadecimal digits each, as the gateway's operator publishes them.")
+            .Require(
+                Evidence.Policy != EvidencePolicy.Require || Transport != GatewayTransport.Direct, "Evidence:Policy", "nothing is sealed, so that no evidence would be asked for",
+                "Set Transport to one that seals, or Evidence:Policy to show.")
             .RequireRange(MinCrowd, 0, 1L << 40, "MinCrowd")
             .RequireRange(LowWater, 0, 1000, "LowWater")
             .RequireRange(FillInterval, TimeSpan.FromMinutes(1), TimeSpan.FromDays(7), "FillInterval")

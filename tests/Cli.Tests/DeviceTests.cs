@@ -108,6 +108,22 @@ public sealed class DeviceTests
         }
     }
 
+    [Theory]
+    [InlineData("direct", false)]
+    [InlineData("sealed", true)]
+    public async Task Evidence_cannot_be_required_where_nothing_is_sealed(string transport, bool isFine)
+    {
+        using TemporaryFolder folder = new();
+        Directory.CreateDirectory(folder["user"]);
+        await File.WriteAllTextAsync(
+            Path.Combine(folder["user"], "app.json"), $$"""{ "Transport": "{{transport}}", "IssuerUrl": "http://127.0.0.1:1", "Evidence": { "Policy": "require" } }""", Ct);
+
+        Outcome asked = await Cli.RunAsync("ask", "Hello", "--data", folder["user"]);
+
+        Assert.NotEqual(ExitCode.Fine, asked.Code);
+        Assert.Equal(isFine, !asked.Error.Contains("Evidence:Policy", StringComparison.Ordinal));
+    }
+
     [Fact]
     public async Task Device_that_is_told_the_gateways_key_asks_sealed()
     {
