@@ -124,6 +124,12 @@ public sealed class SealTests
         Outcome mistrusted = await ShellAsync($"{seal} --key {Convert.ToHexString(new byte[31])}01");
         Assert.Equal((ExitCode.Failed, ""), (mistrusted.Code, mistrusted.Out));
         Assert.Equal(ExitCode.Usage, (await ShellAsync(seal)).Code);
+
+        // The right key, and another gateway than was meant: a directory key signs for several.
+        Outcome other = await ShellAsync($"{seal} --key {pin} --name other.test");
+        Assert.Equal((ExitCode.Failed, ""), (other.Code, other.Out));
+        Assert.Contains("other.test", other.Error, StringComparison.Ordinal);
+        Assert.Equal(ExitCode.Fine, (await ShellAsync($"{seal} --key {pin} --name gateway.test")).Code);
     }
 
     private static async Task<string> SealAsync(string[] args, string? input = null)

@@ -26,11 +26,12 @@ internal static class SealCommand
         Option<string?> model = new("--model") { Description = "The model to ask. Default: the cheapest plan's first.", HelpName = "M" };
         Option<string?> plan = new("--plan") { Description = "The request plan that pays. Default: the cheapest.", HelpName = "P" };
         Option<string?> gateway = new("--gateway") { Description = "With --key: the gateway's base URL, or unix:PATH of its socket. No wallet is used and no token sent.", HelpName = "URL" };
-        Option<string?> key = new("--key") { Description = "With --gateway: the key that has to have signed its sealing keys, its own or its issuer's directory key.", HelpName = "KEY" };
+        Option<string?> key = new("--key") { Description = "With --gateway: the key that has to have signed its sealing keys, its own or its issuer's directory key (then with --name).", HelpName = "KEY" };
+        Option<string?> name = new("--name") { Description = "With --gateway: its name. A directory key signs for several gateways, and another of them could answer in this one's place.", HelpName = "NAME" };
         Option<SecretReference?> device = Flags.Secret("--device-key", "With --gateway: the Ed25519 key (32 bytes, base64, hexadecimal or raw) of a device that the gateway knows; it signs the question.");
         Command command = new("seal", "Seal a question to a gateway and print the request for any program to send; `tacit unseal` opens the reply.")
         {
-            text, stdin, model, plan, gateway, key, device,
+            text, stdin, model, plan, gateway, key, name, device,
         };
         client.AddTo(command);
         command.SetAction(async (parsed, cancellationToken) =>
@@ -46,6 +47,11 @@ internal static class SealCommand
 
             if (address is null)
             {
+                if (parsed.GetValue(name) is not null)
+                {
+                    throw new CommandException("--name needs --gateway and --key: with a wallet, the directory names the gateway.", ExitCode.Usage);
+                }
+
                 if (parsed.GetValue(device) is not null)
                 {
                     throw new CommandException("--device-key needs --gateway and --key: with a wallet, a token pays.", ExitCode.Usage);
@@ -61,7 +67,7 @@ internal static class SealCommand
             }
 
             string wanted = parsed.GetValue(model) ?? throw new CommandException("Name the --model: without a wallet nothing says which there are.", ExitCode.Usage);
-            (byte[] config, TimeSpan ahead) = await SealedGateway.FindKeyAsync(address, pin!, TimeProvider.System, cancellationToken);
+            (byte[] config, TimeSpan ahead) = await SealedGateway.FindKeyAsync(address, pin!, parsed.GetValue(name), TimeProvider.System, cancellationToken);
             DateTimeOffset now = TimeProvider.System.GetUtcNow();
             if (ahead.Duration() > s_trustedSkew)
             {

@@ -20,7 +20,10 @@ internal static class SealedGateway
     /// <summary>The sealing key of this moment.</summary>
     /// <param name="gateway">A base URL, or <c>unix:</c> and the path of a socket.</param>
     /// <param name="pin">The directory key, or the gateway's own, that has to have signed it.</param>
-    public static async Task<(byte[] Config, TimeSpan Ahead)> FindKeyAsync(string gateway, string pin, TimeProvider time, CancellationToken cancellationToken)
+    /// <param name="name">Whose it has to be; null for whoever answers, where the key is that gateway's own.</param>
+    /// <param name="time">The clock here.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public static async Task<(byte[] Config, TimeSpan Ahead)> FindKeyAsync(string gateway, string pin, string? name, TimeProvider time, CancellationToken cancellationToken)
     {
         if (!DirectoryOptions.TryParseKey(pin, out ReadOnlyMemory<byte> key) || !Ed25519PublicKey.TryImport(key.Span, out Ed25519PublicKey? pinned))
         {
@@ -33,6 +36,12 @@ internal static class SealedGateway
         if (document.Keys.Count > 0 && verified.Length == 0)
         {
             throw new CommandException($"The sealing keys at {gateway} are not signed by the key that --key pins. Either it is another gateway, or the key is mistyped.");
+        }
+
+        // The name is part of what is signed: of all that a directory key vouches for, only this gateway may be asked.
+        if (name is not null && !string.Equals(document.Gateway, name, StringComparison.OrdinalIgnoreCase))
+        {
+            throw new CommandException($"The sealing keys at {gateway} are those of another gateway than {name}.");
         }
 
         // Its word about the time is not signed: an old answer, shown again, would have prompts sealed with a key that is over, and perhaps no longer a secret.
