@@ -124,11 +124,13 @@ test('A stamp has the bits and is of the request', async () => {
   await assert.rejects(solveWork({ ...work, bits: 11 }, digest, new Uint8Array(8), 10), { kind: 'unsupported' });
 });
 
-test('A key document that contradicts the one before is refused, and one that goes on is taken', async () => {
+const start = 1_800_000_000;
+const day = 86_400;
+
+/** A directory key, and what signs keys with it. */
+function directory() {
   const pair = generateKeyPairSync('ed25519');
   const directoryKey = new Uint8Array(pair.publicKey.export({ format: 'der', type: 'spki' }).subarray(-32));
-  const start = 1_800_000_000;
-  const day = 86_400;
   const statement = (id, fill, from) => {
     const config = Uint8Array.from([id, 0, 0x20, ...new Uint8Array(32).fill(fill), 0, 12, 0, 1, 0, 3, 0, 1, 0, 1, 0, 1, 0, 2]);
     const name = utf8('gateway.test');
@@ -136,6 +138,11 @@ test('A key document that contradicts the one before is refused, and one that go
       utf8('tacit sealing key v1'), new Uint8Array(1), uint(name.length, 1), name, uint(config.length, 2), config, uint(from, 8), uint(from + day, 8), new Uint8Array(1));
     return { config: toBase64Url(config), not_before: from, not_after: from + day, signature: sign(null, message, pair.privateKey).toString('base64url') };
   };
+  return { directoryKey, statement };
+}
+
+test('A key document that contradicts the one before is refused, and one that goes on is taken', async () => {
+  const { directoryKey, statement } = directory();
   let keys = [];
   let now = start;
   const client = new TacitClient({
@@ -150,4 +157,27 @@ test('A key document that contradicts the one before is refused, and one that go
   now += day;
   keys = [statement(2, 2, start + day), statement(3, 3, start + 2 * day)];
   assert.deepEqual((await client.keys({ refresh: true })).map(({ id }) => id), [2, 3]);
+});
+
+test('A clock that somebody on the way tells is followed for an hour at most, so that nothing is dated far ahead', async () => {
+  const { directoryKey, statement } = directory();
+  const sent = [];
+  for (const [said, times] of [[start + 1800, 2], [start + 7200, 1], [start - 7200, 1]]) {
+    sent.length = 0;
+    const client = new TacitClient({
+      url: 'http://gateway.test', gateway: 'gateway.test', directoryKey, now: () => start * 1000,
+      transport: {
+        send: async ({ url, body }) => {
+          const isChat = url.endsWith('/api/chat');
+          if (isChat) sent.push(JSON.parse(body).timestamp);
+          const answer = isChat
+            ? { error: { code: 'timestamp_out_of_window', message: '', server_time: said * 1000 } }
+            : { gateway: 'gateway.test', server_time: start * 1000, keys: [statement(1, 9, start)] };
+          return { status: isChat ? 400 : 200, header: () => null, text: (async function* () { yield JSON.stringify(answer); })() };
+        },
+      },
+    });
+    await assert.rejects(client.chat({ model: 'm', messages: [] }), { kind: 'gateway', code: 'timestamp_out_of_window' });
+    assert.deepEqual(sent, [start * 1000, said * 1000].slice(0, times));
+  }
 });
