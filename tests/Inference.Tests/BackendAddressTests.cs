@@ -49,4 +49,14 @@ public sealed class BackendAddressTests
     [InlineData("/run/llama.sock", false)]
     public void Address_is_a_url_or_a_socket_by_its_whole_path(string address, bool valid) =>
         Assert.Equal(valid, BackendAddress.IsValid(new Uri(address, UriKind.RelativeOrAbsolute)));
+
+    [Theory]
+    [InlineData(107, true)]
+    [InlineData(108, false)]
+    public void Socket_has_a_path_that_the_system_takes(int bytes, bool valid)
+    {
+        var address = new Uri("unix:/" + new string('x', bytes - 1));
+        Assert.Equal(valid, BackendAddress.IsValid(address));
+        Assert.Equal(valid, Record.Exception(() => new System.Net.Sockets.UnixDomainSocketEndPoint(address.AbsolutePath)) is null);
+    }
 }

@@ -30,7 +30,8 @@ public sealed class BackendFailureTests
             _time.Advance((Backoff * wait / 2) - TimeSpan.FromTicks(1));
             await Task.Delay(20, Test);
             Assert.Equal(wait, provider.Requests.Count);
-            await AdvanceUntilAsync(() => provider.Requests.Count > wait);
+            await AdvanceUntilAsked(harness, wait);
+            await UntilAsync(() => provider.Requests.Count > wait);
         }
 
         Assert.Equal(Event, await asked);
@@ -140,6 +141,39 @@ public sealed class BackendFailureTests
     }
 
     [Fact]
+    public async Task Request_that_comes_back_to_a_backend_after_a_wait_counts_once()
+    {
+        await using ScriptedProvider provider = ScriptedProvider.Start(Failing("500"));
+        await using RouterHarness harness = Harness(RouterHarness.Backend(provider.BaseUrl) with { Breaker = new BreakerOptions { Window = TimeSpan.FromHours(1) } });
+        for (int i = 0; i < new BreakerOptions().MinFailures - 1; i++)
+        {
+            Task<(ProviderException Failure, string)> failing = harness.FailAsync(stream: true);
+            for (int wait = 1; wait <= 2; wait++)
+            {
+                int calls = (3 * i) + wait;
+                await harness.UntilAsync(backend => backend.Counts.Calls == calls && backend.Outstanding == 0);
+                await AdvanceUntilAsked(harness, calls);
+            }
+
+            Assert.Equal(ErrorCodes.ProviderError, (await failing).Failure.Error.Code);
+            Assert.Equal(BreakerState.Closed, harness.Router.Backends[0].Breaker);
+        }
+
+        // The next one's first call is the last that is taken.
+        Task<(ProviderException Failure, string)> last = harness.FailAsync(stream: true);
+        BackendStatus status = await harness.UntilAsync(backend => backend.Breaker == BreakerState.Open);
+        while (!last.IsCompleted)
+        {
+            _time.Advance(TimeSpan.FromMilliseconds(10));
+            await Task.Delay(20, Test);
+        }
+
+        Assert.Equal(ErrorCodes.ProviderError, (await last).Failure.Error.Code);
+        Assert.Equal((13L, 1L), (status.Counts.Failed, status.Counts.Opened));
+        Assert.Equal(13, provider.Requests.Count);
+    }
+
+    [Fact]
     public async Task Trial_is_one_request_and_the_others_go_elsewhere()
     {
         bool isDead = true;
@@ -223,9 +257,10 @@ public sealed class BackendFailureTests
 
     private RouterHarness Harness(params BackendOptions[] backends) => new(new InferenceOptions { Backends = backends }, _time, Backoff);
 
-    private async Task AdvanceUntilAsync(Func<bool> condition)
+    /// <summary>Until a call more than these was begun. No further: the budgets of that call are on the same clock, and its answer takes as long as the machine does.</summary>
+    private async Task AdvanceUntilAsked(RouterHarness harness, long calls)
     {
-        while (!condition())
+        while (harness.Router.Backends[0].Counts.Calls == calls)
         {
             _time.Advance(TimeSpan.FromMilliseconds(100));
             await Task.Delay(2, Test);

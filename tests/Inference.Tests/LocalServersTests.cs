@@ -26,6 +26,8 @@ public sealed class LocalServersTests
     [InlineData("<html>")]
     [InlineData("{}")]
     [InlineData("[]")]
+    [InlineData("""{"data":[{"id":"a","owned_by":"\ud800"}]}""")]
+    [InlineData("""{"data":[{"id":"\ud800"}]}""")]
     [InlineData("404")]
     [InlineData("redirect")]
     [InlineData("garbage")]

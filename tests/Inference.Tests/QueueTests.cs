@@ -112,6 +112,25 @@ public sealed class QueueTests
     }
 
     [Fact]
+    public async Task Wait_for_a_place_takes_nothing_of_the_time_for_the_reply()
+    {
+        await using var provider = new HeldProvider();
+        TimeSpan total = TimeSpan.FromMinutes(1);
+        var budgets = new ProviderBudgets { Total = total };
+        await using var harness = new RouterHarness(
+            new InferenceOptions { Budgets = budgets, Backends = [provider.Backend("a") with { MaxConcurrency = 1, QueueTimeout = 4 * total }] }, _time);
+        provider.Answer(1);
+        ProviderReply first = await harness.SendAsync(cancellationToken: Test);
+        Task<string> waiting = harness.AskAsync();
+        await harness.UntilAsync(backend => backend.Queued == 1);
+        _time.Advance(2 * total);
+        await first.DisposeAsync();
+        await Until(() => provider.Arrived == 2);
+        provider.Answer(1);
+        Assert.Contains("{\"id\":1}", await waiting, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Caller_that_cancels_leaves_the_queue()
     {
         await using var provider = new HeldProvider();

@@ -34,5 +34,8 @@ internal sealed class BackendAddress
 
     /// <summary>Whether settings may name it.</summary>
     public static bool IsValid(Uri? address) => address is { IsAbsoluteUri: true, UserInfo.Length: 0, Query.Length: 0, Fragment.Length: 0 }
-        && (address.Scheme == UnixScheme ? address.Host.Length == 0 && address.AbsolutePath is ['/', _, ..] : address.Scheme is "http" or "https");
+        && (address.Scheme == UnixScheme ? address.Host.Length == 0 && address.AbsolutePath is ['/', _, ..] && FitsSocket(address) : address.Scheme is "http" or "https");
+
+    /// <summary>Longer paths than this no system takes for a socket (sun_path of unix(7)).</summary>
+    private static bool FitsSocket(Uri address) => System.Text.Encoding.UTF8.GetByteCount(Uri.UnescapeDataString(address.AbsolutePath)) <= 107;
 }

@@ -16,6 +16,9 @@ internal sealed class BackendLease(BackendPool pool, Backend backend, string mod
     /// <summary>Whether the backend's breaker lets this one in to see what happens.</summary>
     public bool IsTrial { get; set; } = isTrial;
 
+    /// <summary>Whether the same request failed here before, and so was counted.</summary>
+    public bool IsRepeated { get; init; }
+
     /// <summary>Whether its calls failed so far, in a way that is the backend's.</summary>
     public bool HasFailed { get; set; }
 
@@ -59,9 +62,14 @@ internal enum NoPlace
 internal readonly record struct Placing(BackendLease? Lease, NoPlace Reason);
 
 /// <summary>A request that waits for a place, at all backends that could answer it at once.</summary>
-internal sealed class Waiter(Route[] routes, ulong tried) : TaskCompletionSource<Placing>(TaskCreationOptions.RunContinuationsAsynchronously)
+internal sealed class Waiter(Route[] routes, ulong tried, ulong failed) : TaskCompletionSource<Placing>(TaskCreationOptions.RunContinuationsAsynchronously)
 {
     private readonly List<(int Route, LinkedListNode<Waiter> Node)> _standing = [];
+
+    public Route[] Routes => routes;
+
+    /// <summary>The routes on which the request failed before, one bit each.</summary>
+    public ulong Failed => failed;
 
     public TimeSpan Patience { get; private set; }
 
@@ -118,8 +126,6 @@ internal sealed class Waiter(Route[] routes, ulong tried) : TaskCompletionSource
 
         return -1;
     }
-
-    public string ModelOf(int route) => routes[route].Model;
 }
 
 /// <summary>One way to get a model: who serves it, and its name there.</summary>

@@ -38,8 +38,9 @@ internal sealed partial class BackendPool(IReadOnlyList<Backend> backends, TimeP
 
     /// <summary>A place for a request.</summary>
     /// <param name="tried">The routes that are not to be taken, one bit each.</param>
+    /// <param name="failed">The routes on which this request failed before.</param>
     /// <exception cref="OperationCanceledException">The caller cancelled.</exception>
-    public ValueTask<Placing> TakeAsync(Route[] routes, ulong tried, CancellationToken cancellationToken)
+    public ValueTask<Placing> TakeAsync(Route[] routes, ulong tried, ulong failed, CancellationToken cancellationToken)
     {
         Waiter waiter;
         lock (_gate)
@@ -53,7 +54,7 @@ internal sealed partial class BackendPool(IReadOnlyList<Backend> backends, TimeP
             (int best, bool isAnyAvailable) = Choose(routes, tried);
             if (best >= 0)
             {
-                return new ValueTask<Placing>(new Placing(Enter(routes[best].Backend, routes[best].Model, best), NoPlace.None));
+                return new ValueTask<Placing>(new Placing(Enter(routes[best], best, failed), NoPlace.None));
             }
 
             if (!isAnyAvailable)
@@ -61,7 +62,7 @@ internal sealed partial class BackendPool(IReadOnlyList<Backend> backends, TimeP
                 return new ValueTask<Placing>(new Placing(null, NoPlace.NobodyLeft));
             }
 
-            waiter = new Waiter(routes, tried);
+            waiter = new Waiter(routes, tried, failed);
             waiter.Stand();
             if (!waiter.HasHope())
             {
@@ -147,9 +148,9 @@ internal sealed partial class BackendPool(IReadOnlyList<Backend> backends, TimeP
         lock (_gate)
         {
             lease.Backend.Outstanding--;
-            if (lease.HasFailed)
+            if (lease.HasFailed && (lease.IsTrial || !lease.IsRepeated))
             {
-                // Once for a request, however many keys it was asked with, and not at all if one of them did: one prompt is one vote.
+                // Once for a request, however many keys it was asked with and however often it came back, and not at all if one of them did: one prompt is one vote.
                 Report(lease, CallOutcome.Failure);
             }
             else if (lease.IsTrial)
@@ -233,10 +234,10 @@ internal sealed partial class BackendPool(IReadOnlyList<Backend> backends, TimeP
         return (best, isAny);
     }
 
-    private BackendLease Enter(Backend backend, string model, int route)
+    private BackendLease Enter(Route route, int index, ulong failed)
     {
-        backend.Outstanding++;
-        return new BackendLease(this, backend, model, route, backend.Breaker.Enter());
+        route.Backend.Outstanding++;
+        return new BackendLease(this, route.Backend, route.Model, index, route.Backend.Breaker.Enter()) { IsRepeated = (failed >> index & 1) != 0 };
     }
 
     private void Report(BackendLease lease, CallOutcome outcome)
@@ -277,7 +278,7 @@ internal sealed partial class BackendPool(IReadOnlyList<Backend> backends, TimeP
                 Waiter waiter = node.Value;
                 if (waiter.RouteTo(backend) is >= 0 and int route)
                 {
-                    End(waiter, new Placing(Enter(backend, waiter.ModelOf(route), route), NoPlace.None));
+                    End(waiter, new Placing(Enter(waiter.Routes[route], route, waiter.Failed), NoPlace.None));
                 }
 
                 node = next;

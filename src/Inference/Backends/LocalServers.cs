@@ -61,8 +61,9 @@ public static class LocalServers
             int length = await (await response.Content.ReadAsStreamAsync(either.Token)).ReadAtLeastAsync(answer, answer.Length, throwOnEndOfStream: false, either.Token);
             return Read(answer.AsSpan(0, length), address, program, health);
         }
-        catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException)
+        catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException or InvalidOperationException)
         {
+            // The last of them for a string that is JSON and no text.
             cancellationToken.ThrowIfCancellationRequested();
             return null;
         }

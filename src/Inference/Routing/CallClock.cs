@@ -19,7 +19,8 @@ internal sealed class CallClock : IDisposable
     private static readonly Action<object?> CancelSource = static state => ((CallClock)state!).Cancel();
 
     private readonly TimeProvider _time;
-    private readonly long _start;
+    private long _start;
+    private bool _hasBegun;
     private volatile CancellationTokenSource _source;
     private volatile bool _isStopped;
     private ProviderBudgets _budgets;
@@ -47,10 +48,16 @@ internal sealed class CallClock : IDisposable
     /// <summary>Whether it is the total, and not the phase's own budget, that ends this phase.</summary>
     public bool IsLast { get; private set; }
 
-    /// <summary>The first-byte phase of one attempt begins. The total goes on from the first attempt.</summary>
+    /// <summary>The first-byte phase of one attempt begins. The total goes on from the first attempt: what came before was a wait for a place, which has its own budget.</summary>
     public void Begin(ProviderBudgets budgets)
     {
         _budgets = budgets;
+        if (!_hasBegun)
+        {
+            _hasBegun = true;
+            _start = _time.GetTimestamp();
+        }
+
         if (_source.IsCancellationRequested)
         {
             // The attempt before ran out of its time. Not disposed of: whoever cancels may be at it.

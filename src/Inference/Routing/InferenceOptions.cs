@@ -145,7 +145,7 @@ public sealed record BackendOptions
         InferenceOptions.Require(
             BackendAddress.IsValid(BaseUrl),
             $"{at}:BaseUrl",
-            "give an absolute http or https URL without user, query and fragment, such as https://api.openai.com/v1, or unix: and the path of a socket");
+            "give an absolute http or https URL without user, query and fragment, such as https://api.openai.com/v1, or unix: and the path of a socket of at most 107 bytes");
         InferenceOptions.Require(Tls is null || BaseUrl.Scheme == Uri.UriSchemeHttps, $"{at}:Tls", "it is for https; give such a BaseUrl, or leave it out");
         Tls?.Validate($"{at}:Tls");
         InferenceOptions.Require(Models is { Count: > 0 }, $"{at}:Models", "name at least one model");
@@ -196,7 +196,7 @@ public sealed record ProviderBudgets
     /// <summary>Between two reads once the reply has begun. Default: 1 minute.</summary>
     public TimeSpan Idle { get; init; } = TimeSpan.FromMinutes(1);
 
-    /// <summary>For everything together, failover included. Default: 10 minutes.</summary>
+    /// <summary>For everything together from the first call on, failover included. Default: 10 minutes.</summary>
     public TimeSpan Total { get; init; } = TimeSpan.FromMinutes(10);
 
     internal void Validate(string at)

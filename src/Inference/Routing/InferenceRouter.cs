@@ -223,10 +223,11 @@ public sealed partial class InferenceRouter : IAsyncDisposable
         int rounds = 0;
         ulong tried = Unfit(routes, call);
         ulong again = 0;
+        ulong failed = 0;
         ProviderException? last = null;
         while (call.Attempts < _options.MaxAttempts)
         {
-            (BackendLease? lease, NoPlace reason) = await _pool.TakeAsync(routes, tried, caller);
+            (BackendLease? lease, NoPlace reason) = await _pool.TakeAsync(routes, tried, failed, caller);
             if (lease is null)
             {
                 if (reason != NoPlace.NobodyLeft || again == 0 || !await BackOffAsync(rounds++, call.Clock, caller))
@@ -253,6 +254,7 @@ public sealed partial class InferenceRouter : IAsyncDisposable
 
                 last = failure ?? last;
                 again |= isTransient ? 1UL << lease.Route : 0;
+                failed |= lease.HasFailed ? 1UL << lease.Route : 0;
             }
             finally
             {
