@@ -153,8 +153,18 @@ internal sealed class MessagesReplyFromChat(bool showThinking) : ReplyTranslator
         }
         else if (!input.TryWriteUnescaped(function["arguments"u8]) || !JsonText.IsObject(input.WrittenSpan))
         {
-            // A call that the output's cap cut off is none; the reason to stop says so.
-            return isCut;
+            if (isCut)
+            {
+                // A call that the output's cap cut off is none; the reason to stop says so.
+                return true;
+            }
+
+            // What the model wrote is for the caller to judge, and a prompt can make it write so: no fault of the backend's. In the form in which this API's own
+            // documentation has broken JSON handed back.
+            input.Clear();
+            input.Write("{\"INVALID_JSON\":"u8);
+            input.Write(function["arguments"u8].IsString ? function["arguments"u8].Raw : "\"\""u8);
+            input.Write("}"u8);
         }
 
         into.Write(first ? default : ","u8);
