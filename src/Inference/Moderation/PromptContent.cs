@@ -116,8 +116,8 @@ internal sealed class PromptContent : IDisposable
     }
 
     /// <summary>
-    /// What holds an image or a document in Anthropic's API: the members that say what the bytes are may come behind them. Goes past it, unless what it holds
-    /// are further blocks, which are walked like those around it.
+    /// What holds an image or a document in Anthropic's API: the members that say what the bytes are may come behind them. Goes past it, unless it holds
+    /// further blocks, alone or beside the bytes, which are walked like those around it.
     /// </summary>
     private void TakeSource(ref Utf8JsonReader reader)
     {
@@ -132,9 +132,11 @@ internal sealed class PromptContent : IDisposable
         ReadOnlySpan<byte> type = default, media = default;
         Utf8JsonReader data = default;
         bool hasData = false;
+        bool hasContent = false;
         while (ahead.Read() && ahead.TokenType == JsonTokenType.PropertyName)
         {
             bool isType = ahead.ValueTextEquals("type"u8), isMedia = ahead.ValueTextEquals("media_type"u8), isData = ahead.ValueTextEquals("data"u8);
+            hasContent |= ahead.ValueTextEquals("content"u8);
             ahead.Read();
             if (ahead.TokenType == JsonTokenType.String)
             {
@@ -173,7 +175,10 @@ internal sealed class PromptContent : IDisposable
             HasOther = true;
         }
 
-        reader = ahead;
+        if (!hasContent)
+        {
+            reader = ahead;
+        }
     }
 
     private void Add(ref Utf8JsonReader reader)
