@@ -221,6 +221,41 @@ public sealed class DeviceTests : IDisposable
     }
 
     [Fact]
+    public async Task List_that_cannot_be_reached_for_a_while_is_read_again_afterwards()
+    {
+        string folder = Directory.CreateTempSubdirectory("tacit-devices-").FullName;
+        string inner = Path.Combine(folder, "list");
+        string file = Path.Combine(inner, "devices");
+        using var second = new TestDevice();
+        Directory.CreateDirectory(inner);
+        await File.WriteAllTextAsync(file, "# nobody\n", Cancelled);
+        await using TestGateway gateway = await StartAsync(options => options with { Devices = options.Devices with { AllowFile = file } });
+
+        // Whatever the rights of who runs this: the way there leads nowhere.
+        Directory.Delete(inner, recursive: true);
+        Directory.CreateSymbolicLink(inner, inner);
+        Assert.ThrowsAny<IOException>(() => File.GetLastWriteTimeUtc(file));
+        await TickUntilAsync(() => gateway.Log.Lines.Any(line => line.Contains("cannot be read", StringComparison.Ordinal)));
+        Assert.Equal(HttpStatusCode.OK, (await _device.AskAsync(gateway)).StatusCode);
+
+        File.Delete(inner);
+        Directory.CreateDirectory(inner);
+        await File.WriteAllTextAsync(file, second.Key + " phone\n", Cancelled);
+        await TickUntilAsync(() => gateway.Server.Devices!.List().Devices.Count == 2);
+        Assert.Equal(HttpStatusCode.OK, (await second.AskAsync(gateway)).StatusCode);
+        Directory.Delete(folder, recursive: true);
+
+        async Task TickUntilAsync(Func<bool> condition)
+        {
+            while (!condition())
+            {
+                gateway.Time.Advance(TimeSpan.FromSeconds(3));
+                await Task.Delay(50, Cancelled);
+            }
+        }
+    }
+
+    [Fact]
     public async Task Removed_device_is_refused_at_once_also_after_a_restart_and_added_again_it_is_back()
     {
         await using TestGateway gateway = await StartAsync();

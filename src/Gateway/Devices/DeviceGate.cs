@@ -342,7 +342,20 @@ internal sealed partial class DeviceGate : IAsyncDisposable
         }
     }
 
-    private bool HasFileChanged() => File.GetLastWriteTimeUtc(_options.AllowFile!) != _fileTime;
+    private bool HasFileChanged() => TimeOf(_options.AllowFile!) != _fileTime;
+
+    /// <summary>When it was written last; a time of its own where that cannot be asked, so that the file is read once more and its fault told.</summary>
+    private static DateTime TimeOf(string path)
+    {
+        try
+        {
+            return File.GetLastWriteTimeUtc(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return default;
+        }
+    }
 
     /// <summary>Null, or what is wrong with the file; what was read before then stays.</summary>
     private string? ReadFile()
@@ -352,7 +365,7 @@ internal sealed partial class DeviceGate : IAsyncDisposable
             return null;
         }
 
-        _fileTime = File.GetLastWriteTimeUtc(path);
+        _fileTime = TimeOf(path);
         if (DeviceList.ReadFile(path, out string? fault) is { } devices)
         {
             _listed = [.. _options.Allow, .. devices];
