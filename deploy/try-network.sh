@@ -138,7 +138,8 @@ code=$(at router "$program" voucher create --credits 1000 --data "$work/issuer" 
 at router "$program" account create --issuer http://127.0.0.1:8225 --directory-key "$directory" >/dev/null 2>&1
 at router "$program" account deposit "$code" >/dev/null 2>&1
 at router "$program" wallet fill >/dev/null 2>&1 || true
-at router "$program" app --listen 127.0.0.1:8224 --json >"$work/app.out" 2>"$work/app.log" &
+# Not by at(): the shell that a function runs in behind & would be what is ended, and the app go on without it.
+(exec ip netns exec "$id-router" "$program" app --listen 127.0.0.1:8224 --json >"$work/app.out" 2>"$work/app.log") &
 pids+=($!)
 until [ -s "$work/app.out" ]; do kill -0 "${pids[-1]}" 2>/dev/null || fail 'the app does not start'; sleep 0.1; done
 

@@ -85,7 +85,7 @@ internal static class ServerRoles
             GatewayOptions options = context.Settings.Load(SettingsJson.Default.GatewayOptions);
             InferenceSettings models = inference.Load(SettingsJson.Default.InferenceSettings);
             models.Load();
-            foreach (SecretReference key in models.Backends.SelectMany(backend => backend.Keys).Concat(models.Moderation.Policies.Select(policy => policy.Service?.Key).OfType<SecretReference>()))
+            foreach (SecretReference key in models.Backends.SelectMany(backend => backend.Keys.Append(backend.Tls?.ClientKey).OfType<SecretReference>()).Concat(models.Moderation.Policies.Select(policy => policy.Service?.Key).OfType<SecretReference>()))
             {
                 context.Try(key, "Inference", options.Profile);
             }
