@@ -56,7 +56,7 @@ internal static class Program
     public static async Task<Outcome> EndOfAsync(Process process)
     {
         using CancellationTokenSource late = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
-        late.CancelAfter(TimeSpan.FromSeconds(100));
+        late.CancelAfter(TimeSpan.FromMinutes(5));
         Task<string> output = process.StandardOutput.ReadToEndAsync(late.Token);
         Task<string> error = process.StandardError.ReadToEndAsync(late.Token);
         try

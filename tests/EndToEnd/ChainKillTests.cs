@@ -61,7 +61,7 @@ public sealed class ChainKillTests
                     Task killed = Arm(front, victim, moment);
                     string prompt = NextPrompt();
                     bool answered = await TryAskAsync(appPort, prompt);
-                    await killed.WaitAsync(TimeSpan.FromSeconds(60), Ct);
+                    await killed.WaitAsync(TimeSpan.FromMinutes(3), Ct);
                     front.Before = _ => Task.CompletedTask;
                     front.Decide = _ => Mishap.None;
                     for (int attempt = 0; attempt < 20 && !answered; attempt++)

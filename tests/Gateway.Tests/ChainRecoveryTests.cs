@@ -118,7 +118,9 @@ public class ChainRecoveryTests
         gateway.Issuer.Hang = hang.Task;
         Task<HttpResponseMessage> lost = chain.ExchangeAsync();
         TokenRequest other = gateway.Issuer.CreateSuccessor("monthly").Request;
-        using (HttpResponseMessage refused = await UntilBoundAsync(chain, other))
+        // The row is written before the signer is asked; until then another successor would be the first, and taken.
+        await TestGateway.UntilAsync(() => gateway.Issuer.Asked == 1);
+        using (HttpResponseMessage refused = await chain.ExchangeAsync(other))
         {
             await refused.IsErrorAsync(409, ErrorCodes.SuccessorMismatch, Routes.TokenSpent);
         }
@@ -228,14 +230,6 @@ public class ChainRecoveryTests
         using HttpResponseMessage same = await old.AskAsync();
         await same.IsReplyAsync();
         old.Move(TestChain.RenewalOf(same));
-    }
-
-    /// <summary>Asks with another successor until the row stands that refuses it.</summary>
-    private static async Task<HttpResponseMessage> UntilBoundAsync(TestChain chain, TokenRequest other)
-    {
-        // The first exchange is under way; only once its row is written may another be tried, or that one would be the first.
-        await Task.Delay(300, TestContext.Current.CancellationToken);
-        return await chain.ExchangeAsync(other);
     }
 
     /// <summary>The one that was killed may still get a word out; nobody hears it.</summary>

@@ -161,7 +161,7 @@ public sealed class StartTests
         Assert.True(Base64Url.EncodeToString(id).Length > 20);
     }
 
-    [Fact(Timeout = 60_000)]
+    [Fact(Timeout = 300_000)]
     public async Task Gateway_that_keeps_its_lease_is_ready()
     {
         await using TestGateway gateway = await TestGateway.CreateAsync();

@@ -252,10 +252,10 @@ public sealed class ChainTests : IAsyncLifetime
         Assert.False(third.Come.IsCompleted);
         first.Dispose();
         first.Dispose();
-        await third.Come.WaitAsync(TimeSpan.FromSeconds(10), Token);
+        await third.Come.WaitAsync(TimeSpan.FromMinutes(2), Token);
         Task changed = queue.Changed;
         queue.Pulse();
-        await changed.WaitAsync(TimeSpan.FromSeconds(10), Token);
+        await changed.WaitAsync(TimeSpan.FromMinutes(2), Token);
         Assert.False(queue.Changed.IsCompleted);
         third.Dispose();
         Assert.True(queue.TryEnter("pro")!.Come.IsCompleted);

@@ -162,7 +162,7 @@ public sealed class TestGateway : IAsyncDisposable
     {
         using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(5));
         using var timeout = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
-        timeout.CancelAfter(TimeSpan.FromSeconds(30));
+        timeout.CancelAfter(TimeSpan.FromMinutes(3));
         while (!condition())
         {
             await timer.WaitForNextTickAsync(timeout.Token);

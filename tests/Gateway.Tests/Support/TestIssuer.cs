@@ -36,6 +36,9 @@ public sealed class TestIssuer : ISigner, IDisposable
     /// <summary>How the signer refuses from now on; null if it does not.</summary>
     public SignStatus? Refusal { get; set; }
 
+    /// <summary>How often the signer was asked, whatever came of it.</summary>
+    public int Asked { get; private set; }
+
     public int Signatures { get; private set; }
 
     /// <summary>What the last signature was for.</summary>
@@ -199,6 +202,7 @@ public sealed class TestIssuer : ISigner, IDisposable
 
     public async ValueTask<SignResponse> SignAsync(SignRequest request, CancellationToken cancellationToken)
     {
+        Asked++;
         await Hang;
         if (Refusal is SignStatus refusal)
         {

@@ -14,7 +14,7 @@ namespace Tacit.Storage.Testing;
 public sealed class PostgresProcess : IAsyncDisposable
 {
     private const string User = "tacit";
-    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan s_patience = TimeSpan.FromMinutes(3);
 
     private readonly string _binaries;
     private readonly string _folder;
