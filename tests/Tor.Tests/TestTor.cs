@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Tacit.Tor.Tests;
@@ -64,7 +65,22 @@ internal sealed class TestTor : IDisposable
         return path;
     }
 
-    public Task<TorService> StartAsync(TorOptions options) => TorService.StartAsync(options, TimeProvider.System, NullLoggerFactory.Instance, Token);
+    public Task<TorService> StartAsync(TorOptions options, ILoggerFactory? loggers = null) =>
+        TorService.StartAsync(options, TimeProvider.System, loggers ?? NullLoggerFactory.Instance, Token);
+
+    /// <summary>Ends tor's process as a crash would, and waits until there is another.</summary>
+    public async Task KillAsync(TorService tor)
+    {
+        int former = await tor.ProcessIdAsync(Token);
+        using (var process = Process.GetProcessById(former))
+        {
+            process.Kill();
+        }
+        while (await tor.ProcessIdAsync(Token) == former)
+        {
+            await Task.Delay(50, Token);
+        }
+    }
 
     public async Task<TorStatus> StatusAsync(TorService tor, Func<TorStatus, bool> condition)
     {

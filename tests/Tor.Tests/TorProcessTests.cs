@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 
 namespace Tacit.Tor.Tests;
@@ -48,5 +49,127 @@ public sealed class TorProcessTests : IDisposable
         // Columns: number, local, remote, state (0A listens), …, inode.
         Assert.DoesNotContain(lines, line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries) is var words
             && sockets.Contains(words[10]) && (words[4] == "0A" || words[0].StartsWith("udp", StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public async Task Stop_ends_tor_and_leaves_no_socket()
+    {
+        TorOptions options = _test.Options(_authority.Port);
+        TorService tor = await _test.StartAsync(options);
+        int processId = await tor.ProcessIdAsync(_test.Token);
+        string socks = tor.Connector.SocksAddress["unix:".Length..];
+        Assert.True(File.Exists(socks));
+        await tor.DisposeAsync();
+        Assert.False(TestTor.IsAlive(processId));
+        Assert.False(Directory.Exists(Path.GetDirectoryName(socks)));
+        Assert.Equal(TorState.Stopped, tor.Status.State);
+        Assert.Equal(TorError.Died, (await Assert.ThrowsAsync<TorException>(() => tor.WaitUntilReadyAsync(_test.Token))).Error);
+        Assert.Equal(TorError.Died, (await Assert.ThrowsAsync<TorException>(() => tor.NewIdentityAsync(_test.Token))).Error);
+        Assert.Equal(
+            TorError.SocksUnreachable,
+            (await Assert.ThrowsAsync<TorException>(async () => await tor.Connector.ConnectAsync("a.example", 80, TorIsolation.Create(), _test.Token))).Error);
+    }
+
+    [Fact]
+    public async Task Kill_9_of_ours_ends_tor_and_the_next_start_cleans_up()
+    {
+        TorOptions options = _test.Options(_authority.Port);
+        string note = Path.Combine(_test.Root, "note");
+        using Process parent = TorParent.Start(options, note);
+        while (!File.Exists(note))
+        {
+            Assert.False(parent.HasExited);
+            await Task.Delay(50, _test.Token);
+        }
+        int processId = int.Parse(File.ReadAllText(note), CultureInfo.InvariantCulture);
+        Assert.True(TestTor.IsAlive(processId));
+        string former = File.ReadAllText(Path.Combine(_test.Folder, "sockets"));
+        Assert.True(Directory.Exists(former));
+        parent.Kill();
+        await parent.WaitForExitAsync(_test.Token);
+        await _test.GoneAsync(processId);
+        await using TorService tor = await _test.StartAsync(options);
+        Assert.False(Directory.Exists(former));
+    }
+
+    [Theory]
+    [InlineData(200)]
+    [InlineData(40)]
+    public async Task Data_folder_of_any_path_works(int length)
+    {
+        using var test = new TestTor($"with space, ümlaut, \"quotes\" and \\ {new string('x', length)}");
+        await using TorService tor = await test.StartAsync(test.Options(_authority.Port));
+        string socks = tor.Connector.SocksAddress["unix:".Length..];
+        Assert.InRange(System.Text.Encoding.UTF8.GetByteCount(socks), 1, 103);
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute, File.GetUnixFileMode(Path.GetDirectoryName(socks)!));
+        Assert.True(File.Exists(Path.Combine(test.Folder, "state")) || Directory.Exists(Path.Combine(test.Folder, "keys")) || File.Exists(Path.Combine(test.Folder, "lock")));
+    }
+
+    [Fact]
+    public async Task Secrets_of_the_folder_are_for_this_user_alone()
+    {
+        Directory.CreateDirectory(_test.Folder);
+        File.SetUnixFileMode(_test.Folder, (UnixFileMode)0x1FF);
+        await using TorService tor = await _test.StartAsync(_test.Options(_authority.Port));
+        const UnixFileMode Others = UnixFileMode.GroupRead | UnixFileMode.GroupWrite | UnixFileMode.GroupExecute | UnixFileMode.OtherRead | UnixFileMode.OtherWrite | UnixFileMode.OtherExecute;
+        Assert.Equal(UnixFileMode.None, File.GetUnixFileMode(_test.Folder) & Others);
+        Assert.Equal(UnixFileMode.None, File.GetUnixFileMode(Path.Combine(_test.Folder, "torrc")) & Others);
+    }
+
+    [Fact]
+    public async Task Onion_service_has_its_address_before_the_network_is_reached_and_keeps_it_with_its_key()
+    {
+        await using TorService tor = await _test.StartAsync(_test.Options(_authority.Port));
+        string target = "unix:" + Path.Combine(_test.Root, "some where", "gateway.sock");
+        OnionService first = await tor.PublishAsync(new OnionServiceOptions { Target = target }, _test.Token);
+        byte[] key = first.PrivateKey.ToArray();
+        Assert.Equal(62, first.Address.Length);
+        Assert.EndsWith(".onion", first.Address, StringComparison.Ordinal);
+        Assert.False(first.IsPublished);
+        await first.DisposeAsync();
+        Assert.True(first.PrivateKey.Span.IndexOfAnyExcept((byte)0) < 0);
+        await using OnionService again = await tor.PublishAsync(new OnionServiceOptions { Target = target, PrivateKey = key, ProofOfWork = false }, _test.Token);
+        Assert.Equal(first.Address, again.Address);
+        Assert.False(again.HasProofOfWork);
+
+        // It comes back with a new tor, although nobody asks.
+        await _test.KillAsync(tor);
+        Assert.Contains(again.Address[..56], await tor.InfoAsync("onions/current", _test.Token), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("gateway.example:80", "Target")]
+    [InlineData("192.0.2.1:80", "Target")]
+    [InlineData("unix:relative", "Target")]
+    [InlineData("unix:/with\nline", "Target")]
+    public async Task Onion_service_with_a_wrong_target_is_refused(string target, string setting)
+    {
+        await using TorService tor = await _test.StartAsync(_test.Options(_authority.Port));
+        TorException e = await Assert.ThrowsAsync<TorException>(() => tor.PublishAsync(new OnionServiceOptions { Target = target }, _test.Token));
+        Assert.Equal((TorError.BadSetting, setting), (e.Error, e.Setting));
+    }
+
+    [Fact]
+    public async Task Connection_made_under_an_isolation_is_told_of_with_its_user_name()
+    {
+        await using TorService tor = await _test.StartAsync(_test.Options(_authority.Port));
+        await using TorObservation observation = await tor.ObserveAsync(_test.Token);
+        TorIsolation[] isolations = [TorIsolation.Create(), TorIsolation.Create()];
+        using var enough = CancellationTokenSource.CreateLinkedTokenSource(_test.Token);
+        Task[] attempts = [.. isolations.Select(isolation => tor.Connector.ConnectAsync("a.example", 80, isolation, enough.Token).AsTask())];
+        HashSet<string> seen = [];
+        await foreach (TorEvent told in observation.WithCancellation(_test.Token))
+        {
+            if (told.Connection is { Target: "a.example:80", SocksUserName: { } user } && seen.Add(user) && seen.Count == 2)
+            {
+                break;
+            }
+        }
+        Assert.Equal(isolations.Select(isolation => isolation.UserName).Order(), seen.Order());
+        await enough.CancelAsync();
+        foreach (Task attempt in attempts)
+        {
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => attempt);
+        }
     }
 }

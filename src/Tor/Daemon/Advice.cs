@@ -16,7 +16,7 @@ internal static class Advice
     /// <param name="reason">REASON of its last complaint (an OR connection's end, control-spec, section 4.1.3), or null.</param>
     public static string ForPhase(string tag, string? reason, bool hasBridges)
     {
-        if (reason is "NOROUTE" || tag is "" or "starting" && !hasBridges)
+        if (reason is "NOROUTE")
         {
             return "There seems to be no network. Check that this machine is online.";
         }
@@ -28,7 +28,7 @@ internal static class Advice
         {
             return "The proxy that Tor's configuration names does not answer as one. Check HTTPSProxy or Socks5Proxy in the file of Tor:Configuration.";
         }
-        bool isFirst = tag.StartsWith("conn", StringComparison.Ordinal) || tag.StartsWith("handshake", StringComparison.Ordinal) || tag is "onehop_create" or "starting";
+        bool isFirst = tag.StartsWith("conn", StringComparison.Ordinal) || tag.StartsWith("handshake", StringComparison.Ordinal) || tag is "onehop_create" or "starting" or "";
         if (isFirst && hasBridges)
         {
             return "No bridge can be reached. Check that this machine is online; bridges go out of service or are blocked: get new ones from bridges.torproject.org.";

@@ -137,7 +137,10 @@ internal sealed partial class StatusBoard : IDisposable
         }
     }
 
-    /// <summary>A line that tor logged at warn or err, without its time.</summary>
+    /// <summary>
+    /// A line that tor logged at warn or err, without its time. A clock so wrong that certificates have expired, or are not valid yet, is told of in no event: it looks
+    /// like relays that cannot be reached.
+    /// </summary>
     public void NoteLog(string line)
     {
         if (ClockComplaint().IsMatch(line))
@@ -146,10 +149,9 @@ internal sealed partial class StatusBoard : IDisposable
             {
                 _isClockSuspect = true;
             }
-        }
-        if (!line.StartsWith("Problem bootstrapping", StringComparison.Ordinal))
-        {
-            Change(status => status.State is TorState.Starting or TorState.Bootstrapping ? status with { Warning = ControlConnection.OneLine(line) } : status);
+            Change(status => status.State is TorState.Starting or TorState.Bootstrapping or TorState.Stuck && status.ClockSkew is null
+                ? status with { Warning = ControlConnection.OneLine(line), Error = TorError.ClockSkewed, Advice = Advice.ForClock(null) }
+                : status);
         }
     }
 
@@ -170,7 +172,7 @@ internal sealed partial class StatusBoard : IDisposable
 
     public void Dispose() => _timer.Dispose();
 
-    [GeneratedRegex(@"clock is set wrong|your clock is wrong|check your time|clock is .{1,60} behind|clock skew|Your clock is", RegexOptions.IgnoreCase, 1000)]
+    [GeneratedRegex(@"your clock is|check your time|certificates? (has |have )?(already )?(expired|not yet valid)", RegexOptions.IgnoreCase, 1000)]
     private static partial Regex ClockComplaint();
 
     private void NoteBootstrap(string severity, ControlWords words)
