@@ -54,6 +54,8 @@ if [ "$purpose" = test ]; then
   command -v promtool >/dev/null || wished+=(prometheus)
   # A private Tor network is made of it, and it is what the roles run to be reached.
   { command -v tor && command -v tor-gencert; } >/dev/null || wished+=(tor)
+  # Gives one tor a wrong clock.
+  command -v faketime >/dev/null || wished+=(faketime)
 fi
 
 # Node 20 or later: the machine's own, or one kept in artifacts/node, which build/test.sh puts first in the PATH.
