@@ -110,7 +110,10 @@ public class ReplayGuardTests : IAsyncLifetime
         await using ReplayGuard guard = Guard(_here);
 
         Assert.False(await guard.TryTakeAsync(RandomNumberGenerator.GetBytes(32), ReplayGuard.EndOf(now)));
-        Assert.True(await guard.TryTakeAsync(RandomNumberGenerator.GetBytes(32), ReplayGuard.EndOf(now.AddSeconds(ReplayGuard.SlotSeconds))));
+
+        // Taken a moment ago, of a client whose clock is ahead.
+        Assert.False(await guard.TryTakeAsync(RandomNumberGenerator.GetBytes(32), ReplayGuard.EndOf(now + ReplayGuard.Skew)));
+        Assert.True(await guard.TryTakeAsync(RandomNumberGenerator.GetBytes(32), ReplayGuard.EndOf(now + ReplayGuard.Skew).AddSeconds(ReplayGuard.SlotSeconds)));
     }
 
     [Theory]

@@ -63,10 +63,11 @@ internal sealed partial class ReplayGuard : IAsyncDisposable
         """);
 
     /// <summary>
-    /// Marks a store that was put back from a copy: what was sent before that moment is taken no more. A client whose clock is behind waits as long as it is.
+    /// Marks a store that was put back from a copy: what was sent before that moment is taken no more, by whichever clock that one takes requests by. So for as long
+    /// as a client's clock may be ahead nothing is taken, and one whose clock is behind waits longer.
     /// </summary>
     public static void Mark(Session session, DateTimeOffset now) => session.Execute(
-        "INSERT INTO sealed_restored (id, until) VALUES (1, $1) ON CONFLICT (id) DO UPDATE SET until = excluded.until", SlotOf(EndOf(now)));
+        "INSERT INTO sealed_restored (id, until) VALUES (1, $1) ON CONFLICT (id) DO UPDATE SET until = excluded.until", SlotOf(EndOf(now + Skew)));
 
     /// <summary>How far the clock of the sender is ahead of this one (negative: behind, the way included) if that is too much; null if the request is of this moment.</summary>
     public TimeSpan? FindSkew(DateTimeOffset sent)
