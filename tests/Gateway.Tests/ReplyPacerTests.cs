@@ -195,6 +195,29 @@ public sealed class ReplyPacerTests : IDisposable
     }
 
     [Fact]
+    public async Task Head_that_fills_a_chunk_or_more_goes_ahead_of_the_content()
+    {
+        byte[] content = Encoding.ASCII.GetBytes(new string('x', 300));
+        foreach (int size in Enumerable.Range(16_200, 200).Append(5_000).Append(40_000))
+        {
+            var pipe = new Pipe(new PipeOptions(pauseWriterThreshold: 0));
+            using var pacer = new ReplyPacer(new ObliviousFraming(_gateway.CreateResponse()), pipe.Writer, _clock);
+            IHeaderDictionary headers = Head(MediaTypes.Json);
+            headers.WWWAuthenticate = new string('c', size);
+            pacer.Begin(401, headers);
+            await pacer.WriteAsync(content);
+            _time.Advance(s_interval);
+            await pacer.EndAsync(new HeaderDictionary(), default);
+
+            ObliviousAnswer answer = ReadSoFar(pipe);
+            Assert.True(answer.IsWhole, $"{size}");
+            Assert.Equal(Encoding.ASCII.GetString(content), answer.Text);
+            Assert.Equal(size, answer.Header("WWW-Authenticate")!.Length);
+            Assert.All(answer.ChunkSizes(), chunk => Assert.Contains(chunk - 16, s_buckets));
+        }
+    }
+
+    [Fact]
     public async Task Aborted_reply_has_no_end()
     {
         var pipe = new Pipe();

@@ -20,6 +20,8 @@ internal sealed class ObliviousFraming(ObliviousResponseSealer sealer) : ReplyFr
     /// <summary>The length of a chunk of content, always written in four bytes.</summary>
     public override int ContentOverhead => 4;
 
+    public override bool CutsAnywhere => true;
+
     public override void WriteHead(int status, IHeaderDictionary headers, SensitiveBuffer plaintext)
     {
         _isEventStream = headers.ContentType.ToString().StartsWith(MediaTypes.EventStream, StringComparison.OrdinalIgnoreCase);

@@ -10,6 +10,9 @@ internal abstract class ReplyFraming : IDisposable
     /// <summary>Bytes that a part of content takes beside itself.</summary>
     public abstract int ContentOverhead { get; }
 
+    /// <summary>Whether the plaintext may be cut into chunks at any byte, also within the head.</summary>
+    public abstract bool CutsAnywhere { get; }
+
     /// <summary>Status and headers, once, before all else.</summary>
     public abstract void WriteHead(int status, IHeaderDictionary headers, SensitiveBuffer plaintext);
 

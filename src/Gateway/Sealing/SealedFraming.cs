@@ -11,6 +11,8 @@ internal sealed class SealedFraming(SealedReplyWriter writer) : ReplyFraming
 
     public override int ContentOverhead => SealedFrames.HeadSizeInBytes;
 
+    public override bool CutsAnywhere => false;
+
     public override void WriteHead(int status, IHeaderDictionary headers, SensitiveBuffer plaintext) => SealedFrames.WriteHead(plaintext, status, Members(headers));
 
     public override int FindCut(ReadOnlySpan<byte> waiting) => waiting.Length;
