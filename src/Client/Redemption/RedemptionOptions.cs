@@ -51,10 +51,14 @@ public sealed record RedemptionOptions
     public int MaxReconnects { get; init; } = 3;
 
     /// <summary>
-    /// How often in a row they are sent again where a reply breaks off that has begun: as long as each attempt brings something new, there is no other bound.
-    /// Default 8 times, about a minute.
+    /// How often in a row they are sent again where a reply breaks off that has begun, and nothing new comes of it. Default 8 times, about a minute.
     /// </summary>
     public int MaxResumptions { get; init; } = 8;
+
+    /// <summary>
+    /// How often for one reply in all, whatever comes of it: who cuts connections decides when this client makes new ones, and over Tor new circuits. Default 100.
+    /// </summary>
+    public int MaxResumptionsInAll { get; init; } = 100;
 
     /// <summary>The wait before the first reconnect; it doubles each time, and half of it is left to chance. Default 300 ms.</summary>
     public TimeSpan ReconnectDelay { get; init; } = TimeSpan.FromMilliseconds(300);
@@ -120,6 +124,7 @@ public sealed record RedemptionOptions
         Check(MaxReconnects is >= 0 and <= 10, nameof(MaxReconnects), "0 to 10");
         Check(MaxTokensPerPrompt is >= 1 and <= 16, nameof(MaxTokensPerPrompt), "1 to 16");
         Check(MaxResumptions is >= 0 and <= 100, nameof(MaxResumptions), "0 to 100");
+        Check(MaxResumptionsInAll is >= 0 and <= 10_000, nameof(MaxResumptionsInAll), "0 to 10000");
         Check(ReconnectDelay > TimeSpan.Zero && ReconnectDelay <= TimeSpan.FromSeconds(30), nameof(ReconnectDelay), "above 0, at most 30 s");
         Check(MaxReconnectDelay > TimeSpan.Zero && MaxReconnectDelay <= TimeSpan.FromMinutes(5), nameof(MaxReconnectDelay), "above 0, at most 5 min");
         Check(ResumeWindow >= TimeSpan.Zero && ResumeWindow <= TimeSpan.FromMinutes(10), nameof(ResumeWindow), "at most 10 minutes, which is how long a gateway keeps a reply");

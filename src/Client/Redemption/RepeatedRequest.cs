@@ -21,6 +21,7 @@ internal sealed class RepeatedRequest(
     private long? _troubledSince;
     private int _failures;
     private int _silences;
+    private int _resumptions;
 
     /// <summary>Whether the gateway may have seen the request.</summary>
     public bool MayHaveLeft { get; set; }
@@ -45,7 +46,7 @@ internal sealed class RepeatedRequest(
     {
         MayHaveLeft = true;
         (Failure, Cause) = (cause.Message, cause);
-        return await MayGoOnAsync(wasSilent, options.MaxResumptions, options.ResumeWindow, cancellationToken)
+        return _resumptions++ < options.MaxResumptionsInAll && await MayGoOnAsync(wasSilent, options.MaxResumptions, options.ResumeWindow, cancellationToken)
             ? await SendAsync(options.MaxResumptions, options.ResumeWindow, cancellationToken)
             : null;
     }

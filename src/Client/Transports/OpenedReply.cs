@@ -58,6 +58,12 @@ internal sealed class OpenedReply : Stream
                 }
             }
 
+            if (_ended)
+            {
+                // A short answer is one chunk, all of which opened at once.
+                AddTrailers();
+            }
+
             return _response;
         }
         catch
@@ -133,13 +139,18 @@ internal sealed class OpenedReply : Stream
         if (read == 0)
         {
             _ended = true;
-            foreach (BinaryHttpField field in _reader.Trailers)
-            {
-                _response?.TrailingHeaders.TryAddWithoutValidation(field.Name, field.Value);
-            }
+            AddTrailers();
         }
 
         return read > 0 || _content.WrittenCount > 0 || _response is null;
+    }
+
+    private void AddTrailers()
+    {
+        foreach (BinaryHttpField field in _reader.Trailers)
+        {
+            _response?.TrailingHeaders.TryAddWithoutValidation(field.Name, field.Value);
+        }
     }
 
     private static IOException Broken() => new("The sealed answer was cut off, or changed on its way.");

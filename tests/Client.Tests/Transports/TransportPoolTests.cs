@@ -33,6 +33,28 @@ public sealed class TransportPoolTests
     }
 
     [Fact]
+    public void Discarded_handler_serves_those_that_use_it_and_nobody_else()
+    {
+        using var pool = new TransportPool(new TransportOptions(), _time);
+        IsolationKey one = IsolationKey.ForConversation([1]);
+        TransportLease broken = pool.Lease(There, one, keep: true);
+        TransportLease beside = pool.Lease(There, one, keep: true);
+
+        broken.Discard();
+        using TransportLease next = pool.Lease(There, one, keep: true);
+        broken.Dispose();
+        beside.Discard();
+        beside.Dispose();
+        using TransportLease another = pool.Lease(There, one, keep: true);
+
+        Assert.Same(broken.Invoker, beside.Invoker);
+        Assert.NotSame(broken.Invoker, next.Invoker);
+        Assert.Same(next.Invoker, another.Invoker);
+        Assert.Equal(1, pool.Count);
+        Assert.Throws<ObjectDisposedException>(() => { _ = broken.Invoker.SendAsync(new HttpRequestMessage(), CancellationToken.None); });
+    }
+
+    [Fact]
     public void Handler_of_one_request_goes_with_it()
     {
         using var pool = new TransportPool(new TransportOptions(), _time);
