@@ -332,7 +332,7 @@ public sealed class TorService : IAsyncDisposable
     /// <summary>Says something that is true anyhow once tor has ended.</summary>
     private async Task TryTellAsync(Func<ControlConnection, Task> tell)
     {
-        if (_supervisor!.Present is not { } run)
+        if (_supervisor?.Present is not { } run)
         {
             return;
         }

@@ -72,7 +72,13 @@ internal sealed partial class StatusBoard : IDisposable
     }
 
     /// <summary>A process was started, of that version.</summary>
-    public void Started(string version) => Change(status => status with { State = TorState.Starting, Version = version, Percent = 0, Tag = "", Summary = "" });
+    public void Started(string version) => Change(status =>
+    {
+        // That it starts is no progress for one that ends again and again; it is for one that could not be started.
+        bool isStuck = status.State == TorState.Stuck && _failure is null;
+        _failure = null;
+        return status with { State = isStuck ? TorState.Stuck : TorState.Starting, Version = version, Percent = 0, Tag = "", Summary = "" };
+    });
 
     /// <summary>The process ended.</summary>
     public void Ended(string how) => Change(status => new TorStatus
@@ -165,14 +171,15 @@ internal sealed partial class StatusBoard : IDisposable
                 return _failure.Again();
             }
         }
-        string complaint = status.Warning is { } warning ? $" Tor says: {warning.TrimEnd('.')}." : "";
-        string what = status.Error == TorError.Died ? "Tor ends again and again." : $"Tor makes no progress at {status.Phase}.";
+        bool isDying = status.Error == TorError.Died;
+        string complaint = status.Warning is { } warning ? $" {(isDying ? "" : "Tor says: ")}{warning.TrimEnd('.')}." : "";
+        string what = isDying ? "Tor ends again and again." : $"Tor makes no progress at {status.Phase}.";
         return new TorException(status.Error ?? TorError.Stuck, $"{what}{complaint} {status.Advice}");
     }
 
     public void Dispose() => _timer.Dispose();
 
-    [GeneratedRegex(@"your clock is|check your time|certificates? (has |have )?(already )?(expired|not yet valid)", RegexOptions.IgnoreCase, 1000)]
+    [GeneratedRegex(@"your clock is|our clock is|check your time|certificates? (has |have )?(already )?(expired|not yet valid)", RegexOptions.IgnoreCase, 1000)]
     private static partial Regex ClockComplaint();
 
     private void NoteBootstrap(string severity, ControlWords words)
@@ -194,7 +201,7 @@ internal sealed partial class StatusBoard : IDisposable
             {
                 _reason = isWarning ? _reason : null;
             }
-            TorState state = percent == 100 ? TorState.Ready : status.State == TorState.Stuck && !moved ? TorState.Stuck : TorState.Bootstrapping;
+            TorState state = percent == 100 ? TorState.Ready : status.State == TorState.Stuck && percent <= _best ? TorState.Stuck : TorState.Bootstrapping;
             TorStatus next = status with
             {
                 State = state,
@@ -206,6 +213,7 @@ internal sealed partial class StatusBoard : IDisposable
             if (state == TorState.Ready)
             {
                 _failure = null;
+                _isClockSuspect = false;
                 return next with { Warning = null, Advice = null, Error = null, ClockSkew = null };
             }
             return state == TorState.Stuck ? Judge(next) : moved ? next with { Error = status.ClockSkew is null ? null : TorError.ClockSkewed, Advice = null } : next;
