@@ -14,6 +14,19 @@ public sealed class DeviceTests
 {
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
+    [Theory]
+    [InlineData("--key", "short", "--gateway", "http://127.0.0.1:1")]
+    [InlineData("--pin", "short", "--gateway", "http://127.0.0.1:1")]
+    [InlineData("--key", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")]
+    public async Task Key_or_pin_that_cannot_be_used_is_named_as_it_was_given(string flag, params string[] rest)
+    {
+        using TemporaryFolder folder = new();
+        Outcome outcome = await Cli.RunAsync(["device", "create", flag, .. rest, "--data", folder["data"]]);
+        Assert.Equal(ExitCode.Usage, outcome.Code);
+        Assert.Contains(flag, outcome.Error, StringComparison.Ordinal);
+        Assert.False(Directory.Exists(folder["data"]));
+    }
+
     [Fact]
     public async Task Settings_of_a_gateway_of_devices_need_no_issuer_and_no_signer()
     {

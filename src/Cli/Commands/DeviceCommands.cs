@@ -30,6 +30,21 @@ internal static class DeviceCommands
         };
         Command command = new("create", "Make this device's key and show its public half.") { gateway, pin, sealedBy };
         client.AddTo(command);
+        // Before the settings that come of them are looked at, which have other names.
+        command.Validators.Add(result =>
+        {
+            foreach (Option<string?> given in (Option<string?>[])[pin, sealedBy])
+            {
+                if (result.GetValue(given) is string text && !DirectoryOptions.TryParseKey(text, out _))
+                {
+                    result.AddError($"{given.Name} takes 32 bytes in base64url or hexadecimal.");
+                }
+                if (result.GetResult(given) is not null && result.GetResult(gateway) is null)
+                {
+                    result.AddError($"{given.Name} goes with --gateway.");
+                }
+            }
+        });
         command.SetAction((parsed, _) =>
         {
             AppOptions options = client.Load(parsed);
