@@ -125,7 +125,7 @@ public sealed record AppOptions : IValidatedSettings
             .Require(!Device || Transport != GatewayTransport.Ohttp, "Transport", "a device is known to its gateway by its key, so that a relay hides nothing", "Use sealed, or leave Transport out.")
             .Require(
                 !Device || Transport != GatewayTransport.Sealed || (GatewayKey is not null && DirectoryOptions.TryParseKey(GatewayKey, out _)),
-                "GatewayKey", "what is sealed needs the gateway's own key", "Give what its operator reads with `tacit gateway keys` (base64url or hexadecimal).")
+                "GatewayKey", "what is sealed needs the gateway's own key", "Give what its operator reads with `tacit gateway keys` (base64url or hexadecimal): tacit device create --gateway URL --key KEY.")
             .Require(!Device || GatewayUrl is not null, "GatewayUrl", "a device needs the address of its gateway", "Use the gateway's base URL, such as https://gateway.example.")
             .Require(GatewayPin is null || DirectoryOptions.TryParseKey(GatewayPin, out _), "GatewayPin", "this is no SHA-256 of a public key", "Give its 32 bytes in base64url or hexadecimal.")
             .Require(

@@ -28,6 +28,45 @@ public sealed class DeviceTests
     }
 
     [Fact]
+    public async Task Key_that_was_made_before_its_gateway_was_known_is_kept_and_gets_it()
+    {
+        using TemporaryFolder folder = new();
+        string[] user = ["--data", folder["data"]];
+        Outcome made = await Cli.RunAsync(["device", "create", .. user]);
+        Assert.True(made.Code == ExitCode.Fine, made.Error);
+        Assert.Contains("device create --gateway", (await Cli.RunAsync(["device", "register", .. user])).Error, StringComparison.Ordinal);
+
+        // What that advises.
+        Outcome named = await Cli.RunAsync(["device", "create", "--gateway", "http://127.0.0.1:1", .. user]);
+        Assert.True(named.Code == ExitCode.Fine, named.Error);
+        Assert.Equal(made.Out, named.Out);
+        Assert.Equal("http://127.0.0.1:1/", (await RunningRoleTests.JsonAsync(["device", "show", "--json", .. user])).GetProperty("gateway").GetString());
+
+        // Another gateway has another key, and what was sealed stays sealed.
+        string[] other = ["device", "create", "--gateway", "http://127.0.0.1:2", .. user];
+        string own = made.Out.Trim();
+        Assert.Equal(ExitCode.Fine, (await Cli.RunAsync(["device", "create", "--gateway", "http://127.0.0.1:1", "--key", own, .. user])).Code);
+        Assert.Contains("--key KEY", (await Cli.RunAsync(other)).Error, StringComparison.Ordinal);
+        Assert.Equal(ExitCode.Fine, (await Cli.RunAsync([.. other, "--key", own])).Code);
+
+        // Without a gateway there is nothing to do but to make a key, and there is one.
+        Assert.Equal(ExitCode.Failed, (await Cli.RunAsync(["device", "create", .. user])).Code);
+    }
+
+    [Theory]
+    [InlineData("device", "create", "--gateway", "http://127.0.0.1:1", "--transport", "sealed")]
+    [InlineData("device", "show", "--transport", "sealed")]
+    public async Task Sealing_without_the_gateways_key_names_the_flag_that_gives_it(params string[] command)
+    {
+        using TemporaryFolder folder = new();
+        string[] user = ["--data", folder["data"]];
+        Assert.Equal(ExitCode.Fine, (await Cli.RunAsync(["device", "create", "--gateway", "http://127.0.0.1:1", .. user])).Code);
+        Outcome outcome = await Cli.RunAsync([.. command, .. user]);
+        Assert.NotEqual(ExitCode.Fine, outcome.Code);
+        Assert.Contains("--key KEY", outcome.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Settings_of_a_gateway_of_devices_need_no_issuer_and_no_signer()
     {
         using TemporaryFolder folder = new();

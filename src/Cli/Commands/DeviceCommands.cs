@@ -28,7 +28,7 @@ internal static class DeviceCommands
         {
             Description = "The gateway's own key, as `tacit gateway keys` prints it there: questions are sealed with what it signs, whatever ends TLS in front of the gateway.", HelpName = "KEY",
         };
-        Command command = new("create", "Make this device's key and show its public half.") { gateway, pin, sealedBy };
+        Command command = new("create", "Make this device's key and show its public half; with --gateway, keep the key that is there.") { gateway, pin, sealedBy };
         client.AddTo(command);
         // Before the settings that come of them are looked at, which have other names.
         command.Validators.Add(result =>
@@ -50,6 +50,11 @@ internal static class DeviceCommands
             AppOptions options = client.Load(parsed);
             if (parsed.GetValue(gateway) is Uri address)
             {
+                if (options.GatewayUrl is Uri before && before != address)
+                {
+                    // Those were another gateway's. That prompts are sealed stays, and so wants this one's key.
+                    options = options with { GatewayPin = null, GatewayKey = null };
+                }
                 options = options with { Device = true, GatewayUrl = address, GatewayPin = parsed.GetValue(pin) ?? options.GatewayPin };
                 if (parsed.GetValue(sealedBy) is string own)
                 {
@@ -60,12 +65,18 @@ internal static class DeviceCommands
                 validation.ThrowIfAny();
             }
             DataFolder.Create(options.DataDirectory);
-            using DeviceKey key = DeviceKey.Create(options.DataDirectory);
+            // With a gateway to remember there is something to do where a key is already, which is never made anew.
+            bool isKept = parsed.GetValue(gateway) is not null && DeviceKey.Exists(options.DataDirectory);
+            using DeviceKey key = isKept ? DeviceKey.Load(options.DataDirectory) : DeviceKey.Create(options.DataDirectory);
             if (parsed.GetValue(gateway) is not null)
             {
                 ClientFlags.Remember(options);
             }
             terminal.Line(key.Id);
+            if (isKept)
+            {
+                terminal.Note("The key was here already and is the same; the gateway is remembered.");
+            }
             terminal.Note($"Have the gateway's operator run: tacit gateway devices add {key.Id} NAME");
             terminal.Note(PromptNotices.OfDevices);
             return Task.FromResult(ExitCode.Fine);
@@ -109,7 +120,7 @@ internal static class DeviceCommands
             AppOptions options = client.Load(parsed);
             if (!options.Device)
             {
-                throw new CommandException("No gateway is set. Make the key with `tacit device create --gateway URL`, or set Device and GatewayUrl of the app.");
+                throw new CommandException("No gateway is set. Name it with `tacit device create --gateway URL`, which keeps a key that is there, or set Device and GatewayUrl of the app.");
             }
             string? invitation = parsed.GetValue(code) is "-" ? (await terminal.In.ReadLineAsync(cancellationToken))?.Trim() : parsed.GetValue(code);
             await using DeviceClient device = options.OpenDevice(TimeProvider.System, new OwnDevice.WorkReport(terminal));
