@@ -1,4 +1,6 @@
 using System.Globalization;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 using System.Text.Json;
 
 namespace Tacit.Cli.Tests;
@@ -173,6 +175,33 @@ public sealed class RoleTests
             Assert.Equal(code, started.Code);
             Assert.False(Directory.Exists(folder["data"]));
         }
+    }
+
+    [Theory]
+    [InlineData("production", ExitCode.Failed)]
+    [InlineData("development", ExitCode.Fine)]
+    public async Task Key_of_a_backends_client_certificate_that_everybody_can_read_is_refused_in_production(string profile, int code)
+    {
+        using TemporaryFolder folder = new();
+        File.SetUnixFileMode(folder.Path, (UnixFileMode)0x1ED);
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        DateTimeOffset now = TimeProvider.System.GetUtcNow();
+        using X509Certificate2 certificate = new CertificateRequest("CN=gateway", key, HashAlgorithmName.SHA256).CreateSelfSigned(now.AddDays(-1), now.AddDays(1));
+        await File.WriteAllTextAsync(folder["tls.pem"], certificate.ExportCertificatePem(), Ct);
+        await File.WriteAllTextAsync(folder["tls.key"], key.ExportPkcs8PrivateKeyPem(), Ct);
+        File.SetUnixFileMode(folder["tls.key"], (UnixFileMode)0x1A4);
+        await File.WriteAllTextAsync(
+            folder["c.json"], $$"""
+            { "Name": "home", "Profile": "{{profile}}", "Admission": "device",
+              "Inference": { "Backends": [ { "Name": "gpu", "BaseUrl": "https://127.0.0.1:1/v1", "Models": { "m": "m" },
+                "Tls": { "ClientCertificate": "{{folder["tls.pem"]}}", "ClientKey": "file:{{folder["tls.key"]}}" } } ] } }
+            """, Ct);
+
+        Outcome outcome = await Cli.RunAsync("gateway", "--config", folder["c.json"], "--data", folder["data"], "--check");
+
+        Assert.True(code == outcome.Code, outcome.Error);
+        Assert.Contains($"chmod 600 {folder["tls.key"]}", outcome.Error, StringComparison.Ordinal);
+        Assert.False(Directory.Exists(folder["data"]));
     }
 
     [Theory]
