@@ -41,6 +41,8 @@ namespace Tacit.Cli;
 [JsonSerializable(typeof(Gateway.Devices.DeviceReport))]
 [JsonSerializable(typeof(Gateway.Sealing.SealingKeyReport))]
 [JsonSerializable(typeof(DeviceShown))]
+[JsonSerializable(typeof(Hosting.Onion.OnionReport))]
+[JsonSerializable(typeof(OnionClientKey))]
 [JsonSerializable(typeof(SignerTotals))]
 [JsonSerializable(typeof(Reconciliation))]
 internal sealed partial class CliJson : JsonSerializerContext;

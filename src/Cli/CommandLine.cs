@@ -56,7 +56,9 @@ internal static class CommandLine
         root.Add(DirectoryCommands.Plans(terminal, flags));
         root.Add(DirectoryCommands.Keys(terminal, flags));
         root.Add(AppRole.Create(terminal, flags));
-        root.Add(IssuerCommands.AddTo(ServerRoles.Issuer(terminal, flags), terminal, flags));
+        Command issuer = IssuerCommands.AddTo(ServerRoles.Issuer(terminal, flags), terminal, flags);
+        issuer.Add(OnionCommand.Create(terminal, flags, "issuer"));
+        root.Add(issuer);
         Command signer = ServerRoles.Signer(terminal, flags);
         signer.Add(TotalsCommands.Signer(terminal, flags));
         root.Add(signer);
@@ -66,8 +68,11 @@ internal static class CommandLine
         gateway.Add(GatewayKeyCommand.Create(terminal, flags));
         PseudonymCommands.AddTo(gateway, terminal, flags);
         gateway.Add(GatewayDeviceCommands.Create(terminal, flags));
+        gateway.Add(OnionCommand.Create(terminal, flags, "gateway"));
         root.Add(gateway);
-        root.Add(ServerRoles.Relay(terminal, flags));
+        Command relay = ServerRoles.Relay(terminal, flags);
+        relay.Add(OnionCommand.Create(terminal, flags, "relay"));
+        root.Add(relay);
         root.Add(VoucherCommand.Create(terminal, flags));
         root.Add(BackupCommands.Backup(terminal, flags));
         root.Add(BackupCommands.Restore(terminal, flags));

@@ -4,6 +4,7 @@ using Tacit.Hosting;
 using Tacit.Hosting.KeyProtection;
 using Tacit.Protocol;
 using Tacit.Storage;
+using Tacit.Tor;
 
 namespace Tacit.Cli;
 
@@ -20,6 +21,7 @@ internal static class Failures
             ManagementException e => (ExitCode.Failed, e.Message),
             InternalChannelException e => (ExitCode.Failed, e.Message),
             KeyProtectionException e => (ExitCode.Failed, e.Message),
+            TorException e => (ExitCode.Failed, e.Message),
             StorageException e => (ExitCode.Failed, e.Message),
             ClientException e => (ExitCode.Failed, e.Message),
             SignerUnavailableException e => (ExitCode.Failed, e.Message),

@@ -10,6 +10,7 @@ using Tacit.Gateway.Devices;
 using Tacit.Gateway.Pseudonyms;
 using Tacit.Gateway.Sealing;
 using Tacit.Hosting;
+using Tacit.Hosting.Onion;
 using Tacit.Inference;
 using Tacit.Protocol;
 
@@ -18,10 +19,10 @@ namespace Tacit.Gateway;
 /// <summary>
 /// The operator's routes, on <c>gateway.sock</c> in the data folder: <c>GET /totals</c> (<see cref="GatewayTotals"/>), <c>GET /providers</c>
 /// (a list of <see cref="ProviderKeyUsage"/>), <c>GET /backends</c> (a list of <see cref="BackendStatus"/>), <c>GET /pseudonyms</c>
-/// (<see cref="PseudonymReport"/>), <c>GET /keys</c> (<see cref="SealingKeyReport"/>), <c>POST /pseudonyms/ban</c> (<see cref="PseudonymBan"/>) and <c>/pseudonyms/unban</c> (<see cref="PseudonymName"/>);
+/// (<see cref="PseudonymReport"/>), <c>GET /keys</c> (<see cref="SealingKeyReport"/>), <c>GET /onion</c> (<see cref="OnionReport"/>), <c>POST /pseudonyms/ban</c> (<see cref="PseudonymBan"/>) and <c>/pseudonyms/unban</c> (<see cref="PseudonymName"/>);
 /// where devices are admitted <c>GET /devices</c> (<see cref="DeviceReport"/>), <c>POST /devices/add</c> and <c>/devices/remove</c> (<see cref="DeviceName"/>).
 /// </summary>
-internal sealed class GatewayManagement(ChainTotals totals, InferenceRouter router, PseudonymGate pseudonyms, DeviceGate? devices, CatalogKeeper catalogs, SealingKeys? sealing)
+internal sealed class GatewayManagement(ChainTotals totals, InferenceRouter router, PseudonymGate pseudonyms, DeviceGate? devices, CatalogKeeper catalogs, SealingKeys? sealing, OnionDoor onion)
 {
     private const int MaxBodyBytes = 4096;
 
@@ -34,6 +35,7 @@ internal sealed class GatewayManagement(ChainTotals totals, InferenceRouter rout
         routes.MapGet("/pseudonyms", (RequestDelegate)(async context =>
             await WriteAsync(context, await pseudonyms.ListAsync(catalogs.Current.Pseudonyms.Policy, context.RequestAborted), GatewayManagementJson.Default.PseudonymReport)));
         routes.MapGet("/keys", (RequestDelegate)ShowKeysAsync);
+        onion.Map(routes);
         routes.MapPost("/pseudonyms/ban", (RequestDelegate)BanAsync);
         routes.MapPost("/pseudonyms/unban", (RequestDelegate)UnbanAsync);
         if (devices is not null)

@@ -4,8 +4,10 @@ using Tacit.Gateway.Sealing;
 using Tacit.Gateway.Work;
 using Tacit.Hosting;
 using Tacit.Hosting.Metrics;
+using Tacit.Hosting.Onion;
 using Tacit.Inference;
 using Tacit.Protocol;
+using Tacit.Tor;
 
 namespace Tacit.Gateway;
 
@@ -114,6 +116,12 @@ public sealed record GatewayOptions : IValidatedSettings
     /// <summary>Keys that prompts are sealed with. Default: none.</summary>
     public SealingOptions Sealing { get; init; } = new();
 
+    /// <summary>The gateway's onion service. Default: none.</summary>
+    public OnionOptions Onion { get; init; } = new();
+
+    /// <summary>How the tor is run that publishes it.</summary>
+    public TorOptions Tor { get; init; } = new();
+
     /// <summary>Where the operator sees how the gateway does. Default: nowhere.</summary>
     public MetricsOptions Metrics { get; init; } = new();
 
@@ -151,6 +159,7 @@ public sealed record GatewayOptions : IValidatedSettings
         validation.Require(
             Sampling.FindFault() is null, $"Sampling:{Sampling.FindFault()}", "no value can be within this", "Min is at most Max; of stop sequences only Max and Clamp.");
         Sealing.Validate(validation);
+        Onion.Validate(validation, Sealing.IsOn);
         Tls.Validate(validation);
         ProductionRules.RequireEncryption(validation, Profile, Listen, Tls, BehindProxy);
         Database.Validate(validation);

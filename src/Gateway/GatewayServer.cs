@@ -14,9 +14,11 @@ using Tacit.Gateway.Sealing;
 using Tacit.Gateway.Work;
 using Tacit.Hosting;
 using Tacit.Hosting.Metrics;
+using Tacit.Hosting.Onion;
 using Tacit.Inference;
 using Tacit.Protocol;
 using Tacit.Storage;
+using Tacit.Tor;
 
 namespace Tacit.Gateway;
 
@@ -38,6 +40,9 @@ public sealed partial class GatewayServer : IAsyncDisposable
     private WebServer? _web;
     private RoleMetrics? _metrics;
     private int _stopped;
+
+    /// <summary>The gateway's onion service: whether there is one, its address, and whether it is published.</summary>
+    public OnionDoor Onion { get; private set; } = null!;
 
     /// <summary>The list of devices, for tests; null where none are admitted.</summary>
     internal DeviceGate? Devices { get; private set; }
@@ -147,6 +152,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
             await part.DisposeAsync();
         }
 
+        Onion?.Dispose();
         _drain.Dispose();
     }
 
@@ -169,6 +175,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
 
         _metrics = new RoleMetrics(_options.Metrics, Role);
         _owned.Push(_metrics);
+        Onion = OnionDoor.Open(_options.Onion, Role, _options.DataDirectory, _options.Sealing.IsOn ? _options.Sealing.KeySecret : null, loggers);
         var meter = new GatewayMeter(_metrics.Meters, _metrics.IsOn);
 
         var ledger = new SpendLedger(database, instance, _time, meter);
@@ -190,7 +197,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
         SealingKeys? sealing = null;
         if (_options.Sealing.IsOn)
         {
-            sealing = await SealingKeys.StartAsync(database, _options, () => catalogs.Current.Directory, catalogs.LookForNewerAsync, _time, _log, cancellationToken);
+            sealing = await SealingKeys.StartAsync(database, _options, () => Onion.Announced, () => catalogs.Current.Directory, catalogs.LookForNewerAsync, _time, _log, cancellationToken);
             _owned.Push(sealing);
         }
 
@@ -241,7 +248,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
             Pace = pace,
             Openings = openings,
             Devices = devices,
-            Addresses = new AddressLimiter(_options.Addresses, _time),
+            Addresses = new AddressLimiter(_options.Addresses, _time, onionAddresses: _options.Onion.Addresses),
             Work = work,
             Options = _options,
             Catalogs = catalogs,
@@ -269,6 +276,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
             {
                 Role = Role,
                 Listen = _options.Listen,
+                Onion = Onion,
                 Tls = _options.Tls,
                 Drain = _drain,
                 DrainDelay = _options.DrainDelay,
@@ -289,13 +297,43 @@ public sealed partial class GatewayServer : IAsyncDisposable
         _owned.Push(lease);
         health.AddCheck("backends", () => router.IsServing);
         health.AddCheck("instance lease", () => lease.IsHeld);
+        Onion.Observe(_metrics, health);
         _owned.Push(await ManagementSocket.StartAsync(
-            _options.DataDirectory, Role, new GatewayManagement(totals, router, pseudonyms, devices, catalogs, sealing).Map, health, _time, loggers, cancellationToken));
+            _options.DataDirectory, Role, new GatewayManagement(totals, router, pseudonyms, devices, catalogs, sealing, Onion).Map, health, _time, loggers, cancellationToken));
         await _metrics.OpenAsync(_time, loggers, cancellationToken);
+        await PublishOnionAsync(Onion, loggers, cancellationToken);
         LogStarted(_log, _options.Name, _web.Address);
         if (_options.Profile == Profile.Development)
         {
             LogDevelopment(_log);
+        }
+    }
+
+    /// <summary>Last of all, as it may take a while: the gateway serves its own address already.</summary>
+    private async Task PublishOnionAsync(OnionDoor onion, ILoggerFactory loggers, CancellationToken cancellationToken)
+    {
+        if (onion.IsEnabled)
+        {
+            _owned.Push(await OnionHost.StartAsync(
+                _options.Tor with { DataDirectory = OnionDoor.TorFolderFor(_options.DataDirectory, Role) },
+                new OnionServiceOptions
+                {
+                    PrivateKey = onion.PrivateKey,
+                    Target = onion.Target,
+                    AuthorizedClients = _options.Onion.AuthorizedClients,
+                    ProofOfWork = _options.Onion.ProofOfWork,
+                },
+                service => onion.Keep(service.Address, service.PrivateKey.Span),
+                status => onion.Report(new OnionState
+                {
+                    IsPublished = status.IsPublished,
+                    Tor = status.Tor?.ToString() ?? "not running",
+                    Percent = status.Tor?.Percent ?? 0,
+                    TorVersion = status.Tor?.Version,
+                    HasProofOfWork = status.HasProofOfWork,
+                    Fault = status.Fault,
+                }),
+                _time, loggers, cancellationToken));
         }
     }
 

@@ -44,7 +44,15 @@ public sealed class RoleListeners : IAsyncDisposable
         ILoggerFactory loggers, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(options);
-        _management = await ManagementSocket.StartAsync(dataFolder, _role, manage, Health, time, loggers, cancellationToken);
+        options.Onion?.Observe(Metrics, Health);
+        _management = await ManagementSocket.StartAsync(
+            dataFolder, _role,
+            routes =>
+            {
+                manage(routes);
+                options.Onion?.Map(routes);
+            },
+            Health, time, loggers, cancellationToken);
         _server = await WebServer.StartAsync(options with { Drain = Drain }, map, time, loggers, cancellationToken);
         await Metrics.OpenAsync(time, loggers, cancellationToken);
     }

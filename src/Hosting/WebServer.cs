@@ -15,6 +15,7 @@ using Microsoft.AspNetCore.Server.Kestrel.Https;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Tacit.Hosting.Onion;
 using BadHttpRequestException = Microsoft.AspNetCore.Http.BadHttpRequestException;
 
 namespace Tacit.Hosting;
@@ -33,19 +34,21 @@ public sealed partial class WebServer : IAsyncDisposable
     private readonly DrainSignal _drain;
     private readonly TimeProvider _time;
     private readonly UnixSocketFile? _socket;
+    private readonly UnixSocketFile? _onionSocket;
     private readonly CertificateFiles? _certificate;
     private readonly RequestCount _requests;
     private int _stopped;
 
     private WebServer(
-        WebApplication application, WebServerOptions options, DrainSignal drain, TimeProvider time, UnixSocketFile? socket, CertificateFiles? certificate,
-        RequestCount requests)
+        WebApplication application, WebServerOptions options, DrainSignal drain, TimeProvider time, UnixSocketFile? socket, UnixSocketFile? onionSocket,
+        CertificateFiles? certificate, RequestCount requests)
     {
         _application = application;
         _options = options;
         _drain = drain;
         _time = time;
         _socket = socket;
+        _onionSocket = onionSocket;
         _certificate = certificate;
         _requests = requests;
         Address = AddressOf(application, options);
@@ -96,7 +99,8 @@ public sealed partial class WebServer : IAsyncDisposable
         }
         // A passed socket has its file already, and keeps it: it is the manager's.
         UnixSocketFile? socket = options.Listen is { IsUnixSocket: true, Descriptor: null } ? UnixSocketFile.Prepare(options.Listen.SocketPath, options.ListenSetting, options.Role) : null;
-        builder.WebHost.ConfigureKestrel(kestrel => Configure(kestrel, options, socket, certificate));
+        UnixSocketFile? onionSocket = options.Onion is { IsEnabled: true } onion ? UnixSocketFile.Prepare(onion.SocketPath, "--data", options.Role) : null;
+        builder.WebHost.ConfigureKestrel(kestrel => Configure(kestrel, options, socket, onionSocket, certificate));
 
         WebApplication application = builder.Build();
         RequestCount requests = new();
@@ -108,11 +112,13 @@ public sealed partial class WebServer : IAsyncDisposable
             map(application);
             await application.StartAsync(cancellationToken);
             socket?.Publish(options.SocketMode);
+            onionSocket?.Publish(UnixFileMode.UserRead | UnixFileMode.UserWrite);
         }
         catch (Exception e)
         {
             await application.DisposeAsync();
             socket?.Dispose();
+            onionSocket?.Dispose();
             certificate?.Dispose();
             if (Explain(e, options) is ListenException explained)
             {
@@ -120,7 +126,7 @@ public sealed partial class WebServer : IAsyncDisposable
             }
             throw;
         }
-        return new WebServer(application, options, drain, time, socket, certificate, requests);
+        return new WebServer(application, options, drain, time, socket, onionSocket, certificate, requests);
     }
 
     /// <summary>
@@ -165,6 +171,7 @@ public sealed partial class WebServer : IAsyncDisposable
         finally
         {
             _socket?.Dispose();
+            _onionSocket?.Dispose();
             _certificate?.Dispose();
         }
     }
@@ -189,7 +196,7 @@ public sealed partial class WebServer : IAsyncDisposable
         await _application.DisposeAsync();
     }
 
-    private static void Configure(KestrelServerOptions kestrel, WebServerOptions options, UnixSocketFile? socket, CertificateFiles? certificate)
+    private static void Configure(KestrelServerOptions kestrel, WebServerOptions options, UnixSocketFile? socket, UnixSocketFile? onionSocket, CertificateFiles? certificate)
     {
         kestrel.AddServerHeader = false;
         kestrel.AllowSynchronousIO = false;
@@ -216,6 +223,14 @@ public sealed partial class WebServer : IAsyncDisposable
         else
         {
             kestrel.Listen(options.Listen.EndPoint!, listen => ConfigureTls(listen, certificate));
+        }
+        if (onionSocket is not null)
+        {
+            kestrel.ListenUnixSocket(onionSocket.BindPath, static listen => listen.Use(static next => connection =>
+            {
+                connection.Features.Set(OnionTraffic.Mark.Instance);
+                return next(connection);
+            }));
         }
     }
 
@@ -258,7 +273,8 @@ public sealed partial class WebServer : IAsyncDisposable
         {
             return new Uri($"{(options.Tls.IsOn ? "https" : "http")}://{options.Listen.EndPoint}/");
         }
-        string bound = application.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
+        string bound = application.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses
+            .First(static address => !address.StartsWith("http://unix:", StringComparison.Ordinal));
         return new Uri(bound);
     }
 
@@ -302,11 +318,25 @@ public sealed partial class WebServer : IAsyncDisposable
                     // Over HTTP/2 this becomes GOAWAY.
                     context.Response.Headers.Connection = "close";
                 }
+                AnnounceOnion(context);
                 await AnswerAsync(context);
             }
             finally
             {
                 requests.Leave();
+            }
+        }
+
+        /// <summary>
+        /// Tor's proposal for Onion-Location: a browser heeds it where the page came over HTTPS and from no onion service. Whether HTTPS ended in front of this server is
+        /// not to be seen here, so it is sent either way.
+        /// </summary>
+        private void AnnounceOnion(HttpContext context)
+        {
+            if (options.Onion?.Location is { } address && (HttpMethods.IsGet(context.Request.Method) || HttpMethods.IsHead(context.Request.Method)) && !context.IsOnion())
+            {
+                HttpRequest request = context.Request;
+                context.Response.Headers["Onion-Location"] = $"http://{address}{request.Path.ToUriComponent()}{request.QueryString.ToUriComponent()}";
             }
         }
 
@@ -347,6 +377,7 @@ public sealed partial class WebServer : IAsyncDisposable
             }
             string? allow = context.Response.Headers.Allow;
             context.Response.Clear();
+            AnnounceOnion(context);
             context.Response.StatusCode = code;
             if (drain.IsClosing)
             {

@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Http;
+using Tacit.Hosting.Onion;
 
 namespace Tacit.Hosting;
 
@@ -18,6 +19,9 @@ public sealed record WebServerOptions
 
     /// <summary>HTTPS, by files that are taken up again when they change; off unless set. TLS 1.3 only, HTTP/1.1 and HTTP/2 by ALPN. Not for Unix sockets.</summary>
     public TlsOptions Tls { get; init; } = new();
+
+    /// <summary>The role's onion service: where it is on, the server listens on its socket as well, in plain HTTP, with the same limits.</summary>
+    public OnionDoor? Onion { get; init; }
 
     /// <summary>Most bytes of a request body. Null leaves it to the handlers, which read with a bound of their own (<see cref="RequestBody"/>).</summary>
     public long? MaxRequestBodyBytes { get; init; }

@@ -1,9 +1,11 @@
 using Tacit.Hosting;
 using Tacit.Hosting.KeyProtection;
 using Tacit.Hosting.Metrics;
+using Tacit.Hosting.Onion;
 using Tacit.Issuer.Gateways;
 using Tacit.Issuer.Payments;
 using Tacit.Protocol;
+using Tacit.Tor;
 
 namespace Tacit.Issuer;
 
@@ -61,6 +63,12 @@ public sealed record IssuerOptions : IValidatedSettings
 
     /// <summary>A file of at least 32 random bytes that the directory key is encrypted under.</summary>
     public SecretReference? KeyFile { get; init; }
+
+    /// <summary>The issuer's onion service. Default: none.</summary>
+    public OnionOptions Onion { get; init; } = new();
+
+    /// <summary>How the tor is run that publishes it.</summary>
+    public TorOptions Tor { get; init; } = new();
 
     /// <summary>Longest time that a copy of the directory may be used without asking again. Default: five minutes.</summary>
     public TimeSpan DirectoryMaxAge { get; init; } = TimeSpan.FromMinutes(5);
@@ -135,6 +143,7 @@ public sealed record IssuerOptions : IValidatedSettings
                 Pseudonyms.All(offer => Gateways.Any(gateway => gateway.Name == offer.Gateway))
                     && Pseudonyms.Select(offer => offer.Gateway).Distinct(StringComparer.OrdinalIgnoreCase).Count() == Pseudonyms.Count,
                 nameof(Pseudonyms), "an entry names no listed gateway, or one twice", "Give each of Gateways one entry at most, by its name.");
+        Onion.Validate(validation, hasSecret: true);
         Tls.Validate(validation);
         ProductionRules.RequireEncryption(validation, Profile, Listen, Tls, BehindProxy);
         Metrics.Validate(validation, Listen);

@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 using Tacit.Hosting;
 using Tacit.Hosting.KeyProtection;
+using Tacit.Hosting.Onion;
 using Tacit.Issuer.Accounts;
 using Tacit.Issuer.Gateways;
 using Tacit.Issuer.Issuance;
@@ -11,6 +12,7 @@ using Tacit.Issuer.Payments;
 using Tacit.Issuer.Pseudonyms;
 using Tacit.Protocol;
 using Tacit.Storage;
+using Tacit.Tor;
 
 namespace Tacit.Issuer;
 
@@ -40,12 +42,14 @@ public sealed class IssuerServer : IAsyncDisposable
     private readonly RetiredIssuance _retired;
     private readonly CheckoutEndpoints _checkouts;
     private readonly RoleListeners _listeners;
+    private OnionHost? _onionHost;
     private int _disposed;
 
     private IssuerServer(Database database, DirectoryKey key, DirectoryPublisher directory, SealingKeyPoller gateways, IssuerManagement management,
-        RetiredIssuance retired, CheckoutEndpoints checkouts, RoleListeners listeners)
+        RetiredIssuance retired, CheckoutEndpoints checkouts, RoleListeners listeners, OnionDoor onion)
     {
         _listeners = listeners;
+        Onion = onion;
         _gateways = gateways;
         _database = database;
         _key = key;
@@ -58,6 +62,9 @@ public sealed class IssuerServer : IAsyncDisposable
     /// <summary>Where it answers, with the port it really got.</summary>
     public Uri Address => _listeners.Address;
 
+    /// <summary>The issuer's onion service: whether there is one, its address, and whether it is published.</summary>
+    public OnionDoor Onion { get; }
+
     /// <summary>The Ed25519 directory key that clients pin, 32 bytes.</summary>
     public ReadOnlyMemory<byte> DirectoryKey => _key.PublicKey;
 
@@ -65,6 +72,7 @@ public sealed class IssuerServer : IAsyncDisposable
     /// <exception cref="KeyProtectionException">The passphrase or key file is missing or wrong.</exception>
     /// <exception cref="StorageException">The database can't be opened.</exception>
     /// <exception cref="ListenException">The address can't be listened on.</exception>
+    /// <exception cref="TorException">There is to be an onion service, and no usable tor.</exception>
     public static async Task<IssuerServer> StartAsync(
         IssuerOptions options, ISigner signer, TimeProvider time, ILoggerFactory loggers, CancellationToken cancellationToken)
     {
@@ -77,6 +85,7 @@ public sealed class IssuerServer : IAsyncDisposable
 
         Database database = await OpenDatabaseAsync(options, time, cancellationToken);
         DirectoryKey? key = null;
+        OnionDoor? onion = null;
         IssuerServer? server = null;
         try
         {
@@ -86,17 +95,18 @@ public sealed class IssuerServer : IAsyncDisposable
                 key = await Issuance.DirectoryKey.OpenAsync(database, kind, secret.Memory, cancellationToken);
             }
 
+            onion = OnionDoor.Open(options.Onion, Role, options.DataDirectory, (kind, reference, setting), loggers);
             ILogger log = loggers.CreateLogger("Tacit.Issuer");
             var book = new IssuanceBook(database);
             var directoryStore = new DirectoryStore(database);
             var sealingKeys = new SealingKeyBook(database);
-            var publisher = new DirectoryPublisher(options, signer, directoryStore, book, sealingKeys, key, static () => null, time, log);
+            var publisher = new DirectoryPublisher(options, signer, directoryStore, book, sealingKeys, key, () => onion.Announced, time, log);
             var gateways = new SealingKeyPoller(options.Gateways, sealingKeys, options.SealingPollInterval, publisher.RefreshAsync, time, log);
             var vouchers = new VoucherBook(database);
             var payments = new PaymentBook(database);
-            var checkouts = new CheckoutEndpoints(options.Payments, payments, time, log);
+            var checkouts = new CheckoutEndpoints(options.Payments, payments, options.Onion.Addresses, time, log);
             var management = new IssuerManagement(options, database, vouchers, payments, publisher, gateways, key, time);
-            server = new IssuerServer(database, key, publisher, gateways, management, new RetiredIssuance(book, time, log), checkouts, new RoleListeners(Role, options.Metrics));
+            server = new IssuerServer(database, key, publisher, gateways, management, new RetiredIssuance(book, time, log), checkouts, new RoleListeners(Role, options.Metrics), onion);
             await publisher.StartAsync(cancellationToken);
             await server.ListenAsync(
                 options,
@@ -104,7 +114,7 @@ public sealed class IssuerServer : IAsyncDisposable
                 {
                     var accounts = new AccountBook(database);
                     new AccountEndpoints(accounts, options.Plans, time).Map(routes);
-                    new VoucherEndpoints(vouchers, new RateLimiter(options.VoucherFailureBurst, VoucherFailuresPerSecond, time), time).Map(routes);
+                    new VoucherEndpoints(vouchers, new SourceLimiter(options.VoucherFailureBurst, VoucherFailuresPerSecond, options.Onion.Addresses, time), time).Map(routes);
                     checkouts.Map(routes);
                     var restores = new RateLimiter(options.RestoreBurst, RestoresPerSecond, time);
                     new IssuanceEndpoints(
@@ -115,6 +125,7 @@ public sealed class IssuerServer : IAsyncDisposable
                     new DirectoryEndpoints(publisher, directoryStore, options.DirectoryMaxAge, time).Map(routes);
                 },
                 time, loggers, cancellationToken);
+            await server.PublishOnionAsync(options, time, loggers, cancellationToken);
             return server;
         }
         catch
@@ -125,6 +136,7 @@ public sealed class IssuerServer : IAsyncDisposable
             }
             else
             {
+                onion?.Dispose();
                 key?.Dispose();
                 await database.DisposeAsync();
             }
@@ -170,12 +182,43 @@ public sealed class IssuerServer : IAsyncDisposable
         }
 
         await _listeners.DisposeAsync();
+        if (_onionHost is not null)
+        {
+            await _onionHost.DisposeAsync();
+        }
+
         _checkouts.Dispose();
         await _retired.DisposeAsync();
         await _gateways.DisposeAsync();
         await _directory.DisposeAsync();
         await _database.DisposeAsync();
         _key.Dispose();
+        Onion.Dispose();
+    }
+
+    /// <summary>Last of all, as it may take a while: the issuer serves its own address already.</summary>
+    private async Task PublishOnionAsync(IssuerOptions options, TimeProvider time, ILoggerFactory loggers, CancellationToken cancellationToken)
+    {
+        if (options.Onion.Enabled)
+        {
+            _onionHost = await OnionHost.StartAsync(
+                options.Tor with { DataDirectory = OnionDoor.TorFolderFor(options.DataDirectory, Role) },
+                new OnionServiceOptions
+                {
+                    PrivateKey = Onion.PrivateKey, Target = Onion.Target, AuthorizedClients = options.Onion.AuthorizedClients, ProofOfWork = options.Onion.ProofOfWork,
+                },
+                service => Onion.Keep(service.Address, service.PrivateKey.Span),
+                status => Onion.Report(new OnionState
+                {
+                    IsPublished = status.IsPublished,
+                    Tor = status.Tor?.ToString() ?? "not running",
+                    Percent = status.Tor?.Percent ?? 0,
+                    TorVersion = status.Tor?.Version,
+                    HasProofOfWork = status.HasProofOfWork,
+                    Fault = status.Fault,
+                }),
+                time, loggers, cancellationToken);
+        }
     }
 
     private static Task<Database> OpenDatabaseAsync(IssuerOptions options, TimeProvider time, CancellationToken cancellationToken) =>
@@ -199,6 +242,7 @@ public sealed class IssuerServer : IAsyncDisposable
             {
                 Role = Role,
                 Listen = options.Listen,
+                Onion = Onion,
                 MaxConnections = options.MaxConnections,
                 MaxRequestBodyBytes = GenericBatchRequest.MaxSizeInBytes,
                 MinRequestBodyBytesPerSecond = LeastBodyBytesPerSecond,

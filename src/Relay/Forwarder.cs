@@ -6,6 +6,7 @@ using System.Net.Security;
 using System.Security.Authentication;
 using Microsoft.AspNetCore.Http;
 using Tacit.Hosting;
+using Tacit.Hosting.Onion;
 using Tacit.Protocol;
 
 namespace Tacit.Relay;
@@ -31,7 +32,10 @@ internal sealed class Forwarder : IDisposable
     {
         _options = options;
         _time = time;
-        _room = new RelayRoom(options.MaxRequests, options.MaxRequestsPerAddress);
+        // Not all of the room, however many addresses they stand for: whoever comes over Tor for nothing but to fill it leaves half to the others.
+        _room = new RelayRoom(
+            options.MaxRequests, options.MaxRequestsPerAddress,
+            (int)Math.Max(options.MaxRequestsPerAddress, Math.Min((long)options.MaxRequestsPerAddress * options.Onion.Addresses, options.MaxRequests / 2)));
         _http = new HttpMessageInvoker(new SocketsHttpHandler
         {
             UseCookies = false,
@@ -69,7 +73,7 @@ internal sealed class Forwarder : IDisposable
         }
 
         // 2. Room for it.
-        IPAddress? address = context.Connection.RemoteIpAddress;
+        IPAddress? address = context.IsOnion() ? RelayRoom.Onion : context.Connection.RemoteIpAddress;
         if (!_room.TryEnter(address))
         {
             await Problems.WriteAsync(context, ProblemTypes.Busy, "Too many requests are under way; try again in a moment.");

@@ -1,6 +1,8 @@
 using Tacit.Hosting;
 using Tacit.Hosting.Metrics;
+using Tacit.Hosting.Onion;
 using Tacit.Protocol;
+using Tacit.Tor;
 
 namespace Tacit.Relay;
 
@@ -37,6 +39,12 @@ public sealed record RelayOptions : IValidatedSettings
 
     /// <summary>Whether plain HTTP is taken from other machines, since TLS ends in front or an encrypted network lies below. Default: no.</summary>
     public bool BehindProxy { get; init; }
+
+    /// <summary>The relay's onion service. Default: none.</summary>
+    public OnionOptions Onion { get; init; } = new();
+
+    /// <summary>How the tor is run that publishes it.</summary>
+    public TorOptions Tor { get; init; } = new();
 
     /// <summary>The gateways.</summary>
     public IReadOnlyList<RelayTarget> Targets { get; init; } = [];
@@ -81,6 +89,7 @@ public sealed record RelayOptions : IValidatedSettings
             .RequireRange(MaxReplyBytes, 1024, long.MaxValue, nameof(MaxReplyBytes))
             .RequireRange(MaxRequests, 1, 1_000_000, nameof(MaxRequests))
             .RequireRange(MaxRequestsPerAddress, 1, 1_000_000, nameof(MaxRequestsPerAddress));
+        Onion.Validate(validation, hasSecret: false);
         Tls.Validate(validation);
         ProductionRules.RequireEncryption(validation, Profile, Listen, Tls, BehindProxy);
         Metrics.Validate(validation, Listen);

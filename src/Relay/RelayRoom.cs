@@ -7,8 +7,14 @@ namespace Tacit.Relay;
 /// How many requests are under way, in all and of each client address: no crowd and no single one takes the relay from everybody else. An address is
 /// in memory for as long as a request of it is. Thread safe.
 /// </summary>
-internal sealed class RelayRoom(int most, int mostOfOne)
+/// <param name="most">In all.</param>
+/// <param name="mostOfOne">Of one address.</param>
+/// <param name="mostOfOnion">Of all clients of the onion service together, who have no address.</param>
+internal sealed class RelayRoom(int most, int mostOfOne, int mostOfOnion)
 {
+    /// <summary>Stands for the clients of the onion service: nobody connects from there.</summary>
+    public static readonly IPAddress Onion = IPAddress.Any;
+
     /// <summary>What a subscriber of IPv6 usually has to itself, in bytes: a /64.</summary>
     private const int NetworkBytes = 8;
 
@@ -19,15 +25,16 @@ internal sealed class RelayRoom(int most, int mostOfOne)
     /// <summary>Requests under way.</summary>
     public int Count => Volatile.Read(ref _all);
 
-    /// <param name="address">The client's; null on a Unix socket, where all are one.</param>
+    /// <param name="address">The client's, or <see cref="Onion"/>; null on a Unix socket, where all are one.</param>
     public bool TryEnter(IPAddress? address)
     {
         IPAddress network = NetworkOf(address);
         lock (_gate)
         {
             int ofOne = _of.GetValueOrDefault(network);
+            int limit = network.Equals(Onion) ? mostOfOnion : mostOfOne;
             // Whoever comes over a Unix socket or from this machine is a reverse proxy, and so everybody.
-            if (_all >= most || (ofOne >= mostOfOne && !IPAddress.IsLoopback(network) && !network.Equals(IPAddress.None)))
+            if (_all >= most || (ofOne >= limit && !IPAddress.IsLoopback(network) && !network.Equals(IPAddress.None)))
             {
                 return false;
             }

@@ -6,7 +6,10 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Logging;
 using Tacit.Hosting;
+using Tacit.Hosting.KeyProtection;
+using Tacit.Hosting.Onion;
 using Tacit.Protocol;
+using Tacit.Tor;
 
 namespace Tacit.Relay;
 
@@ -31,9 +34,11 @@ public sealed class RelayServer : IAsyncDisposable
 
     private readonly RoleListeners _listeners;
     private readonly Forwarder _forwarder;
+    private OnionHost? _onionHost;
 
-    private RelayServer(RelayOptions options, TimeProvider time)
+    private RelayServer(RelayOptions options, OnionDoor onion, TimeProvider time)
     {
+        Onion = onion;
         _listeners = new RoleListeners(Role, options.Metrics);
         _forwarder = new Forwarder(options, time);
         _listeners.Metrics.Meters.Create("Tacit.Relay").CreateObservableGauge(
@@ -43,8 +48,13 @@ public sealed class RelayServer : IAsyncDisposable
     /// <summary>Where it answers.</summary>
     public Uri Address => _listeners.Address;
 
+    /// <summary>The relay's onion service: whether there is one, its address, and whether it is published.</summary>
+    public OnionDoor Onion { get; }
+
     /// <exception cref="SettingsException">A setting is wrong.</exception>
+    /// <exception cref="KeyProtectionException">The onion service's key can't be opened.</exception>
     /// <exception cref="ListenException">The address can't be listened on.</exception>
+    /// <exception cref="TorException">There is to be an onion service, and no usable tor.</exception>
     public static async Task<RelayServer> StartAsync(RelayOptions options, TimeProvider time, ILoggerFactory loggers, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(options);
@@ -52,10 +62,11 @@ public sealed class RelayServer : IAsyncDisposable
         options.Validate(validation);
         validation.ThrowIfAny();
         DataFolder.Create(options.DataDirectory);
-        var server = new RelayServer(options, time);
+        var server = new RelayServer(options, OnionDoor.Open(options.Onion, Role, options.DataDirectory, null, loggers), time);
         try
         {
             await server.ListenAsync(options, time, loggers, cancellationToken);
+            await server.PublishOnionAsync(options, time, loggers, cancellationToken);
             return server;
         }
         catch
@@ -71,7 +82,38 @@ public sealed class RelayServer : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _listeners.DisposeAsync();
+        if (_onionHost is not null)
+        {
+            await _onionHost.DisposeAsync();
+        }
+
+        Onion.Dispose();
         _forwarder.Dispose();
+    }
+
+    /// <summary>Last of all, as it may take a while: the relay serves its own address already.</summary>
+    private async Task PublishOnionAsync(RelayOptions options, TimeProvider time, ILoggerFactory loggers, CancellationToken cancellationToken)
+    {
+        if (options.Onion.Enabled)
+        {
+            _onionHost = await OnionHost.StartAsync(
+                options.Tor with { DataDirectory = OnionDoor.TorFolderFor(options.DataDirectory, Role) },
+                new OnionServiceOptions
+                {
+                    PrivateKey = Onion.PrivateKey, Target = Onion.Target, AuthorizedClients = options.Onion.AuthorizedClients, ProofOfWork = options.Onion.ProofOfWork,
+                },
+                service => Onion.Keep(service.Address, service.PrivateKey.Span),
+                status => Onion.Report(new OnionState
+                {
+                    IsPublished = status.IsPublished,
+                    Tor = status.Tor?.ToString() ?? "not running",
+                    Percent = status.Tor?.Percent ?? 0,
+                    TorVersion = status.Tor?.Version,
+                    HasProofOfWork = status.HasProofOfWork,
+                    Fault = status.Fault,
+                }),
+                time, loggers, cancellationToken);
+        }
     }
 
     private Task ListenAsync(RelayOptions options, TimeProvider time, ILoggerFactory loggers, CancellationToken cancellationToken)
@@ -88,6 +130,7 @@ public sealed class RelayServer : IAsyncDisposable
             {
                 Role = Role,
                 Listen = options.Listen,
+                Onion = Onion,
                 MaxRequestBodyBytes = options.MaxRequestBytes,
                 Tls = options.Tls,
                 DrainTimeout = options.DrainTimeout,

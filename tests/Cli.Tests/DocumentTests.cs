@@ -57,6 +57,8 @@ public sealed partial class DocumentTests
         { "signer, issuer and gateway: `Database`", typeof(Hosting.DatabaseOptions) },
         { "signer, issuer and gateway: `Tls`", typeof(Hosting.TlsOptions) },
         { "issuer and gateway: `Signer`", typeof(SignerLink) },
+        { "issuer, gateway and relay: `Onion`", typeof(Hosting.Onion.OnionOptions) },
+        { "issuer, gateway and relay: `Tor`", typeof(Tor.TorOptions) },
     };
 
     [Theory]

@@ -3,6 +3,8 @@ using System.Security.Cryptography;
 using Microsoft.AspNetCore.Http;
 using Tacit.Gateway.Devices;
 using Tacit.Gateway.Tests.Support;
+using Tacit.Hosting.Onion;
+using Tacit.Protocol;
 
 namespace Tacit.Gateway.Tests;
 
@@ -127,6 +129,34 @@ public sealed class DeviceWindowTests
             Assert.Null(without.Check(From("192.0.2.1"), isToken: true));
             Assert.Equal(i == 1, with.Check(From("192.0.2.1"), isToken: true) is not null);
         }
+    }
+
+    [Fact]
+    public void Clients_of_the_onion_service_share_one_count_of_their_own_whatever_they_say_of_addresses()
+    {
+        var limiter = new AddressLimiter(new AddressOptions { PerMinute = 2 }, _time, onionAddresses: 3);
+        for (int i = 0; i < 6; i++)
+        {
+            Assert.Null(limiter.Check(OverOnion($"203.0.113.{i}"), isToken: false));
+        }
+
+        ApiError? refused = limiter.Check(OverOnion("203.0.113.99"), isToken: false);
+        Assert.Equal(ErrorCodes.AddressRateLimited, refused?.Code);
+        Assert.InRange(refused!.RetryAfter!.Value, 1, 65);
+
+        // Neither takes from the other.
+        Assert.Null(limiter.Check(From("203.0.113.99"), isToken: false));
+        Assert.Null(limiter.CheckRegistration(OverOnion("203.0.113.99")));
+        _time.Advance(TimeSpan.FromSeconds(70));
+        Assert.Null(limiter.Check(OverOnion("203.0.113.99"), isToken: false));
+    }
+
+    private static DefaultHttpContext OverOnion(string forwarded)
+    {
+        var context = new DefaultHttpContext();
+        context.Features.Set(OnionTraffic.Mark.Instance);
+        context.Request.Headers["X-Forwarded-For"] = forwarded;
+        return context;
     }
 
     private static DefaultHttpContext From(string address)

@@ -390,7 +390,7 @@ public class SealingKeyTests : IAsyncLifetime
             Name = TestIssuer.GatewayName, DirectoryKey = _issuer.DirectoryKey, DataDirectory = _folder,
             Sealing = (options ?? new SealingOptions { KeyFile = SecretReference.FromFile(KeyPath) }) with { PostQuantum = isHybrid },
         },
-        () => _directory, _ => Task.CompletedTask, _time, NullLogger.Instance, Ct);
+        () => null, () => _directory, _ => Task.CompletedTask, _time, NullLogger.Instance, Ct);
 
     private async Task OpenAsync()
     {

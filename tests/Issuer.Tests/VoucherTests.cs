@@ -134,7 +134,7 @@ public class VoucherTests
     [InlineData("2001:db8:0:1::1", "2001:db8:0:1:ffff::2", true)]
     public void Guesses_of_one_customer_are_counted_together_and_of_two_apart(string one, string other, bool together) =>
         Assert.Equal(
-            together, VoucherEndpoints.SourceOf(IPAddress.Parse(one)).AsSpan().SequenceEqual(VoucherEndpoints.SourceOf(IPAddress.Parse(other))));
+            together, SourceLimiter.SourceOf(IPAddress.Parse(one)).AsSpan().SequenceEqual(SourceLimiter.SourceOf(IPAddress.Parse(other))));
 
     [Fact]
     public async Task Codes_are_stored_as_hashes_only()

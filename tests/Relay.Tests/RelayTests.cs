@@ -7,6 +7,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging.Abstractions;
 using Tacit.Hosting;
+using Tacit.Hosting.Onion;
 using Tacit.Protocol;
 using Tacit.Tests;
 
@@ -305,7 +306,7 @@ public sealed class RelayTests : IAsyncDisposable
     [Fact]
     public void Room_counts_networks_apart_and_lets_go_of_their_addresses()
     {
-        var room = new RelayRoom(4, 1);
+        var room = new RelayRoom(4, 1, 2);
         Assert.True(room.TryEnter(IPAddress.Parse("2001:db8::1")));
         Assert.False(room.TryEnter(IPAddress.Parse("2001:db8::2")));
         Assert.True(room.TryEnter(IPAddress.Parse("2001:db8:0:1::2")));
@@ -316,6 +317,41 @@ public sealed class RelayTests : IAsyncDisposable
         room.Leave(IPAddress.Parse("2001:db8::1"));
         Assert.True(room.TryEnter(IPAddress.Parse("2001:db8::2")));
         Assert.Equal(4, room.Count);
+    }
+
+    [Fact]
+    public void Clients_of_the_onion_service_have_a_room_of_their_own_within_the_whole()
+    {
+        var room = new RelayRoom(5, 1, 3);
+        for (int i = 0; i < 3; i++)
+        {
+            Assert.True(room.TryEnter(RelayRoom.Onion));
+        }
+
+        Assert.False(room.TryEnter(RelayRoom.Onion));
+        Assert.True(room.TryEnter(IPAddress.Parse("192.0.2.1")));
+        Assert.True(room.TryEnter(IPAddress.Parse("192.0.2.2")));
+        Assert.False(room.TryEnter(IPAddress.Parse("192.0.2.3")));
+        room.Leave(RelayRoom.Onion);
+        Assert.True(room.TryEnter(RelayRoom.Onion));
+    }
+
+    [Fact]
+    public async Task Sealed_requests_pass_over_the_onion_service_as_over_the_address()
+    {
+        using var tor = new OfflineTor();
+        await StartAsync(options => options with { Onion = new OnionOptions { Enabled = true, KeyFile = _folder.KeyFile }, Tor = tor.Options });
+        using HttpMessageInvoker onion = OfflineTor.ClientOf(_relay!.Onion.SocketPath);
+        using var message = new HttpRequestMessage(HttpMethod.Post, $"http://{_relay.Onion.Address}/gateway.test")
+        {
+            Content = new ByteArrayContent("sealed bytes"u8.ToArray()) { Headers = { ContentType = new MediaTypeHeaderValue(MediaTypes.ObliviousRequest) } },
+        };
+        using HttpResponseMessage answer = await onion.SendAsync(message, Ct);
+
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+        Assert.Equal("sealed bytes", await answer.Content.ReadAsStringAsync(Ct));
+        Assert.Equal(["Content-Length", "Content-Type", "Host"], Assert.Single(_seen).Keys.Order());
+        Assert.True(File.Exists(OnionDoor.KeyPathFor(_folder.Data, RelayServer.Role)));
     }
 
     private static async Task EchoAsync(HttpContext context)

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using Tacit.Gateway;
+using Tacit.Hosting.Onion;
 using Tacit.Issuer;
 using Tacit.Signer;
 using Tacit.Storage;
@@ -21,6 +22,10 @@ internal static class BackupCommands
             string copy = parsed.GetRequiredValue(to);
             await DatabaseCopy.WriteAsync(DatabaseOf(flags.DataFolderOf(parsed), name), copy, cancellationToken);
             terminal.Line(string.Create(CultureInfo.InvariantCulture, $"{copy}: {new FileInfo(copy).Length} bytes, checked"));
+            if (OnionDoor.CopyKey(flags.DataFolderOf(parsed), name, copy) is string key)
+            {
+                terminal.Line($"{key}: the onion service's key, encrypted as it was");
+            }
             terminal.Note(name switch
             {
                 "signer" => "Its keys are encrypted under the signer's passphrase or key file: keep that, apart from the copy.",
@@ -63,6 +68,10 @@ internal static class BackupCommands
                 "issuer" => await RestoreIssuerAsync(terminal, copy, data, parsed.GetValue(directory), cancellationToken),
                 _ => await RestoreGatewayAsync(terminal, copy, data, parsed.GetValue(accept), cancellationToken),
             };
+            if (OnionDoor.PutBackKey(data, name, copy))
+            {
+                terminal.Line($"The onion service is that of the copy, http://{OnionDoor.FindAddress(data, name)}.");
+            }
             if (aside is not null)
             {
                 terminal.Note($"What was there is {aside} now.");

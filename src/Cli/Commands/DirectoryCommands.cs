@@ -31,6 +31,7 @@ internal static class DirectoryCommands
     {
         Command keys = ShowKeys(terminal, flags);
         keys.Add(Audit(terminal, flags));
+        keys.Add(OnionClientCommand.Create(terminal));
         return keys;
     }
 

@@ -39,6 +39,13 @@ internal static class DoctorCommand
                     findings.Add(finding);
                 }
             }
+            foreach (string role in (string[])["issuer", "gateway", "relay"])
+            {
+                if (await RoleChecks.OnionAsync(data, role, cancellationToken) is Finding finding)
+                {
+                    findings.Add(finding);
+                }
+            }
             findings.Add(ModelChecks.Of(await LocalServers.FindAsync(time, cancellationToken)));
             findings.AddRange(SettingsChecks.Environment(Environment.GetEnvironmentVariables()));
             findings.AddRange(await DatabaseChecks.RunAsync(Environment.GetEnvironmentVariables(), cancellationToken));

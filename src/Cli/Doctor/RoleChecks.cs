@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using Tacit.Hosting;
+using Tacit.Hosting.Onion;
 
 namespace Tacit.Cli.Doctor;
 
@@ -63,6 +64,33 @@ internal static class RoleChecks
         catch (SocketException)
         {
             return Finding.Warn(role, $"ended without removing {socket}", $"Its log says why; `tacit {role}` replaces the socket.");
+        }
+    }
+
+    /// <summary>The onion service of a role that runs here; null where there is none.</summary>
+    public static async Task<Finding?> OnionAsync(string dataFolder, string role, CancellationToken cancellationToken)
+    {
+        try
+        {
+            if (!File.Exists(ManagementSocket.PathFor(dataFolder, role)))
+            {
+                return null;
+            }
+            using ManagementClient client = new(dataFolder, role);
+            OnionReport report = await client.GetAsync("/onion", OnionJson.Default.OnionReport, cancellationToken);
+            string check = $"onion service of the {role}";
+            return report switch
+            {
+                { Enabled: false } or { State: null } => null,
+                { State.IsPublished: true } => Finding.Fine(check, $"http://{report.Address} is published"),
+                { State.Fault: string fault } => Finding.Warn(check, $"not published. {fault}", $"The {role} serves its own address meanwhile; `tacit {role} onion` shows how it goes on."),
+                _ => Finding.Fine(check, $"http://{report.Address} is being published; tor: {report.State.Tor}"),
+            };
+        }
+        catch (ManagementException)
+        {
+            // Said by the check of its management socket, or of an earlier version that has no onion services.
+            return null;
         }
     }
 

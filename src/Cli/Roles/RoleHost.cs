@@ -42,10 +42,11 @@ internal static class RoleHost
     /// <param name="check">Loads and checks the settings, secrets included, without starting anything.</param>
     /// <param name="start">Starts the role.</param>
     /// <param name="servesTls">Whether the role can serve HTTPS: all that others than its own user reach.</param>
+    /// <param name="hasOnion">Whether the role can have an onion service.</param>
     /// <param name="rememberedConfig">A file in the data folder that stands for --config if that is not given and the file is there.</param>
     public static Command CreateCommand(
         Terminal terminal, Flags flags, string section, string description, Action<RoleContext> check, Func<RoleContext, CancellationToken, Task<RunningRole>> start,
-        string? rememberedConfig = null, bool servesTls = true)
+        string? rememberedConfig = null, bool servesTls = true, bool hasOnion = false)
     {
         string role = section.ToLowerInvariant();
         Option<string?> config = new("--config") { Description = "JSON file with the role's settings.", HelpName = "FILE" };
@@ -62,7 +63,12 @@ internal static class RoleHost
         Option<bool> json = new("--json") { Description = "Print one line of JSON once the role is ready." };
         Option<string?> certificate = new("--tls-certificate") { Description = "PEM file with the certificate to serve HTTPS with; taken up again when it changes.", HelpName = "FILE" };
         Option<SecretReference?> key = Flags.Secret("--tls-key", "The certificate's private key in PEM.");
+        Option<bool> onion = new("--onion") { Description = "Publish an onion service as well, through a tor that the role starts. Its address: tacit " + role + " onion." };
         Command command = new(role, description) { config, listen, level, onlyCheck, json };
+        if (hasOnion)
+        {
+            command.Add(onion);
+        }
         if (servesTls)
         {
             command.Add(certificate);
@@ -81,6 +87,10 @@ internal static class RoleHost
                     .AddEnvironment(section)
                     .AddFlag("DataDirectory", parsed.GetValue(flags.Data) is null ? null : data, "--data")
                     .AddFlag("Listen", parsed.GetValue(listen), "--listen");
+                if (hasOnion)
+                {
+                    settings.AddFlag("Onion:Enabled", parsed.GetValue(onion) ? "true" : null, "--onion");
+                }
                 return servesTls
                     ? settings.AddFlag("Tls:Certificate", parsed.GetValue(certificate), "--tls-certificate").AddFlag("Tls:Key", parsed.GetValue(key)?.ToString(), "--tls-key")
                     : settings;

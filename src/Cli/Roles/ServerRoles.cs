@@ -4,6 +4,7 @@ using Tacit.Cli.Settings;
 using Tacit.Crypto;
 using Tacit.Gateway;
 using Tacit.Hosting;
+using Tacit.Hosting.Onion;
 using Tacit.Inference;
 using Tacit.Issuer;
 using Tacit.Protocol;
@@ -55,6 +56,7 @@ internal static class ServerRoles
             CheckTls(options.Tls, options.Profile, context);
             CheckDatabase(options.Database, options.Profile, context);
             CheckProcess(options.Profile, context);
+            CheckOnion(options.Onion, options.Profile, context);
             context.Try(options.Payments.Stripe.ApiKey, "Payments:Stripe:ApiKey", options.Profile);
             context.Try(options.Payments.Stripe.WebhookSecret, "Payments:Stripe:WebhookSecret", options.Profile);
             context.Try(options.Payments.Paddle.ApiKey, "Payments:Paddle:ApiKey", options.Profile);
@@ -68,13 +70,13 @@ internal static class ServerRoles
             InternalChannelClient channel = Connect(link, options.DataDirectory, context);
             IssuerServer server = await IssuerServer.StartAsync(options, new RemoteSigner(channel.SendAsync), context.Time, context.Loggers, stop);
             return new RunningRole(
-                "issuer", Authority(server.Address), new Dictionary<string, string> { ["directoryKey"] = Base64Url.EncodeToString(server.DirectoryKey.Span) }, async () =>
+                "issuer", Authority(server.Address), WithOnion(server.Onion, new Dictionary<string, string> { ["directoryKey"] = Base64Url.EncodeToString(server.DirectoryKey.Span) }), async () =>
                 {
                     await server.StopAsync(CancellationToken.None);
                     await server.DisposeAsync();
                     channel.Dispose();
                 });
-        }).WithExamples("tacit issuer --config issuer.json", "tacit issuer --config issuer.json --listen 127.0.0.1:9000 --json");
+        }, hasOnion: true).WithExamples("tacit issuer --config issuer.json", "tacit issuer --config issuer.json --listen 127.0.0.1:9000 --json");
 
     public static Command Gateway(Terminal terminal, Flags flags) => RoleHost.CreateCommand(
         terminal, flags, "Gateway", "Run a gateway: takes prompts paid with blind tokens and streams the provider's replies back.",
@@ -98,6 +100,7 @@ internal static class ServerRoles
             CheckProcess(options.Profile, context);
             context.Try(options.Sealing.Passphrase, "Sealing:Passphrase", options.Profile);
             context.Try(options.Sealing.KeyFile, "Sealing:KeyFile", options.Profile);
+            CheckOnion(options.Onion, options.Profile, context);
             context.Try(options.Devices.InvitationCode, "Devices:InvitationCode", options.Profile);
         },
         async (context, stop) =>
@@ -111,14 +114,14 @@ internal static class ServerRoles
             // A gateway without an issuer takes no tokens, so there is nothing to sign.
             InternalChannelClient? channel = options.DirectoryKey is null ? null : Connect(link, options.DataDirectory, context);
             GatewayServer server = await GatewayServer.StartAsync(options, null, router, channel is null ? null : new RemoteSigner(channel.SendAsync), context.Time, context.Loggers, stop);
-            return new RunningRole("gateway", Authority(server.Address), new Dictionary<string, string> { ["models"] = string.Join(", ", router.Models) }, async () =>
+            return new RunningRole("gateway", Authority(server.Address), WithOnion(server.Onion, new Dictionary<string, string> { ["models"] = string.Join(", ", router.Models) }), async () =>
             {
                 await server.StopAsync(CancellationToken.None);
                 await server.DisposeAsync();
                 await router.DisposeAsync();
                 channel?.Dispose();
             });
-        }).WithExamples(
+        }, hasOnion: true).WithExamples(
             "tacit gateway --config gateway.json",
             "TACIT__Gateway__Inference__Backends__0__Keys=env:OPENAI_KEY tacit gateway --config gateway.json");
 
@@ -127,6 +130,7 @@ internal static class ServerRoles
         context =>
         {
             RelayOptions options = context.Settings.Load(SettingsJson.Default.RelayOptions);
+            CheckOnion(options.Onion, options.Profile, context);
             CheckTls(options.Tls, options.Profile, context);
             CheckProcess(options.Profile, context);
         },
@@ -134,17 +138,36 @@ internal static class ServerRoles
         {
             RelayOptions options = context.Settings.Load(SettingsJson.Default.RelayOptions);
             RelayServer server = await RelayServer.StartAsync(options, context.Time, context.Loggers, stop);
-            return new RunningRole("relay", Authority(server.Address), options.Targets.ToDictionary(target => "/" + target.Name, target => target.Address!.ToString()), async () =>
+            return new RunningRole("relay", Authority(server.Address), WithOnion(server.Onion, options.Targets.ToDictionary(target => "/" + target.Name, target => target.Address!.ToString())), async () =>
             {
                 await server.StopAsync(CancellationToken.None);
                 await server.DisposeAsync();
             });
-        }).WithExamples(
+        }, hasOnion: true).WithExamples(
             "tacit relay --config relay.json",
             "TACIT__Relay__Targets__0__Name=gateway.example TACIT__Relay__Targets__0__Address=https://gateway.example/ tacit relay");
 
     private static InternalChannelClient Connect(SettingsLoader link, string dataFolder, RoleContext context) =>
         link.Load(SettingsJson.Default.SignerLink).Connect(dataFolder, context.Time);
+
+    /// <summary>The address is known before the service is published, at the latest when tor could be started; the log says when it can be reached.</summary>
+    private static Dictionary<string, string> WithOnion(OnionDoor onion, Dictionary<string, string> facts)
+    {
+        if (onion is { IsEnabled: true, Address: string address })
+        {
+            facts.Add("onion", "http://" + address);
+        }
+        return facts;
+    }
+
+    private static void CheckOnion(OnionOptions onion, Profile profile, RoleContext context)
+    {
+        if (onion.Enabled)
+        {
+            context.Try(onion.Passphrase, "Onion:Passphrase", profile);
+            context.Try(onion.KeyFile, "Onion:KeyFile", profile);
+        }
+    }
 
     private static string Authority(Uri address) => address.GetLeftPart(UriPartial.Authority);
 

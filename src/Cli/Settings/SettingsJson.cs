@@ -40,6 +40,8 @@ namespace Tacit.Cli.Settings;
 [JsonSerializable(typeof(Gateway.Work.WorkOptions))]
 [JsonSerializable(typeof(SignerLink))]
 [JsonSerializable(typeof(TlsOptions))]
+[JsonSerializable(typeof(Hosting.Onion.OnionOptions))]
+[JsonSerializable(typeof(Tor.TorOptions))]
 [JsonSerializable(typeof(Hosting.Metrics.MetricsOptions))]
 [JsonSerializable(typeof(KeyBudget))]
 [JsonSerializable(typeof(TokenPrice))]

@@ -24,12 +24,17 @@ internal sealed class AddressLimiter
     private readonly byte[] _key = RandomNumberGenerator.GetBytes(32);
     private readonly TimeProvider _time;
     private readonly int _most;
+    private readonly int _onionAddresses;
     private readonly Table _requests = new();
     private readonly Table _registrations = new();
 
-    public AddressLimiter(AddressOptions options, TimeProvider time, int most = MaxAddresses)
+    /// <param name="options">The limits.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="most">Addresses that are told apart.</param>
+    /// <param name="onionAddresses">As how many addresses all clients of the onion service count, who have none.</param>
+    public AddressLimiter(AddressOptions options, TimeProvider time, int most = MaxAddresses, int onionAddresses = 64)
     {
-        (_options, _time, _most) = (options, time, most);
+        (_options, _time, _most, _onionAddresses) = (options, time, most, onionAddresses);
         _trusted = [.. options.TrustedProxies.Select(text => AddressOptions.TryParseNetwork(text, out IPNetwork network) ? network : default)];
     }
 
@@ -67,13 +72,26 @@ internal sealed class AddressLimiter
 
     private ApiError? Check(HttpContext context, Table table, RateLimits limits)
     {
-        if (limits.IsNone || AddressOf(InnerRequest.AddressToLimit(context), InnerRequest.ForwardedToLimit(context)) is not { } address)
+        if (limits.IsNone)
         {
             return null;
         }
 
         long now = _time.GetUtcNow().ToUnixTimeSeconds();
-        long wait = table.TryTake(NameOf(address), now, limits, _most);
+        long wait;
+        if (InnerRequest.IsOnionToLimit(context))
+        {
+            wait = table.TryTakeOnion(now, limits.Times(_onionAddresses));
+        }
+        else if (AddressOf(InnerRequest.AddressToLimit(context), InnerRequest.ForwardedToLimit(context)) is { } address)
+        {
+            wait = table.TryTake(NameOf(address), now, limits, _most);
+        }
+        else
+        {
+            return null;
+        }
+
         return wait == 0 ? null : ApiError.Create(ErrorCodes.AddressRateLimited, "Too many requests come from this network address.") with { RetryAfter = (int)wait };
     }
 
@@ -105,8 +123,17 @@ internal sealed class AddressLimiter
 
         private readonly Dictionary<UInt128, RateWindows> _addresses = [];
         private readonly RateWindows _others = new();
+        private readonly RateWindows _onion = new();
         private readonly Lock _gate = new();
         private long _trimmed;
+
+        public long TryTakeOnion(long now, RateLimits limits)
+        {
+            lock (_gate)
+            {
+                return _onion.TryTake(now, limits);
+            }
+        }
 
         public long TryTake(UInt128 name, long now, RateLimits limits, int most)
         {

@@ -4,6 +4,11 @@ namespace Tacit.Gateway.Devices;
 internal readonly record struct RateLimits(int? Burst, int? PerMinute, int? PerHour, int? PerDay)
 {
     public bool IsNone => this == default;
+
+    /// <summary>What so many of them may do together.</summary>
+    public RateLimits Times(int count) => new(Times(Burst, count), Times(PerMinute, count), Times(PerHour, count), Times(PerDay, count));
+
+    private static int? Times(int? limit, int count) => limit is int one ? (int)Math.Min((long)one * count, int.MaxValue) : null;
 }
 
 /// <summary>The sliding windows of one device or address: ten seconds, a minute, an hour, a day. Not thread safe.</summary>

@@ -5,6 +5,7 @@ using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Primitives;
+using Tacit.Hosting.Onion;
 using Tacit.Protocol;
 
 namespace Tacit.Gateway.Sealing;
@@ -38,6 +39,9 @@ internal sealed class InnerRequest : IDisposable
     /// The address to limit by: of the connection that <paramref name="context"/> came over, also where the request came sealed in another. Not for anything else.
     /// </summary>
     public static IPAddress? AddressToLimit(HttpContext context) => (context.Features.Get<OuterFeature>()?.Outer ?? context).Connection.RemoteIpAddress;
+
+    /// <summary>Whether that connection came over the gateway's onion service, so that there is no address, and nobody to be believed about one.</summary>
+    public static bool IsOnionToLimit(HttpContext context) => (context.Features.Get<OuterFeature>()?.Outer ?? context).IsOnion();
 
     /// <summary>What proxies say of that address; never what a sealed request says of itself.</summary>
     public static StringValues ForwardedToLimit(HttpContext context) => (context.Features.Get<OuterFeature>()?.Outer ?? context).Request.Headers["X-Forwarded-For"];

@@ -23,6 +23,7 @@ internal sealed partial class SealingKeys : IAsyncDisposable
     private readonly SealingStore _store;
     private readonly GatewayOptions _options;
     private readonly KeyEvidenceSource _evidence;
+    private readonly Func<string?> _onion;
     private readonly Func<IssuerDirectory?> _directory;
     private readonly Func<CancellationToken, Task> _refreshDirectory;
     private readonly TimeProvider _time;
@@ -42,10 +43,11 @@ internal sealed partial class SealingKeys : IAsyncDisposable
     private Task _loop = Task.CompletedTask;
 
     private SealingKeys(
-        SealingStore store, GatewayOptions options, Func<IssuerDirectory?> directory, Func<CancellationToken, Task> refreshDirectory, TimeProvider time, ILogger log)
+        SealingStore store, GatewayOptions options, Func<string?> onion, Func<IssuerDirectory?> directory, Func<CancellationToken, Task> refreshDirectory, TimeProvider time, ILogger log)
     {
         _store = store;
         _options = options;
+        _onion = onion;
         _evidence = new KeyEvidenceSource(options.Sealing.Evidence, time);
         _directory = directory;
         _refreshDirectory = refreshDirectory;
@@ -62,16 +64,17 @@ internal sealed partial class SealingKeys : IAsyncDisposable
     /// <summary>Loads the keys and makes those that are missing.</summary>
     /// <param name="database">With the tables of <see cref="SealingStore.Migration"/>; stays the caller's.</param>
     /// <param name="options">Names and <see cref="GatewayOptions.Sealing"/>, which is on.</param>
+    /// <param name="onion">The onion service that this gateway tells everybody of; null if none.</param>
     /// <param name="directory">The directory that this gateway goes by.</param>
     /// <param name="refreshDirectory">Looks for a newer one.</param>
     /// <param name="time">The clock.</param>
     /// <param name="log">The log.</param>
     /// <param name="cancellationToken">Gives up.</param>
     public static async Task<SealingKeys> StartAsync(
-        Database database, GatewayOptions options, Func<IssuerDirectory?> directory, Func<CancellationToken, Task> refreshDirectory, TimeProvider time, ILogger log,
+        Database database, GatewayOptions options, Func<string?> onion, Func<IssuerDirectory?> directory, Func<CancellationToken, Task> refreshDirectory, TimeProvider time, ILogger log,
         CancellationToken cancellationToken)
     {
-        var keys = new SealingKeys(await SealingStore.OpenAsync(database, options.Sealing, cancellationToken), options, directory, refreshDirectory, time, log);
+        var keys = new SealingKeys(await SealingStore.OpenAsync(database, options.Sealing, cancellationToken), options, onion, directory, refreshDirectory, time, log);
         try
         {
             await keys.BeginAsync(cancellationToken);
@@ -115,6 +118,7 @@ internal sealed partial class SealingKeys : IAsyncDisposable
         Gateway = _options.Name,
         MadeAt = DateTimeOffset.FromUnixTimeSeconds(now.ToUnixTimeSeconds()),
         Keys = [.. _pairs.Select(pair => pair.Key).Where(key => now < key.NotAfter && key.NotBefore <= now + SealingKey.LongestValidity).Take(SealingKeyList.MaxKeys)],
+        Onion = _onion(),
     }.SignAndEncode(_store.Sign);
 
     /// <summary>What the operator is told.</summary>

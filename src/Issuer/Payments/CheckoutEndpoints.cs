@@ -30,20 +30,22 @@ internal sealed partial class CheckoutEndpoints : IDisposable
     private readonly PaymentOptions _options;
     private readonly IPaymentProvider[] _providers;
     private readonly PaymentBook _book;
-    private readonly RateLimiter _limit;
+    private readonly SourceLimiter _sources;
+    private readonly RateLimiter _accounts;
     private readonly TimeProvider _time;
     private readonly ILogger _log;
     private int _webhooks;
     private long _warned;
 
     /// <exception cref="SettingsException">A provider's secret can't be had.</exception>
-    public CheckoutEndpoints(PaymentOptions options, PaymentBook book, TimeProvider time, ILogger log)
+    public CheckoutEndpoints(PaymentOptions options, PaymentBook book, int onionAddresses, TimeProvider time, ILogger log)
     {
         _options = options;
         _book = book;
         _time = time;
         _log = log;
-        _limit = new RateLimiter(options.CheckoutBurst, CheckoutsPerSecond, time);
+        _sources = new SourceLimiter(options.CheckoutBurst, CheckoutsPerSecond, onionAddresses, time);
+        _accounts = new RateLimiter(options.CheckoutBurst, CheckoutsPerSecond, time);
         var providers = new List<IPaymentProvider>();
         if (options.Stripe.IsOn)
         {
@@ -105,7 +107,7 @@ internal sealed partial class CheckoutEndpoints : IDisposable
         }
 
         // By address too, since account keys are free.
-        if (!_limit.TryTake(VoucherEndpoints.SourceOf(context.Connection.RemoteIpAddress)) || !_limit.TryTake(account))
+        if (!_sources.TryTake(context) || !_accounts.TryTake(account))
         {
             await Problems.WriteAsync(context, ProblemTypes.RateLimited);
             return;

@@ -1,4 +1,3 @@
-using System.Net;
 using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
@@ -16,10 +15,10 @@ internal sealed class VoucherEndpoints
     private const int MaxBodyBytes = 4096;
 
     private readonly VoucherBook _vouchers;
-    private readonly RateLimiter _failures;
+    private readonly SourceLimiter _failures;
     private readonly TimeProvider _time;
 
-    public VoucherEndpoints(VoucherBook vouchers, RateLimiter failures, TimeProvider time)
+    public VoucherEndpoints(VoucherBook vouchers, SourceLimiter failures, TimeProvider time)
     {
         _vouchers = vouchers;
         _failures = failures;
@@ -42,8 +41,7 @@ internal sealed class VoucherEndpoints
         }
 
         // A code has 128 random bits and can't be guessed; the limit keeps guessing from costing the issuer anything. By address, since keys are free.
-        byte[] source = SourceOf(context.Connection.RemoteIpAddress);
-        if (!_failures.HasOne(source))
+        if (!_failures.HasOne(context))
         {
             await Problems.WriteAsync(context, ProblemTypes.RateLimited);
             return;
@@ -64,7 +62,7 @@ internal sealed class VoucherEndpoints
 
         if (ReadCode(body.WrittenSpan, out string? problem) is not byte[] code)
         {
-            _failures.TryTake(source);
+            _failures.TryTake(context);
             await Problems.WriteAsync(context, problem!);
             return;
         }
@@ -79,11 +77,11 @@ internal sealed class VoucherEndpoints
                     AccountJson.Default.VoucherRedemption);
                 return;
             case RedemptionStatus.Unknown:
-                _failures.TryTake(source);
+                _failures.TryTake(context);
                 await Problems.WriteAsync(context, ProblemTypes.VoucherUnknown);
                 return;
             case RedemptionStatus.Spent:
-                _failures.TryTake(source);
+                _failures.TryTake(context);
                 await Problems.WriteAsync(context, ProblemTypes.VoucherUsed);
                 return;
             default:
@@ -118,18 +116,5 @@ internal sealed class VoucherEndpoints
         {
             return null;
         }
-    }
-
-    /// <summary>The client's address, of IPv6 the network that one customer gets.</summary>
-    internal static byte[] SourceOf(IPAddress? client)
-    {
-        if (client is null)
-        {
-            return [];
-        }
-
-        // A socket for both protocols shows an IPv4 client as ::ffff:a.b.c.d, whose first half is the same for the whole of IPv4.
-        byte[] address = (client.IsIPv4MappedToIPv6 ? client.MapToIPv4() : client).GetAddressBytes();
-        return address.Length == 16 ? address[..8] : address;
     }
 }

@@ -1,0 +1,44 @@
+using System.Net;
+using Microsoft.AspNetCore.Http;
+using Tacit.Hosting.Onion;
+
+namespace Tacit.Issuer;
+
+/// <summary>
+/// A limit by where requests come from. Those over the onion service come from nowhere and have one bucket of their own, as large as those of so many addresses: it keeps
+/// a flood from costing the issuer anything, and no client can be told from another to be held to less.
+/// </summary>
+internal sealed class SourceLimiter
+{
+    private readonly RateLimiter _addresses;
+    private readonly RateLimiter _onion;
+
+    /// <param name="burst">What one address may do at once.</param>
+    /// <param name="perSecond">How fast it may go on.</param>
+    /// <param name="onionAddresses">As how many addresses the onion service's clients count together.</param>
+    /// <param name="time">The clock.</param>
+    public SourceLimiter(int burst, double perSecond, int onionAddresses, TimeProvider time)
+    {
+        _addresses = new RateLimiter(burst, perSecond, time);
+        _onion = new RateLimiter((int)Math.Min((long)burst * onionAddresses, int.MaxValue), perSecond * onionAddresses, time);
+    }
+
+    /// <summary>Takes one; false if there is none.</summary>
+    public bool TryTake(HttpContext context) => context.IsOnion() ? _onion.TryTake([]) : _addresses.TryTake(SourceOf(context.Connection.RemoteIpAddress));
+
+    /// <summary>Whether there is one, without taking it.</summary>
+    public bool HasOne(HttpContext context) => context.IsOnion() ? _onion.HasOne([]) : _addresses.HasOne(SourceOf(context.Connection.RemoteIpAddress));
+
+    /// <summary>The client's address, of IPv6 the network that one customer gets.</summary>
+    internal static byte[] SourceOf(IPAddress? client)
+    {
+        if (client is null)
+        {
+            return [];
+        }
+
+        // A socket for both protocols shows an IPv4 client as ::ffff:a.b.c.d, whose first half is the same for the whole of IPv4.
+        byte[] address = (client.IsIPv4MappedToIPv6 ? client.MapToIPv4() : client).GetAddressBytes();
+        return address.Length == 16 ? address[..8] : address;
+    }
+}
