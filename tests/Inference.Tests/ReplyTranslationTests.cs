@@ -181,6 +181,30 @@ public sealed class ReplyTranslationTests
         Assert.Contains($$$"""{"type":"tool_use","id":"1","name":"f","input":{"INVALID_JSON":"{{{arguments}}}"}}""", message, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Arguments_that_are_an_object_already_reach_the_caller_as_they_are()
+    {
+        const string Call = """{"index":0,"id":"1","type":"function","function":{"name":"f","arguments":{"q": "a\"b"}}}""";
+        string whole = await WholeAsync(
+            new MessagesReplyFromChat(false),
+            $$$"""{"id":"c","model":"m","choices":[{"index":0,"message":{"content":null,"tool_calls":[{{{Call}}}]},"finish_reason":"tool_calls"}]}""");
+        Assert.Equal("a\"b", (string?)JsonNode.Parse(whole)!["content"]![0]!["input"]!["q"]);
+
+        string streamed = await TranslateAsync(
+            Operation.ChatCompletions,
+            $$$"""
+            data: {"id":"c","model":"m","choices":[{"index":0,"delta":{"role":"assistant","tool_calls":[{{{Call}}}]}}]}
+
+            data: {"choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}]}
+
+            data: [DONE]
+
+
+            """,
+            new MessagesReplyFromChat(false));
+        Assert.Contains("""{"type":"input_json_delta","partial_json":"{\"q\": \"a\\\"b\"}"}""", streamed, StringComparison.Ordinal);
+    }
+
     /// <summary>What no server may send, with what of the reply is handed on before it is noticed.</summary>
     public static TheoryData<string, bool> Disorders => new()
     {

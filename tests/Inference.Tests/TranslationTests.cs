@@ -141,6 +141,36 @@ public sealed class TranslationTests
         Assert.Equal((ErrorCodes.InvalidValue, 400, param), (error?.Code, error?.Status, error?.Param));
     }
 
+    [Theory]
+    [InlineData("""{"type":"tool_result","tool_use_id":"t","content":"no \"such\" file","is_error":true}""", "Error:\nno \"such\" file")]
+    [InlineData("""{"type":"tool_result","tool_use_id":"t","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}],"is_error":true}""", "Error:\na\nb")]
+    [InlineData("""{"type":"tool_result","tool_use_id":"t","is_error":true}""", "Error:")]
+    [InlineData("""{"type":"tool_result","tool_use_id":"t","content":"fine","is_error":false}""", "fine")]
+    public void Failure_of_a_tool_is_told(string result, string told)
+    {
+        (ApiError? error, string body) = Translate(Operation.Messages, $$"""{"model":"m","max_tokens":50,"messages":[{"role":"user","content":[{{result}}]}]}""");
+        Assert.Null(error);
+        Assert.Equal(told, (string?)JsonNode.Parse(body)!["messages"]![0]!["content"]);
+    }
+
+    [Theory]
+    [InlineData("null", "{}")]
+    [InlineData("\"  \"", "{}")]
+    [InlineData("\"{ }\"", "{}")]
+    [InlineData("1", null)]
+    [InlineData("true", null)]
+    public void Arguments_that_are_neither_none_nor_an_object_are_not_taken_for_none(string arguments, string? input)
+    {
+        (ApiError? error, string body) = Translate(
+            Operation.ChatCompletions,
+            $$"""{"model":"m","messages":[{"role":"assistant","tool_calls":[{"id":"1","type":"function","function":{"name":"f","arguments":{{arguments}} } } ] } ] }""");
+        Assert.Equal(input is null ? "messages[0].tool_calls[0].function.arguments" : null, error?.Param);
+        if (input is not null)
+        {
+            AssertJson(input, JsonNode.Parse(body)!["messages"]![0]!["content"]![0]!["input"]!.ToJsonString());
+        }
+    }
+
     [Fact]
     public void Request_keeps_what_it_says_over_there_and_back()
     {

@@ -128,11 +128,7 @@ internal static class ChatTurns
             }
 
             using var input = new SensitiveBuffer(function["arguments"u8].Raw.Length + 2);
-            if (function["arguments"u8].Escaped.Trim(" "u8).IsEmpty)
-            {
-                input.Write("{}"u8);
-            }
-            else if (!input.TryWriteUnescaped(function["arguments"u8]) || !JsonText.IsObject(input.WrittenSpan))
+            if (!input.TryWriteArguments(function["arguments"u8]))
             {
                 return Refusal.Value("This model takes a call's arguments only where they are one JSON object.", "arguments").Under("function").Under(index).Under("tool_calls");
             }

@@ -89,6 +89,25 @@ internal static class JsonText
         }
     }
 
+    /// <summary>Appends a call's arguments, of a chat, as the object that they say: none are an empty one, and some servers send the object itself.</summary>
+    /// <returns>False if they are no object; something may have been appended.</returns>
+    public static bool TryWriteArguments(this SensitiveBuffer output, JsonSlice arguments)
+    {
+        if (arguments.IsAbsent || (arguments.IsString && arguments.Escaped.Trim(" "u8).IsEmpty))
+        {
+            output.Write("{}"u8);
+            return true;
+        }
+
+        if (arguments.IsObject)
+        {
+            output.Write(arguments.Raw);
+            return true;
+        }
+
+        return output.TryWriteUnescaped(arguments) && IsObject(output.WrittenSpan);
+    }
+
     /// <summary>Whether this is one well-formed JSON object.</summary>
     public static bool IsObject(ReadOnlySpan<byte> json)
     {

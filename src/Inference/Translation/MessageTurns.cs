@@ -4,7 +4,7 @@ namespace Tacit.Inference;
 
 /// <summary>
 /// The system prompt and the messages of Anthropic's API as those of a chat: a tool's result, there a block of what the user says, is a message of its own, and
-/// so stands before what the user says with it. An earlier reply's thinking is no part of what was said and stays behind: only its own provider could read it.
+/// so stands before what the user says with it; that the tool failed is its first line. An earlier reply's thinking is no part of what was said and stays behind: only its own provider could read it.
 /// </summary>
 internal static class MessageTurns
 {
@@ -181,6 +181,10 @@ internal static class MessageTurns
         output.Write(block["tool_use_id"u8].IsString ? block["tool_use_id"u8].Raw : "\"\""u8);
         output.Write(",\"content\":\""u8);
         JsonSlice content = block["content"u8];
+        bool isFailure = block["is_error"u8].IsTrue;
+        // A chat has no mark for it, and a model that is not told takes what it reads for the tool's answer.
+        output.Write(isFailure ? "Error:"u8 : default);
+        output.Write(isFailure && !content.Escaped.IsEmpty ? "\\n"u8 : default);
         output.Write(content.Escaped);
         int index = 0;
         foreach (JsonSlice inner in content.Elements)
@@ -190,7 +194,8 @@ internal static class MessageTurns
                 return ChatToMessages.Untranslatable("type").Under(index).Under("content");
             }
 
-            output.Write(index++ > 0 ? "\\n"u8 : default);
+            output.Write(isFailure || index > 0 ? "\\n"u8 : default);
+            index++;
             output.Write(inner["text"u8].Escaped);
         }
 

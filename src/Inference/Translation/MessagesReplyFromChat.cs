@@ -146,12 +146,9 @@ internal sealed class MessagesReplyFromChat(bool showThinking) : ReplyTranslator
             return false;
         }
 
-        using var input = new SensitiveBuffer(function["arguments"u8].Raw.Length + 2);
-        if (function["arguments"u8].Escaped.Trim(" "u8).IsEmpty)
-        {
-            input.Write("{}"u8);
-        }
-        else if (!input.TryWriteUnescaped(function["arguments"u8]) || !JsonText.IsObject(input.WrittenSpan))
+        JsonSlice arguments = function["arguments"u8];
+        using var input = new SensitiveBuffer(arguments.Raw.Length + 2);
+        if (!input.TryWriteArguments(arguments))
         {
             if (isCut)
             {
@@ -163,7 +160,7 @@ internal sealed class MessagesReplyFromChat(bool showThinking) : ReplyTranslator
             // documentation has broken JSON handed back.
             input.Clear();
             input.Write("{\"INVALID_JSON\":"u8);
-            input.Write(function["arguments"u8].IsString ? function["arguments"u8].Raw : "\"\""u8);
+            input.Write(arguments.Raw);
             input.Write("}"u8);
         }
 
@@ -208,9 +205,19 @@ internal sealed class MessagesReplyFromChat(bool showThinking) : ReplyTranslator
                 into.Write(",\"input\":{}}}\n\n"u8);
             }
 
-            if (!function["arguments"u8].Escaped.IsEmpty)
+            JsonSlice arguments = function["arguments"u8];
+            if (arguments.IsObject)
             {
-                Delta("input_json_delta\",\"partial_json"u8, function["arguments"u8], into);
+                // Whole, and not as the text of it, as some servers have it.
+                using var text = new SensitiveBuffer(arguments.Raw.Length + 2);
+                text.Write("\""u8);
+                text.WriteAsContent(arguments.Raw);
+                text.Write("\""u8);
+                Delta("input_json_delta\",\"partial_json"u8, new JsonSlice(text.WrittenSpan), into);
+            }
+            else if (!arguments.Escaped.IsEmpty)
+            {
+                Delta("input_json_delta\",\"partial_json"u8, arguments, into);
             }
         }
 
