@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using System.Text.Json;
 using Tacit.Gateway.Tests.Support;
 using Tacit.Protocol;
@@ -79,6 +80,26 @@ public sealed class AdmissionTests
         TestToken token = gateway.Issuer.CreateToken("chat") with { Extensions = gateway.Issuer.KeyOf("large").Extensions };
         using HttpResponseMessage response = await gateway.AskAsync(token);
         await response.IsErrorAsync(401, ErrorCodes.TokenUnknownKey, Routes.TokenUnspent);
+    }
+
+    [Fact]
+    public async Task Challenges_of_many_plans_are_no_more_than_a_proxy_has_room_for_the_cheapest_first()
+    {
+        await using TestGateway gateway = await TestGateway.CreateAsync(gateway =>
+        {
+            foreach (int i in Enumerable.Range(2, 8))
+            {
+                gateway.Issuer.AddPlan(TestGateway.ChatPlan with { Id = $"plan-{i}", Price = new Credits(i) }, TestGateway.March);
+            }
+        });
+        using HttpResponseMessage response = await gateway.SendAsync(HttpMethod.Post, Routes.ChatCompletions, TestGateway.Body(), authorization: null);
+        await response.IsErrorAsync(401, ErrorCodes.TokenRequired, tokenState: null);
+        string[] values = [.. response.Headers.WwwAuthenticate.Select(value => value.ToString())];
+        Assert.Equal(8, values.Length);
+        Assert.True(values.Sum(value => value.Length) < 6000);
+        string cheapest = Convert.ToBase64String(gateway.Issuer.KeyOf("chat").TokenKeyId);
+        Assert.True(PrivateTokenHeader.TryParseChallenges(values[0], out var challenges));
+        Assert.Equal(cheapest, Convert.ToBase64String(SHA256.HashData(challenges[0].TokenKey!)));
     }
 
     [Theory]

@@ -13,6 +13,9 @@ namespace Tacit.Gateway.Catalog;
 /// </summary>
 internal sealed class PlanCatalog
 {
+    /// <summary>Some 600 bytes each.</summary>
+    private const int MaxChallenges = 8;
+
     // Key ids are hashes, so their first eight bytes spread well; whoever forges a token with the same eight meets the whole comparison.
     private readonly Dictionary<ulong, RedemptionKey[]> _keys;
     private readonly Dictionary<TokenType, byte[]> _digests;
@@ -117,11 +120,14 @@ internal sealed class PlanCatalog
     public bool TryFind(Token token, ReadOnlySpan<byte> extensions, [NotNullWhen(true)] out RedemptionKey? key) =>
         TryFind(token.Type, token.TokenKeyId, extensions, out key);
 
-    /// <summary>The <c>WWW-Authenticate</c> values: one challenge for each live key of each plan, the cheapest plan first.</summary>
+    /// <summary>
+    /// The <c>WWW-Authenticate</c> values: one challenge for each live key, the cheapest plan's first, and no more than proxies before the gateway (and the first chunk of
+    /// a sealed reply) have room for. The directory has them all.
+    /// </summary>
     public StringValues Challenges(DateTimeOffset now)
     {
         var live = new List<string>(_offered.Length);
-        for (int i = 0; i < _offered.Length; i++)
+        for (int i = 0; i < _offered.Length && live.Count < MaxChallenges; i++)
         {
             // Plans of type 0xDA7A share a key and a challenge; saying it once is enough.
             if (_offered[i].IsLiveAt(now) && !live.Contains(_challenges[i]))
