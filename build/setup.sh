@@ -56,6 +56,8 @@ if [ "$purpose" = test ]; then
   { command -v tor && command -v tor-gencert; } >/dev/null || wished+=(tor)
   # Gives one tor a wrong clock.
   command -v faketime >/dev/null || wished+=(faketime)
+  # A pluggable transport, as a person behind a firewall would have it.
+  command -v obfs4proxy >/dev/null || wished+=(obfs4proxy)
 fi
 
 # Node 20 or later: the machine's own, or one kept in artifacts/node, which build/test.sh puts first in the PATH.

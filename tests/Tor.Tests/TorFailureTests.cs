@@ -114,6 +114,26 @@ public sealed class TorFailureTests : IDisposable
         Assert.DoesNotContain("0123456789ABCDEF", e.Message, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Transport_whose_bridge_does_not_answer_is_stuck_with_advice_about_it()
+    {
+        const string Transport = "/usr/bin/obfs4proxy";
+        Assert.SkipUnless(File.Exists(Transport), "There is no obfs4proxy here (Debian package obfs4proxy).");
+
+        // A certificate of the right form, and nobody who has its key.
+        const string Certificate = "cert=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA iat-mode=0";
+        TorOptions options = _test.Options(_authority.Port) with
+        {
+            Bridges = [string.Create(CultureInfo.InvariantCulture, $"obfs4 127.0.0.1:{_authority.Port} 0123456789ABCDEF0123456789ABCDEF01234567 {Certificate}")],
+            Plugins = ["obfs4 exec " + Transport],
+            StuckAfter = TimeSpan.FromSeconds(2),
+        };
+        await using TorService tor = await _test.StartAsync(options);
+        TorStatus stuck = await _test.StatusAsync(tor, status => status is { State: TorState.Stuck, Percent: > 0 });
+        Assert.EndsWith("_pt", stuck.Tag, StringComparison.Ordinal);
+        Assert.Contains("Tor:Plugins", (await Assert.ThrowsAsync<TorException>(() => tor.WaitUntilReadyAsync(_test.Token))).Message, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("-3d")]
     [InlineData("+3d")]
