@@ -147,4 +147,36 @@ public sealed class OpenAiSdkTests : IAsyncLifetime
         Assert.Equal((9, 1), (holdings.Held, holdings.Spent));
         Assert.Single(_app.System.GatewayFront.SeenAt("/v1/chat/completions").Select(seen => seen.Headers["Authorization"]).Distinct());
     }
+
+    [Fact]
+    public async Task Library_sees_nothing_of_a_line_that_breaks_in_every_reply()
+    {
+        TestOperator system = await TestOperator.StartAsync();
+        await using BrittleLine line = BrittleLine.To(system.Gateway.Address);
+        await using TestApp app = await TestApp.StartAsync(
+            system: system, change: options => options with { Redemption = options.Redemption with { GatewayAddress = line.Address } });
+        ChatClient chat = new OpenAIClient(new ApiKeyCredential("any"), new OpenAIClientOptions { Endpoint = app.BaseUrl }).GetChatClient(TestOperator.Model);
+        string whole = (await StreamAsync(chat)).Text;
+        long length = line.LastAnswer;
+        line.Next(new LineCut(Breakage.Reset, length / 4), new LineCut(Breakage.Close, length / 2), new LineCut(Breakage.Reset, length * 3 / 4));
+
+        (string text, bool hasEnded) = await StreamAsync(chat);
+
+        Assert.True(hasEnded);
+        Assert.Equal(whole, text);
+        Assert.Equal(2, (await app.Client.SettledAsync()).Spent);
+
+        static async Task<(string Text, bool HasEnded)> StreamAsync(ChatClient chat)
+        {
+            var text = new StringBuilder();
+            bool hasEnded = false;
+            await foreach (StreamingChatCompletionUpdate update in chat.CompleteChatStreamingAsync([new UserChatMessage("Stream it.")], cancellationToken: Token))
+            {
+                text.Append(string.Concat(update.ContentUpdate.Select(part => part.Text)));
+                hasEnded |= update.FinishReason is not null;
+            }
+
+            return (text.ToString(), hasEnded);
+        }
+    }
 }

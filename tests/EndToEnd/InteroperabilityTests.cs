@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using Tacit.App;
 using Tacit.Client;
+using Tacit.Client.Tests.Support;
 using Tacit.EndToEnd.Support;
 using Tacit.Gateway.Sealing;
 using Tacit.Hosting;
@@ -41,19 +42,23 @@ public sealed class InteroperabilityTests
         await client.Filler.FillAsync("chat", 50);
         await using AppServer app = await system.AppAsync("user", client);
 
-        JsonElement seen = await Node.RunAsync("openai.mjs", new Uri(app.Address, "v1").ToString(), WholeSystem.Model);
+        await AssertWorksAsync(app, client);
+    }
 
-        Assert.Contains(WholeSystem.Model, seen.GetProperty("models").EnumerateArray().Select(model => model.GetString()));
-        foreach (string way in (string[])["plain", "stream", "tools", "responses", "responsesStream", "responsesCompleted", "embeddings"])
-        {
-            Assert.True(seen.GetProperty(way).GetBoolean(), way);
-        }
+    [Fact]
+    public async Task OpenAIs_SDK_for_Node_sees_nothing_of_a_line_that_breaks_again_and_again()
+    {
+        await using WholeSystem system = await WholeSystem.StartAsync();
+        await using BrittleLine line = BrittleLine.To(system.Gateway.Address);
+        await using TacitClient client = await system.ClientAsync("user", credits: 50, gateway: line.Address);
+        await client.Filler.FillAsync("chat", 50);
+        await using AppServer app = await system.AppAsync("user", client);
+        // Head, body or not at all, by the length of the answer.
+        line.Decide = connection => connection % 3 == 0
+            ? new LineCut(connection % 2 == 0 ? Breakage.Close : Breakage.Reset, System.Security.Cryptography.RandomNumberGenerator.GetInt32(3000))
+            : default;
 
-        Assert.Equal(404, seen.GetProperty("unknownModel").GetProperty("status").GetInt32());
-        Assert.Equal("stateful_member_refused", seen.GetProperty("stateful").GetProperty("code").GetString());
-        PlanHoldings held = (await client.Wallet.GetStatusAsync()).Plans.Single(plan => plan.Plan == "chat");
-        // The refused request showed its token to the gateway without spending it: it waits to be exchanged (law 9).
-        Assert.Equal((43, 6, 1), (held.Held, held.Spent, held.Returned));
+        await AssertWorksAsync(app, client);
     }
 
     [Fact]
@@ -113,5 +118,22 @@ public sealed class InteroperabilityTests
         Assert.True(seen.GetProperty("paddleSdkAccepts").GetBoolean() && seen.GetProperty("paddleSdkRefuses").GetBoolean());
         PaymentReport report = await issuer.GetPaymentsAsync(CancellationToken.None);
         Assert.Equal(["txn_sdk", "pi_sdk"], report.Strays.Select(stray => stray.Payment));
+    }
+
+    private static async Task AssertWorksAsync(AppServer app, TacitClient client)
+    {
+        JsonElement seen = await Node.RunAsync("openai.mjs", new Uri(app.Address, "v1").ToString(), WholeSystem.Model);
+
+        Assert.Contains(WholeSystem.Model, seen.GetProperty("models").EnumerateArray().Select(model => model.GetString()));
+        foreach (string way in (string[])["plain", "stream", "tools", "responses", "responsesStream", "responsesCompleted", "embeddings"])
+        {
+            Assert.True(seen.GetProperty(way).GetBoolean(), way);
+        }
+
+        Assert.Equal(404, seen.GetProperty("unknownModel").GetProperty("status").GetInt32());
+        Assert.Equal("stateful_member_refused", seen.GetProperty("stateful").GetProperty("code").GetString());
+        PlanHoldings held = (await client.Wallet.GetStatusAsync()).Plans.Single(plan => plan.Plan == "chat");
+        // The refused request showed its token to the gateway without spending it: it waits to be exchanged (law 9).
+        Assert.Equal((43, 6, 1), (held.Held, held.Spent, held.Returned));
     }
 }

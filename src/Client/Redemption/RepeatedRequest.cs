@@ -33,10 +33,12 @@ internal sealed class RepeatedRequest(
 
     /// <summary>Sends the request until an answer begins that decides it, or so often and for so long that nothing more is to be hoped for.</summary>
     /// <returns>A success, or another answer with its <see cref="GatewayAnswer.Error"/>; null if there was none.</returns>
-    public Task<GatewayAnswer?> SendAsync(CancellationToken cancellationToken)
+    public async Task<GatewayAnswer?> SendAsync(CancellationToken cancellationToken)
     {
-        _troubledSince ??= time.GetTimestamp();
-        return SendAsync(options.MaxReconnects, options.ResponseTimeout, cancellationToken);
+        _troubledSince = time.GetTimestamp();
+        GatewayAnswer? answer = await SendAsync(options.MaxReconnects, options.ResponseTimeout, cancellationToken);
+        Progress();
+        return answer;
     }
 
     /// <summary>The reply that had begun broke off: sends the request again, whose answer is the same reply from its beginning.</summary>

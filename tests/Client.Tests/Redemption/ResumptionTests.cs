@@ -340,7 +340,12 @@ public sealed class ResumptionTests : IAsyncLifetime
         ClientOptions options = _operator.OptionsFor(folder);
         RedemptionOptions redemption = options.Redemption with
         {
-            GatewayAddress = _line.Address, Transport = transport, MaxReconnects = 10, MaxResumptionsInAll = 10_000, ReconnectDelay = TimeSpan.FromMilliseconds(1), MaxReconnectDelay = TimeSpan.FromMilliseconds(50),
+            GatewayAddress = _line.Address,
+            Transport = transport,
+            MaxReconnects = 10,
+            MaxResumptionsInAll = 10_000,
+            ReconnectDelay = TimeSpan.FromMilliseconds(1),
+            MaxReconnectDelay = TimeSpan.FromMilliseconds(50),
         };
         return options with { Redemption = change?.Invoke(redemption) ?? redemption };
     }

@@ -58,6 +58,9 @@ public sealed class BrittleLine : IAsyncDisposable
     /// <summary>Where a connection breaks, by its number from 0, once the queue of <see cref="Next"/> is empty.</summary>
     public Func<int, LineCut> Decide { get; set; } = _ => default;
 
+    /// <summary>Awaited before a connection is passed on; until then its client hears nothing.</summary>
+    public Func<Task> Before { get; set; } = () => Task.CompletedTask;
+
     public static BrittleLine To(Uri target) => new(target);
 
     /// <summary>Where the next connections break, one each.</summary>
@@ -110,6 +113,7 @@ public sealed class BrittleLine : IAsyncDisposable
         using var over = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token);
         try
         {
+            await Before().WaitAsync(over.Token);
             await far.ConnectAsync(IPAddress.Loopback, Target.Port, over.Token);
             Task<bool> there = PassAsync(near, far, cut.How != Breakage.None && cut.OfRequest ? cut.AfterBytes : long.MaxValue, _ => { }, over.Token);
             Task<bool> back = PassAsync(

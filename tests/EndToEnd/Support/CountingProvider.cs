@@ -24,6 +24,12 @@ internal sealed class CountingProvider : IAsyncDisposable
     /// <summary>The pause between two events.</summary>
     public TimeSpan Pause { get; init; } = TimeSpan.FromMilliseconds(10);
 
+    /// <summary>What a prompt is answered, by how often it was asked.</summary>
+    public Func<string, int, string> Answer { get; set; } = (prompt, _) => AnswerTo(prompt);
+
+    /// <summary>Awaited before each piece of an answer, by how often its prompt was asked and the piece's number from 0.</summary>
+    public Func<int, int, CancellationToken, Task> BeforePiece { get; set; } = (_, _, _) => Task.CompletedTask;
+
     public static async Task<CountingProvider> StartAsync(TimeSpan pause)
     {
         var provider = new CountingProvider { Pause = pause };
@@ -43,12 +49,13 @@ internal sealed class CountingProvider : IAsyncDisposable
     {
         using JsonDocument request = await JsonDocument.ParseAsync(context.Request.Body, default, context.RequestAborted);
         string prompt = request.RootElement.GetProperty("messages")[0].GetProperty("content").GetString()!;
-        Calls.AddOrUpdate(prompt, 1, (_, calls) => calls + 1);
-        string answer = AnswerTo(prompt);
+        int call = Calls.AddOrUpdate(prompt, 1, (_, calls) => calls + 1);
+        string answer = Answer(prompt, call);
         context.Response.ContentType = "text/event-stream";
         for (int i = 0; i < Pieces; i++)
         {
             await Task.Delay(Pause, context.RequestAborted);
+            await BeforePiece(call, i, context.RequestAborted);
             await context.Response.WriteAsync(
                 $$$"""data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"content":"{{{answer.Substring(4 * i, 4)}}}"},"finish_reason":null}]}""" + "\n\n",
                 context.RequestAborted);

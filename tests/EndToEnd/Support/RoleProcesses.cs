@@ -12,8 +12,10 @@ internal static class RoleProcesses
 {
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
-    /// <summary>Signer, issuer, gateway and app with an account of so many credits, in this order.</summary>
-    public static async Task<(RoleProcess[] Roles, int AppPort)> StartAsync(TestFolder folder, CountingProvider provider, string plans, long credits)
+    /// <summary>Signer, issuer, gateway and app with an account of so many credits, in this order. The gateway's port is the app's and two.</summary>
+    /// <param name="appSettings">Further members of the app's settings, each with a comma before it.</param>
+    public static async Task<(RoleProcess[] Roles, int AppPort)> StartAsync(
+        TestFolder folder, CountingProvider provider, string plans, long credits, string appSettings = "")
     {
         int port = FreePorts.Take(3);
         await File.WriteAllBytesAsync(folder["key"], RandomNumberGenerator.GetBytes(64), Ct);
@@ -35,7 +37,7 @@ internal static class RoleProcesses
         var gateway = new RoleProcess("gateway", "--config", folder["gateway.json"], "--data", folder["gateway"]);
         await gateway.StartAsync();
         await File.WriteAllTextAsync(folder["app.json"], $$"""
-            { "Listen": "127.0.0.1:{{port}}", "IssuerUrl": "http://127.0.0.1:{{port + 1}}", "DirectoryKey": "{{directoryKey}}", "AutoFill": false, "FillAtPrompt": false }
+            { "Listen": "127.0.0.1:{{port}}", "IssuerUrl": "http://127.0.0.1:{{port + 1}}", "DirectoryKey": "{{directoryKey}}", "AutoFill": false, "FillAtPrompt": false{{appSettings}} }
             """, Ct);
         await OpenAccountAsync(folder, new Uri($"http://127.0.0.1:{port + 1}"), directoryKey, credits);
         var app = new RoleProcess("app", "--config", folder["app.json"], "--data", folder["user"]);
