@@ -14,6 +14,7 @@ cd ../..
 for unit in network/*.service network/*.timer; do install -Dm644 "$unit" "$root/usr/lib/systemd/system/${unit##*/}"; done
 for script in network/*.sh; do install -Dm755 "$script" "$root/usr/share/tacit/$script"; done
 for script in units-score.sh check-host.sh; do install -Dm755 "$script" "$root/usr/share/tacit/$script"; done
+install -Dm644 debian/units/onion.conf "$root/usr/share/tacit/units/onion.conf"
 install -Dm644 host/sysctl.conf "$root/usr/share/tacit/host/sysctl.conf"
 install -Dm644 host/coredump.conf "$root/usr/share/tacit/host/coredump.conf"
 for file in observability/* nginx/*.conf; do install -Dm644 "$file" "$root/usr/share/tacit/$file"; done

@@ -50,9 +50,14 @@ public sealed class OnionHost : IAsyncDisposable
     /// <param name="loggers">The log.</param>
     /// <param name="cancellationToken">Gives up.</param>
     /// <exception cref="TorException">Something that will not mend by itself: no tor, one that is too old, a wrong setting, a folder in use.</exception>
-    public static async Task<OnionHost> StartAsync(
+    public static Task<OnionHost> StartAsync(
         TorOptions tor, OnionServiceOptions service, Action<OnionService> keep, Action<OnionHostStatus> report, TimeProvider time, ILoggerFactory loggers,
-        CancellationToken cancellationToken = default)
+        CancellationToken cancellationToken = default) => StartAsync(tor, service, keep, report, s_patience, time, loggers, cancellationToken);
+
+    /// <param name="patience">How long to wait for tor before going on in the background.</param>
+    internal static async Task<OnionHost> StartAsync(
+        TorOptions tor, OnionServiceOptions service, Action<OnionService> keep, Action<OnionHostStatus> report, TimeSpan patience, TimeProvider time,
+        ILoggerFactory loggers, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(tor);
         ArgumentNullException.ThrowIfNull(service);
@@ -68,7 +73,7 @@ public sealed class OnionHost : IAsyncDisposable
             TorException? lasting = null;
             try
             {
-                lasting = await host._first.Task.WaitAsync(s_patience, time, cancellationToken);
+                lasting = await host._first.Task.WaitAsync(patience, time, cancellationToken);
             }
             catch (TimeoutException)
             {

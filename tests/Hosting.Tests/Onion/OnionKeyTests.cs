@@ -86,6 +86,35 @@ public sealed class OnionKeyTests : IDisposable
     }
 
     [Fact]
+    public void Backup_has_the_key_beside_the_database_and_a_restore_brings_the_address_back()
+    {
+        Assert.Null(OnionDoor.CopyKey(_folder[""], "test", _folder["test.db"]));
+        Assert.False(OnionDoor.PutBackKey(_folder[""], "test", _folder["test.db"]));
+        using (OnionDoor door = Open())
+        {
+            door.Keep(Address, _key);
+        }
+
+        string copy = OnionDoor.CopyKey(_folder[""], "test", _folder["test.db"])!;
+        Assert.Equal(_folder["test.db.onion.key"], copy);
+        Assert.Equal(-1, File.ReadAllBytes(copy).AsSpan().IndexOf(_key));
+        Assert.Throws<IOException>(() => OnionDoor.CopyKey(_folder[""], "test", _folder["test.db"]));
+
+        // On a machine that has made another one meanwhile.
+        string path = OnionDoor.KeyPathFor(_folder[""], "test");
+        File.Delete(path);
+        using (OnionDoor door = Open())
+        {
+            door.Keep("sp3k262uwy4r2k3ycr5awluarykdpag6a7y33jxop4cs2lu5uz5sseqd.onion", RandomNumberGenerator.GetBytes(64));
+        }
+
+        Assert.True(OnionDoor.PutBackKey(_folder[""], "test", _folder["test.db"]));
+        Assert.True(File.Exists(path + ".old"));
+        using OnionDoor restored = Open();
+        Assert.Equal((Address, Convert.ToHexString(_key)), (restored.Announced, Convert.ToHexString(restored.PrivateKey.Span)));
+    }
+
+    [Fact]
     public void Settings_that_cannot_work_name_key_and_fix()
     {
         Assert.Equal("Onion:KeyFile", Assert.Single(Problems(new OnionOptions { Enabled = true }, hasSecret: false)).Key);
