@@ -5,6 +5,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Tacit.Client;
+using Tacit.Client.Transports;
 using Tacit.Hosting;
 using Tacit.Storage;
 
@@ -12,8 +13,17 @@ namespace Tacit.App;
 
 /// <summary>What a running app says of itself. Calls nobody.</summary>
 /// <param name="Address">The base address of its API, without <c>/v1</c>.</param>
+/// <param name="Wallet">Null if the app has none, and signs requests with a device's key.</param>
 /// <param name="Pending">Requests whose reply was not delivered.</param>
-public sealed record AppStatus(string Address, WalletStatus Wallet, IReadOnlyList<PendingPrompt> Pending, IReadOnlyList<Notice> Notices);
+/// <param name="Carrier">How connections are made, and whether they can be.</param>
+/// <param name="Servers">Issuer and gateway, or relay.</param>
+/// <param name="Device">The device's public key; null if there is a wallet.</param>
+public sealed record AppStatus(
+    string Address, WalletStatus? Wallet, IReadOnlyList<PendingPrompt> Pending, IReadOnlyList<Notice> Notices, CarrierStatus Carrier, IReadOnlyList<ServerStatus> Servers,
+    string? Device = null);
+
+/// <param name="ToldTor">Whether Tor was told, too: one that somebody else runs is not.</param>
+public sealed record NewIdentityResult(bool ToldTor);
 
 /// <param name="Plan">The plan's id; null takes the cheapest.</param>
 /// <param name="Size">One of the standard sizes.</param>
@@ -64,6 +74,7 @@ public sealed record CheckoutCommand(string Offer, string? Provider = null);
 
 /// <summary>
 /// The app's management socket, for the commands that need the wallet while the app has it: <c>GET /status</c>, <c>GET /history</c>, <c>GET /plans</c>,
+/// <c>POST /transport/new-identity</c>,
 /// <c>POST /wallet/fill</c>, <c>/wallet/subscribe</c>, <c>/wallet/unsubscribe</c>, <c>/wallet/restart-chain</c>, <c>/wallet/backup</c>, <c>/wallet/restore</c>,
 /// <c>/wallet/upkeep</c>, <c>/wallet/pseudonym/fetch</c>, <c>/wallet/pseudonym/rotate</c>, <c>GET /account</c>, <c>POST /account/create</c>, <c>/account/import</c>,
 /// <c>/account/reveal</c>, <c>/account/deposit</c>, <c>/keys/audit</c>, <c>GET /account/prices</c>, <c>POST /account/checkout</c>, <c>/sealed/present</c>, <c>/sealed/settle</c>.
@@ -72,6 +83,7 @@ internal sealed class AppManagement(TacitClient client, Uri address, TimeProvide
 {
     public void Map(IEndpointRouteBuilder routes)
     {
+        MapTransport(routes, client.Transports);
         Get("/status", AppJson.Default.AppStatus, StatusAsync);
         Get("/history", AppJson.Default.IReadOnlyListHistoryEntry, client.Wallet.GetHistoryAsync);
         Get("/plans", AppJson.Default.DirectorySummary, client.Directory.GetAsync);
@@ -127,7 +139,24 @@ internal sealed class AppManagement(TacitClient client, Uri address, TimeProvide
         address.GetLeftPart(UriPartial.Authority),
         await client.Wallet.GetStatusAsync(cancellationToken),
         await client.Redemption.GetPendingAsync(cancellationToken),
-        [.. client.Notices.Latest.Where(notice => notice.At > time.GetUtcNow().AddDays(-1))]);
+        [.. client.Notices.Latest.Where(notice => notice.At > time.GetUtcNow().AddDays(-1))],
+        client.Transports.Status,
+        await client.GetServersAsync(cancellationToken));
+
+    /// <summary>What there is to manage of an app that has a device's key and no wallet.</summary>
+    public static void MapDevice(IEndpointRouteBuilder routes, DeviceClient device, Uri address)
+    {
+        MapTransport(routes, device.Transports);
+        Task<AppStatus> Status(CancellationToken token) =>
+            Task.FromResult(new AppStatus(address.GetLeftPart(UriPartial.Authority), null, [], [], device.Transports.Status, [device.Gateway], device.KeyId));
+        routes.MapGet("/status", (RequestDelegate)(context => AnswerAsync(context, AppJson.Default.AppStatus, Status)));
+    }
+
+    private static void MapTransport(IEndpointRouteBuilder routes, TransportPool transports)
+    {
+        async Task<NewIdentityResult> Take(CancellationToken token) => new(await transports.TakeNewIdentityAsync(token));
+        routes.MapPost("/transport/new-identity", (RequestDelegate)(context => AnswerAsync(context, AppJson.Default.NewIdentityResult, Take)));
+    }
 
     private static async Task AnswerAsync<T>(HttpContext context, JsonTypeInfo<T> form, Func<CancellationToken, Task<T>> work)
     {
@@ -159,6 +188,7 @@ internal sealed class AppManagement(TacitClient client, Uri address, TimeProvide
 /// <summary>The JSON form of the management calls, for both ends.</summary>
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, UseStringEnumConverter = true, AllowDuplicateProperties = false)]
 [JsonSerializable(typeof(AppStatus))]
+[JsonSerializable(typeof(NewIdentityResult))]
 [JsonSerializable(typeof(IReadOnlyList<HistoryEntry>))]
 [JsonSerializable(typeof(IReadOnlyList<PseudonymHoldings>))]
 [JsonSerializable(typeof(DirectorySummary))]

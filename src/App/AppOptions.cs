@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Logging;
 using Tacit.Client;
 using Tacit.Client.Evidence;
 using Tacit.Client.Transports;
@@ -38,13 +39,16 @@ public sealed record AppOptions : IValidatedSettings
     public Uri? GatewayUrl { get; init; }
 
     /// <summary>
-    /// How requests to the gateway are carried: <c>direct</c> (the default), <c>sealed</c> to the gateway itself, or <c>ohttp</c>, sealed and by way of a relay, so that the
-    /// gateway does not see this machine's address.
+    /// How requests are carried: <c>tor</c>, <c>tor+sealed</c> (what goes to the gateway is sealed to it), <c>tor+ohttp</c> (that, by way of a relay), or without Tor
+    /// <c>direct</c>, <c>sealed</c> and <c>ohttp</c>. Default: <c>tor</c>, but for addresses on this machine, which are connected to directly.
     /// </summary>
-    public GatewayTransport Transport { get; init; }
+    public TransportSetting? Transport { get; init; }
 
-    /// <summary>With <c>ohttp</c>: the relay's address.</summary>
+    /// <summary>With <c>ohttp</c> and <c>tor+ohttp</c>: the relay's address.</summary>
     public Uri? Relay { get; init; }
+
+    /// <summary>Where Tor is used: which one, and for what.</summary>
+    public TorSettings Tor { get; init; } = new();
 
     /// <summary>
     /// Whether prompts go to the gateway at <see cref="GatewayUrl"/> signed by this device's key, which its operator has on a list: without issuer and wallet, and linkable to
@@ -121,10 +125,13 @@ public sealed record AppOptions : IValidatedSettings
             .Require(IsHttp(IssuerUrl), "IssuerUrl", "this is no http or https URL", "Use the issuer's base URL, such as https://issuer.example.")
             .Require(GatewayUrl is null || IsHttp(GatewayUrl), "GatewayUrl", "this is no http or https URL", "Use the gateway's base URL, or leave it out.")
             .Require(
-                Transport != GatewayTransport.Ohttp || (Relay is not null && IsHttp(Relay)), "Relay", "Transport is ohttp, and no relay is named", "Use the relay's base URL, such as https://relay.example.")
-            .Require(!Device || Transport != GatewayTransport.Ohttp, "Transport", "a device is known to its gateway by its key, so that a relay hides nothing", "Use sealed, or leave Transport out.")
+                Transport.Sealing() != GatewayTransport.Ohttp || (Relay is not null && IsHttp(Relay)), "Relay", "Transport is ohttp, and no relay is named", "Use the relay's base URL, such as https://relay.example.")
             .Require(
-                !Device || Transport != GatewayTransport.Sealed || (GatewayKey is not null && DirectoryOptions.TryParseKey(GatewayKey, out _)),
+                !Device || Transport.Sealing() != GatewayTransport.Ohttp, "Transport", "a device is known to its gateway by its key, so that a relay hides nothing",
+                "Use sealed or tor+sealed, or leave Transport out.")
+            .Require(Tor.FindFault() is null, "Tor", Tor.FindFault() ?? "", "See docs/operating.md for its form.")
+            .Require(
+                !Device || Transport.Sealing() != GatewayTransport.Sealed || (GatewayKey is not null && DirectoryOptions.TryParseKey(GatewayKey, out _)),
                 "GatewayKey", "what is sealed needs the gateway's own key", "Give what its operator reads with `tacit gateway keys` (base64url or hexadecimal): tacit device create --gateway URL --key KEY.")
             .Require(!Device || GatewayUrl is not null, "GatewayUrl", "a device needs the address of its gateway", "Use the gateway's base URL, such as https://gateway.example.")
             .Require(GatewayPin is null || DirectoryOptions.TryParseKey(GatewayPin, out _), "GatewayPin", "this is no SHA-256 of a public key", "Give its 32 bytes in base64url or hexadecimal.")
@@ -138,7 +145,7 @@ public sealed record AppOptions : IValidatedSettings
             .Require(Mirrors.All(IsHttp), "Mirrors", "one of them is no http or https URL", "Use base URLs, such as https://mirror.example.")
             .Require(Evidence.FindFault() is null, "Evidence:Measurements", "one of them is no measurement", "Use 96 hexadecimal digits each, as the gateway's operator publishes them.")
             .Require(
-                Evidence.Policy != EvidencePolicy.Require || Transport != GatewayTransport.Direct, "Evidence:Policy", "nothing is sealed, so that no evidence would be asked for",
+                Evidence.Policy != EvidencePolicy.Require || Transport.Sealing() != GatewayTransport.Direct, "Evidence:Policy", "nothing is sealed, so that no evidence would be asked for",
                 "Set Transport to one that seals, or Evidence:Policy to show.")
             .RequireRange(MinCrowd, 0, 1L << 40, "MinCrowd")
             .RequireRange(LowWater, 0, 1000, "LowWater")
@@ -151,7 +158,8 @@ public sealed record AppOptions : IValidatedSettings
     }
 
     /// <summary>What the client needs of these settings.</summary>
-    public ClientOptions ToClientOptions() => new()
+    /// <param name="progress">Told how far Tor is while something waits for it; null for nobody.</param>
+    public ClientOptions ToClientOptions(IProgress<CarrierStatus>? progress = null) => new()
     {
         Wallet = new WalletOptions { DataDirectory = DataDirectory, Recoverable = Recoverable },
         Directory = new DirectoryOptions
@@ -166,7 +174,7 @@ public sealed record AppOptions : IValidatedSettings
         {
             Gateway = Gateway,
             GatewayAddress = GatewayUrl,
-            Transport = Transport,
+            Transport = Transport.Sealing(),
             Relay = Relay,
             FillAtPrompt = FillAtPrompt,
             CancelGrace = CancelGrace,
@@ -184,19 +192,31 @@ public sealed record AppOptions : IValidatedSettings
             Reserve = FillReserve,
             Plans = FillPlans,
         },
+        Transport = ToTransportOptions(progress),
+    };
+
+    /// <summary>How the client's connections are made, and so those of commands that have no wallet.</summary>
+    /// <inheritdoc cref="ToClientOptions" path="/param"/>
+    public TransportOptions ToTransportOptions(IProgress<CarrierStatus>? progress = null) => new()
+    {
+        Carrier = Transport.Carrier(),
+        Tor = Tor.DataDirectory is null ? Tor with { DataDirectory = Path.Combine(DataDirectory, "tor") } : Tor,
+        Progress = progress,
     };
 
     /// <summary>What asks for this device; its key has to be there (<see cref="DeviceKey.Create"/>).</summary>
     /// <param name="work">Told how far a proof of work is; null for nobody.</param>
+    /// <param name="progress">Told how far Tor is while something waits for it; null for nobody.</param>
     /// <exception cref="ClientException">There is no key.</exception>
-    public DeviceClient OpenDevice(TimeProvider time, IProgress<WorkProgress>? work = null) => new(
+    public DeviceClient OpenDevice(TimeProvider time, IProgress<WorkProgress>? work = null, IProgress<CarrierStatus>? progress = null, ILoggerFactory? loggers = null) => new(
         GatewayUrl ?? throw new InvalidOperationException("Validate first."),
         DeviceKey.Load(DataDirectory),
         ToClientOptions().Redemption with { WorkProgress = work },
-        new TransportOptions { PinnedKey = DirectoryOptions.TryParseKey(GatewayPin, out ReadOnlyMemory<byte> pin) ? pin : default },
+        ToTransportOptions(progress) with { PinnedKey = DirectoryOptions.TryParseKey(GatewayPin, out ReadOnlyMemory<byte> pin) ? pin : default },
         time,
         DirectoryOptions.TryParseKey(GatewayKey, out ReadOnlyMemory<byte> own) ? own : default,
-        Evidence);
+        Evidence,
+        loggers);
 
     private static bool IsHttp(Uri uri) => uri.IsAbsoluteUri && (uri.Scheme == Uri.UriSchemeHttp || uri.Scheme == Uri.UriSchemeHttps);
 }

@@ -35,17 +35,20 @@ public sealed class AppServer : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(client);
         AppServer server = await StartAsync(
             options, client.Redemption, (routes, address) => new AppManagement(client, address, time).Map(routes), time, loggers, cancellationToken);
+        await client.StartTransportAsync(cancellationToken);
         client.Refills.Start();
         return server;
     }
 
     /// <summary>An app without a wallet, whose requests this device signs. Does not own the client it is given.</summary>
     /// <inheritdoc cref="StartAsync(AppOptions, TacitClient, TimeProvider, ILoggerFactory, CancellationToken)"/>
-    public static Task<AppServer> StartAsync(
+    public static async Task<AppServer> StartAsync(
         AppOptions options, DeviceClient device, TimeProvider time, ILoggerFactory loggers, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(device);
-        return StartAsync(options, device, (_, _) => { }, time, loggers, cancellationToken);
+        AppServer server = await StartAsync(options, device, (routes, address) => AppManagement.MapDevice(routes, device, address), time, loggers, cancellationToken);
+        device.StartTransport();
+        return server;
     }
 
     private static async Task<AppServer> StartAsync(

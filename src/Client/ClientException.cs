@@ -114,6 +114,15 @@ public enum ClientError
     /// <summary>The gateway does not take this device; the message says why.</summary>
     DeviceRefused,
 
+    /// <summary>Tor is to be used and is not ready; it may be soon. Nothing was sent, and nothing is sent without it.</summary>
+    TorUnavailable,
+
+    /// <summary>Tor is to be used and cannot be: not installed, too old, or set up wrongly. The message says what to do; repeating does not help.</summary>
+    TorUnusable,
+
+    /// <summary>The settings do not allow to connect to this address: over an exit of Tor, or without Tor at all.</summary>
+    AddressRefused,
+
     /// <summary>The client is shutting down.</summary>
     ShuttingDown,
 }
@@ -130,6 +139,9 @@ public sealed class ClientException : Exception
     }
 
     public ClientError Error { get; }
+
+    /// <summary>Whether it came before a connection could be made: nothing was sent.</summary>
+    internal bool IsOfCarrier => Error is ClientError.TorUnavailable or ClientError.TorUnusable or ClientError.AddressRefused;
 
     /// <summary>The code of an OpenAI-shaped error, where a more exact one than <see cref="Error"/> is known.</summary>
     public string? Code { get; }

@@ -29,8 +29,8 @@ public sealed class TacitClient : IAsyncDisposable
         Wallet = wallet;
         var policy = new WalletPolicy(options.Fill, options.Redemption.FillAtPrompt);
         Notices = new NoticeBoard(time);
-        _transports = new TransportPool(options.Transport, time);
-        Directory = new DirectoryClient(wallet, _transports, WithGateway(options), time);
+        _transports = new TransportPool(WithFolder(options), time, loggers);
+        Directory = new DirectoryClient(wallet, _transports, WithGateway(options, _transports.Rules), time);
         _transports.SealingKeys = FindSealingKeyAsync;
         _transports.Work = new WorkSolver(options.Redemption.MaxWorkBits, options.Redemption.WorkProgress);
         Account = new AccountClient(wallet, Directory, _transports, time);
@@ -41,6 +41,9 @@ public sealed class TacitClient : IAsyncDisposable
     }
 
     public Wallet Wallet { get; }
+
+    /// <summary>How its connections are made.</summary>
+    public TransportPool Transports => _transports;
 
     public DirectoryClient Directory { get; }
 
@@ -84,6 +87,30 @@ public sealed class TacitClient : IAsyncDisposable
         return await AroundAsync(await Wallet.ImportAsync(options.Wallet, content, time, cancellationToken), options, time, loggers);
     }
 
+    /// <summary>Has Tor started if issuer or gateway are reached over it, so that the first prompt does not wait for all of that. Calls nobody else.</summary>
+    public async Task StartTransportAsync(CancellationToken cancellationToken = default)
+    {
+        await Directory.RecallAddressAsync(cancellationToken);
+        _transports.StartFor(Route.Direct(Directory.IssuerAddress));
+        if ((await Directory.FindStoredAsync(cancellationToken)).Directory is IssuerDirectory directory && Redemption.FindRoute(directory) is (_, Route route))
+        {
+            _transports.StartFor(route);
+        }
+    }
+
+    /// <summary>Issuer and gateway as they are used, with what is known of them. Calls nobody.</summary>
+    public async Task<IReadOnlyList<ServerStatus>> GetServersAsync(CancellationToken cancellationToken = default)
+    {
+        await Directory.RecallAddressAsync(cancellationToken);
+        (IssuerDirectory? directory, DateTimeOffset? fetched) = await Directory.FindStoredAsync(cancellationToken);
+        List<ServerStatus> servers = [ServerStatus.Of(_transports, Route.Direct(Directory.IssuerAddress), "issuer", directory?.IssuerName, fetched)];
+        if (directory is not null && Redemption.FindRoute(directory) is (DirectoryGateway gateway, Route route))
+        {
+            servers.Add(ServerStatus.Of(_transports, route, route.Kind == RouteKind.Oblivious && route.ServerAddress.AbsolutePath != Routes.Oblivious ? "relay" : "gateway", gateway.Name));
+        }
+        return servers;
+    }
+
     public async ValueTask DisposeAsync()
     {
         await Refills.DisposeAsync();
@@ -91,15 +118,20 @@ public sealed class TacitClient : IAsyncDisposable
         Pseudonyms.Dispose();
         Filler.Dispose();
         Directory.Dispose();
-        _transports.Dispose();
+        await _transports.DisposeAsync();
         await Wallet.DisposeAsync();
     }
 
+    /// <summary>Our Tor keeps what it knows beside the wallet.</summary>
+    private static TransportOptions WithFolder(ClientOptions options) => options.Transport.Tor.DataDirectory is not null
+        ? options.Transport
+        : options.Transport with { Tor = options.Transport.Tor with { DataDirectory = Path.Combine(options.Wallet.DataDirectory, "tor") } };
+
     /// <summary>A gateway that is reached elsewhere than the directory says has a copy to compare there.</summary>
-    private static DirectoryOptions WithGateway(ClientOptions options) => options.Redemption switch
+    private static DirectoryOptions WithGateway(ClientOptions options, CarrierRules rules) => options.Redemption switch
     {
         // A gateway that is not to see the client's address is asked for its copy as for everything else.
-        { Transport: GatewayTransport.Ohttp } redemption => options.Directory with { CopyRoute = gateway => RedemptionClient.RouteTo(redemption, gateway) },
+        { Transport: GatewayTransport.Ohttp } redemption => options.Directory with { CopyRoute = gateway => RedemptionClient.RouteTo(redemption, rules, gateway) },
         { GatewayAddress: Uri gateway } => options.Directory with { Mirrors = [.. options.Directory.Mirrors, gateway] },
         _ => options.Directory,
     };

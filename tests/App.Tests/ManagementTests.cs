@@ -44,7 +44,7 @@ public sealed class ManagementTests : IAsyncLifetime
         Assert.Equal(created.AccountKey, (await _socket.PostAsync("/account/reveal", AppJson.Default.AccountKeyShown, Token)).AccountKey);
         Assert.Equal((20, 20, false), (deposit.Worth, deposit.Credits, deposit.AlreadyDeposited));
         Assert.Equal((10, 0), (fill.Received, fill.Pending));
-        Assert.Equal((9, 1), (status.Wallet.Plans.Single().Held, status.Wallet.Plans.Single().Spent));
+        Assert.Equal((9, 1), (status.Wallet!.Plans.Single().Held, status.Wallet.Plans.Single().Spent));
         Assert.Equal(_app.Server.Address.GetLeftPart(UriPartial.Authority), status.Address);
         Assert.Equal(10, account.Credits);
         Assert.Equal("chat", plans.Plans.Single().Id);

@@ -34,7 +34,7 @@ public sealed class PseudonymTests
 
         AppStatus status = await socket.GetAsync("/status", AppJson.Default.AppStatus, Token);
         Assert.Contains(status.Notices, notice => notice.Kind == NoticeKind.RequestsLinkable);
-        Assert.Equal(["transient", "transient-rotated"], status.Wallet.Pseudonyms.Select(held => held.Kind).Distinct());
+        Assert.Equal(["transient", "transient-rotated"], status.Wallet!.Pseudonyms.Select(held => held.Kind).Distinct());
         DirectorySummary plans = await socket.GetAsync("/plans", AppJson.Default.DirectorySummary, Token);
         Assert.Equal("transient", Assert.Single(plans.Gateways).Pseudonyms);
     }

@@ -77,7 +77,7 @@ public sealed class SubscriptionTests : IAsyncLifetime
     {
         using var socket = new ManagementClient(_app.DataDirectory, AppServer.Role);
         Assert.True((await socket.PostAsync("/wallet/unsubscribe", new PlanCommand("pro"), AppJson.Default.PlanCommand, AppJson.Default.UnsubscribeResult, Token)).WasSubscribed);
-        Assert.False((await socket.GetAsync("/status", AppJson.Default.AppStatus, Token)).Wallet.Subscriptions.Single().Renews);
+        Assert.False((await socket.GetAsync("/status", AppJson.Default.AppStatus, Token)).Wallet!.Subscriptions.Single().Renews);
         Assert.Equal(0, (await socket.PostAsync("/wallet/subscribe", new SubscribeCommand("pro", true), AppJson.Default.SubscribeCommand, AppJson.Default.SubscribeResult, Token)).Chains);
         await Assert.ThrowsAsync<ManagementException>(
             () => socket.PostAsync("/wallet/restart-chain", new PlanCommand("pro"), AppJson.Default.PlanCommand, AppJson.Default.SubscribeResult, Token));

@@ -32,6 +32,7 @@ public sealed partial class DocumentTests
         { "gateway: `Sealing`", typeof(Gateway.Sealing.SealingOptions) },
         { "gateway: `Sealing:Evidence`", typeof(Gateway.Sealing.KeyEvidenceOptions) },
         { "app: `Evidence`", typeof(Client.Evidence.EvidenceOptions) },
+        { "app: `Tor`", typeof(Client.Transports.TorSettings) },
         { "gateway: `Limits`", typeof(Gateway.GatewayLimits) },
         { "gateway: `Inference`", typeof(InferenceSettings) },
         { "gateway: `Inference:Moderation`", typeof(ModerationSettings) },

@@ -167,7 +167,7 @@ public sealed class ChainKillTests
     {
         using var management = new ManagementClient(user, AppServer.Role);
         SubscriptionHoldings chains;
-        for (int i = 0; (chains = (await management.GetAsync("/status", AppJson.Default.AppStatus, Ct)).Wallet.Subscriptions.Single()).Busy > 0 && i < 100; i++)
+        for (int i = 0; (chains = (await management.GetAsync("/status", AppJson.Default.AppStatus, Ct)).Wallet!.Subscriptions.Single()).Busy > 0 && i < 100; i++)
         {
             await Task.Delay(50, Ct);
         }

@@ -101,7 +101,7 @@ public sealed class KillTests
     }
 
     private static async Task<PlanHoldings> HoldingsAsync(ManagementClient management, string user) =>
-        (await management.GetAsync("/status", AppJson.Default.AppStatus, Ct)).Wallet.Plans.Single(plan => plan.Plan == "chat");
+        (await management.GetAsync("/status", AppJson.Default.AppStatus, Ct)).Wallet!.Plans.Single(plan => plan.Plan == "chat");
 
     private static async Task FillAsync(string user, CancellationToken stop)
     {
@@ -125,5 +125,5 @@ public sealed class KillTests
     }
 
     private static async Task<PlanHoldings?> HoldingsOrNoneAsync(ManagementClient management) =>
-        (await management.GetAsync("/status", AppJson.Default.AppStatus, CancellationToken.None)).Wallet.Plans.SingleOrDefault(plan => plan.Plan == "chat");
+        (await management.GetAsync("/status", AppJson.Default.AppStatus, CancellationToken.None)).Wallet!.Plans.SingleOrDefault(plan => plan.Plan == "chat");
 }

@@ -102,5 +102,5 @@ public sealed class RandomChainKillTests
     }
 
     private static async Task<SubscriptionHoldings> HoldingsAsync(ManagementClient management) =>
-        Assert.Single((await management.GetAsync("/status", AppJson.Default.AppStatus, Ct)).Wallet.Subscriptions);
+        Assert.Single((await management.GetAsync("/status", AppJson.Default.AppStatus, Ct)).Wallet!.Subscriptions);
 }

@@ -32,11 +32,11 @@ internal static class AccountCommands
             IWalletAccess wallet;
             if (Wallet.Exists(options.DataDirectory))
             {
-                wallet = await WalletAccess.OpenAsync(options, cancellationToken);
+                wallet = await WalletAccess.OpenAsync(terminal, options, cancellationToken);
             }
             else
             {
-                (wallet, seed) = await WalletAccess.CreateAsync(options, null, cancellationToken);
+                (wallet, seed) = await WalletAccess.CreateAsync(terminal, options, null, cancellationToken);
             }
             await using (wallet)
             {
@@ -84,7 +84,7 @@ internal static class AccountCommands
         client.AddTo(command);
         command.SetAction(async (parsed, cancellationToken) =>
         {
-            await using IWalletAccess wallet = await WalletAccess.OpenAsync(client.Load(parsed), cancellationToken);
+            await using IWalletAccess wallet = await WalletAccess.OpenAsync(terminal, client.Load(parsed), cancellationToken);
             AccountSummary account = await wallet.GetAccountAsync(cancellationToken);
             if (parsed.GetValue(json))
             {
@@ -118,7 +118,7 @@ internal static class AccountCommands
         {
             string given = parsed.GetRequiredValue(code);
             string text = given == "-" ? await terminal.In.ReadLineAsync(cancellationToken) ?? "" : given;
-            await using IWalletAccess wallet = await WalletAccess.OpenAsync(client.Load(parsed), cancellationToken);
+            await using IWalletAccess wallet = await WalletAccess.OpenAsync(terminal, client.Load(parsed), cancellationToken);
             DepositResult result = await wallet.DepositAsync(text.Trim(), cancellationToken);
             if (parsed.GetValue(json))
             {
@@ -146,7 +146,7 @@ internal static class AccountCommands
         client.AddTo(command);
         command.SetAction(async (parsed, cancellationToken) =>
         {
-            await using IWalletAccess wallet = await WalletAccess.OpenAsync(client.Load(parsed), cancellationToken);
+            await using IWalletAccess wallet = await WalletAccess.OpenAsync(terminal, client.Load(parsed), cancellationToken);
             if (parsed.GetValue(offer) is not string wanted)
             {
                 return List(terminal, await wallet.GetPricesAsync(cancellationToken), parsed.GetValue(json));

@@ -25,7 +25,7 @@ internal static class AskCommand
         {
             string question = await QuestionAsync(terminal, parsed.GetValue(text), parsed.GetValue(stdin), cancellationToken);
             AppOptions options = client.Load(parsed);
-            await using IQuestionAccess asked = options.Device ? OwnDevice.Open(options, terminal) : await WalletAccess.OpenAsync(options, cancellationToken);
+            await using IQuestionAccess asked = options.Device ? OwnDevice.Open(options, terminal) : await WalletAccess.OpenAsync(terminal, options, cancellationToken);
             string? paying = parsed.GetValue(plan);
             string chosen = parsed.GetValue(model)
                 ?? (asked is IWalletAccess wallet ? await DefaultModelAsync(wallet, paying, cancellationToken) : await ((OwnDevice)asked).DefaultModelAsync(cancellationToken));

@@ -26,7 +26,7 @@ internal static class BackupCommand
             {
                 throw new CommandException($"{path} exists already. A backup overwrites nothing: choose another name.");
             }
-            await using IWalletAccess wallet = await WalletAccess.OpenAsync(client.Load(parsed), cancellationToken);
+            await using IWalletAccess wallet = await WalletAccess.OpenAsync(terminal, client.Load(parsed), cancellationToken);
             byte[] backup = await wallet.BackupAsync(Passphrase(terminal, parsed.GetValue(passphrase), twice: true), cancellationToken);
             Write(path, backup);
             if (parsed.GetValue(json))
@@ -60,7 +60,7 @@ internal static class BackupCommand
         {
             throw new CommandException($"{file} cannot be read: {e.Message}");
         }
-        return await WalletAccess.RestoreAsync(options, content, Passphrase(terminal, passphrase, twice: false), cancellationToken);
+        return await WalletAccess.RestoreAsync(terminal, options, content, Passphrase(terminal, passphrase, twice: false), cancellationToken);
     }
 
     private static string Passphrase(Terminal terminal, SecretReference? reference, bool twice)

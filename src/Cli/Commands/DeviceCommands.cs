@@ -2,6 +2,7 @@ using System.CommandLine;
 using Tacit.App;
 using Tacit.Cli.Wallets;
 using Tacit.Client;
+using Tacit.Client.Transports;
 using Tacit.Hosting;
 
 namespace Tacit.Cli.Commands;
@@ -58,7 +59,7 @@ internal static class DeviceCommands
                 options = options with { Device = true, GatewayUrl = address, GatewayPin = parsed.GetValue(pin) ?? options.GatewayPin };
                 if (parsed.GetValue(sealedBy) is string own)
                 {
-                    options = options with { GatewayKey = own, Transport = GatewayTransport.Sealed };
+                    options = options with { GatewayKey = own, Transport = Sealed(options.Transport, address) };
                 }
                 SettingsValidation validation = new();
                 options.Validate(validation);
@@ -83,6 +84,10 @@ internal static class DeviceCommands
         });
         return command.WithExamples("tacit device create", "tacit device create --gateway https://gateway.example --key KEY");
     }
+
+    /// <summary>The same way as it was, and sealed.</summary>
+    private static TransportSetting Sealed(TransportSetting? transport, Uri gateway) =>
+        transport.Carrier() == CarrierChoice.Direct || (transport is null && gateway.IsLoopback) ? TransportSetting.Sealed : TransportSetting.TorSealed;
 
     private static Command Show(Terminal terminal, Flags flags)
     {
@@ -123,7 +128,7 @@ internal static class DeviceCommands
                 throw new CommandException("No gateway is set. Name it with `tacit device create --gateway URL`, which keeps a key that is there, or set Device and GatewayUrl of the app.");
             }
             string? invitation = parsed.GetValue(code) is "-" ? (await terminal.In.ReadLineAsync(cancellationToken))?.Trim() : parsed.GetValue(code);
-            await using DeviceClient device = options.OpenDevice(TimeProvider.System, new OwnDevice.WorkReport(terminal));
+            await using DeviceClient device = options.OpenDevice(TimeProvider.System, new OwnDevice.WorkReport(terminal), new TorReport(terminal));
             bool isNew = await device.RegisterAsync(invitation, cancellationToken);
             terminal.Done(isNew ? "The gateway knows this device now." : "The gateway knew this device already.");
             terminal.Note(PromptNotices.OfDevices);

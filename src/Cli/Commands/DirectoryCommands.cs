@@ -67,7 +67,7 @@ internal static class DirectoryCommands
         client.AddTo(command);
         command.SetAction(async (parsed, cancellationToken) =>
         {
-            await using IWalletAccess wallet = await WalletAccess.OpenAsync(client.Load(parsed), cancellationToken);
+            await using IWalletAccess wallet = await WalletAccess.OpenAsync(terminal, client.Load(parsed), cancellationToken);
             DirectoryAudit audit = await wallet.AuditKeysAsync(parsed.GetValue(resume), cancellationToken);
             if (parsed.GetValue(json))
             {
@@ -124,7 +124,7 @@ internal static class DirectoryCommands
         client.AddTo(command);
         command.SetAction(async (parsed, cancellationToken) =>
         {
-            await using IWalletAccess wallet = await WalletAccess.OpenAsync(client.Load(parsed), cancellationToken);
+            await using IWalletAccess wallet = await WalletAccess.OpenAsync(terminal, client.Load(parsed), cancellationToken);
             DirectorySummary directory = await wallet.GetDirectoryAsync(cancellationToken);
             if (parsed.GetValue(json))
             {

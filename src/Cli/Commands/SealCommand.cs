@@ -6,6 +6,7 @@ using System.Text;
 using Tacit.Cli.Sealed;
 using Tacit.Cli.Wallets;
 using Tacit.Client;
+using Tacit.Client.Transports;
 using Tacit.Crypto;
 using Tacit.Hosting;
 using Tacit.Protocol;
@@ -57,7 +58,7 @@ internal static class SealCommand
                     throw new CommandException("--device-key needs --gateway and --key: with a wallet, a token pays.", ExitCode.Usage);
                 }
 
-                await using IWalletAccess wallet = await WalletAccess.OpenAsync(client.Load(parsed), cancellationToken);
+                await using IWalletAccess wallet = await WalletAccess.OpenAsync(terminal, client.Load(parsed), cancellationToken);
                 string? paying = parsed.GetValue(plan);
                 string chosen = parsed.GetValue(model) ?? await AskCommand.DefaultModelAsync(wallet, paying, cancellationToken);
                 SealedPrompt prompt = await wallet.PresentSealedAsync(ChatReply.Question(chosen, question), paying, cancellationToken);
@@ -67,7 +68,8 @@ internal static class SealCommand
             }
 
             string wanted = parsed.GetValue(model) ?? throw new CommandException("Name the --model: without a wallet nothing says which there are.", ExitCode.Usage);
-            (byte[] config, TimeSpan ahead) = await SealedGateway.FindKeyAsync(address, pin!, parsed.GetValue(name), TimeProvider.System, cancellationToken);
+            TransportOptions transport = client.Load(parsed).ToTransportOptions(new TorReport(terminal));
+            (byte[] config, TimeSpan ahead) = await SealedGateway.FindKeyAsync(address, pin!, parsed.GetValue(name), transport, TimeProvider.System, cancellationToken);
             DateTimeOffset now = TimeProvider.System.GetUtcNow();
             if (ahead.Duration() > s_trustedSkew)
             {

@@ -1,9 +1,11 @@
 using System.CommandLine;
 using System.Globalization;
+using Microsoft.Extensions.Logging.Abstractions;
 using Tacit.App;
 using Tacit.Cli.Doctor;
 using Tacit.Cli.Wallets;
 using Tacit.Client;
+using Tacit.Client.Transports;
 using Tacit.Hosting;
 using Tacit.Issuer;
 using Tacit.Relay;
@@ -16,7 +18,13 @@ namespace Tacit.Cli.Commands;
 internal sealed record RoleState(string Role, bool Running, string Detail);
 
 /// <summary>What runs on this data folder and what the wallet holds.</summary>
-internal sealed record StatusReport(string DataFolder, IReadOnlyList<RoleState> Roles, WalletStatus? Wallet, IReadOnlyList<string> Notices);
+/// <param name="Transport">The setting that is in force, in its own word; null for the default.</param>
+/// <param name="Tor">How connections are made, and whether they can be.</param>
+/// <param name="Servers">Issuer and gateway, or relay, as the wallet or the device uses them.</param>
+/// <param name="Device">This device's public key, if a gateway knows it; null otherwise.</param>
+internal sealed record StatusReport(
+    string DataFolder, IReadOnlyList<RoleState> Roles, WalletStatus? Wallet, IReadOnlyList<string> Notices, string? Transport, CarrierStatus Tor,
+    IReadOnlyList<ServerStatus> Servers, string? Device);
 
 internal static class StatusCommand
 {
@@ -24,12 +32,20 @@ internal static class StatusCommand
     {
         ClientFlags client = new(flags);
         Option<bool> json = Flags.Json();
-        Command command = new("status", "Show at a glance what runs here and what the wallet holds. Calls nobody outside this machine.") { json };
+        Option<bool> newIdentity = new("--new-identity")
+        {
+            Description = "Before that, have the running app put every conversation on another circuit of Tor, so that what is asked from now on cannot be linked to what was asked before by its way.",
+        };
+        Command command = new("status", "Show at a glance what runs here, how it connects and what the wallet holds. Calls nobody outside this machine.") { json, newIdentity };
         client.AddTo(command);
         command.SetAction(async (parsed, cancellationToken) =>
         {
             AppOptions options = client.Load(parsed);
-            StatusReport report = await ReadAsync(options, cancellationToken);
+            if (parsed.GetValue(newIdentity))
+            {
+                await TakeNewIdentityAsync(terminal, options, cancellationToken);
+            }
+            StatusReport report = await ReadAsync(terminal, options, cancellationToken);
             if (parsed.GetValue(json))
             {
                 terminal.Json(report, CliJson.Default.StatusReport);
@@ -37,19 +53,47 @@ internal static class StatusCommand
             }
             terminal.Line(report.DataFolder);
             terminal.Table(["role", "state", "detail"], [.. report.Roles.Select(role => (string[])[role.Role, role.Running ? "runs" : "-", role.Detail])]);
+            terminal.Line();
+            terminal.Line($"Tor: {DescribeTor(report)}");
+            foreach (ServerStatus server in report.Servers)
+            {
+                terminal.Line($"{server.Role}: {Describe(server)}");
+            }
+            if (report.Device is string device)
+            {
+                terminal.Line($"device: {device}. {PromptNotices.OfDevices}");
+            }
             foreach (string notice in report.Notices.Concat(report.Wallet is null ? [] : WalletPseudonymCommands.Explain(report.Wallet)))
             {
                 terminal.Line("! " + notice);
             }
             return ExitCode.Fine;
         });
-        return command.WithExamples("tacit status", "tacit status --json | jq -e '.roles[] | select(.role == \"app\").running'");
+        return command.WithExamples("tacit status", "tacit status --json | jq -e '.tor.state == \"Ready\"'", "tacit status --new-identity");
     }
 
-    private static async Task<StatusReport> ReadAsync(AppOptions options, CancellationToken cancellationToken)
+    private static async Task TakeNewIdentityAsync(Terminal terminal, AppOptions options, CancellationToken cancellationToken)
+    {
+        await using RunningApp app = new(options.DataDirectory);
+        try
+        {
+            terminal.Done((await app.TakeNewIdentityAsync(cancellationToken)).ToldTor
+                ? "Every conversation takes another circuit from now on."
+                : "Every conversation takes another circuit from now on, as far as the app decides it: its Tor is not its own to tell, or not used.");
+        }
+        catch (ManagementException e) when (e.IsNotRunning)
+        {
+            terminal.Note("No app runs here: every command takes circuits of its own anyway.");
+        }
+    }
+
+    private static async Task<StatusReport> ReadAsync(Terminal terminal, AppOptions options, CancellationToken cancellationToken)
     {
         string data = options.DataDirectory;
         WalletStatus? wallet = null;
+        CarrierStatus? carrier = null;
+        IReadOnlyList<ServerStatus> servers = [];
+        string? device = null;
         List<string> notices = [];
         List<RoleState> roles = [];
 
@@ -57,16 +101,25 @@ internal static class StatusCommand
         {
             await using RunningApp app = new(data);
             AppStatus status = await app.GetAppStatusAsync(cancellationToken);
-            wallet = status.Wallet;
+            (wallet, carrier, servers, device) = (status.Wallet, status.Carrier, status.Servers, status.Device);
             notices.AddRange(status.Notices.Select(notice => notice.Text));
             return $"{status.Address}/v1, {status.Pending.Count.ToString(CultureInfo.InvariantCulture)} open requests";
         }));
-        if (wallet is null && Wallet.Exists(data) && !roles[0].Running)
+        if (carrier is null && options.Device && DeviceKey.Exists(data))
         {
-            await using IWalletAccess own = await WalletAccess.OpenAsync(options, cancellationToken);
-            wallet = await own.GetStatusAsync(cancellationToken);
+            await using DeviceClient own = options.OpenDevice(TimeProvider.System);
+            (carrier, servers, device) = (own.Transports.Status, [own.Gateway], own.KeyId);
         }
-        roles.Add(new RoleState("wallet", wallet is not null, wallet is null ? "none yet: tacit account create" : Describe(wallet)));
+        if (wallet is null && Wallet.Exists(data) && (device is not null || !roles[0].Running))
+        {
+            await using TacitClient own = await TacitClient.OpenAsync(options.ToClientOptions(), TimeProvider.System, NullLoggerFactory.Instance, cancellationToken);
+            wallet = await own.Wallet.GetStatusAsync(cancellationToken);
+            if (device is null)
+            {
+                (carrier, servers) = (own.Transports.Status, await own.GetServersAsync(cancellationToken));
+            }
+        }
+        roles.Add(new RoleState("wallet", wallet is not null, wallet is not null ? Describe(wallet) : device is null ? "none yet: tacit account create" : "none: requests are signed by the device's key"));
         roles.Add(await AskAsync("issuer", async () =>
         {
             using ManagementClient issuer = new(data, IssuerServer.Role);
@@ -89,7 +142,30 @@ internal static class StatusCommand
             RelayStatus status = await relay.GetAsync("/status", RelayJson.Default.RelayStatus, cancellationToken);
             return $"to {string.Join(", ", status.Targets)}; {status.UnderWay.ToString(CultureInfo.InvariantCulture)} requests under way";
         }));
-        return new StatusReport(data, roles, wallet, notices);
+        if (carrier is null)
+        {
+            await using TransportPool idle = new(options.ToTransportOptions(), TimeProvider.System);
+            carrier = idle.Status;
+        }
+        return new StatusReport(data, roles, wallet, notices, options.Transport?.Word(), carrier, servers, device);
+    }
+
+    private static string DescribeTor(StatusReport report)
+    {
+        if (report.Tor.Carrier == Carrier.Direct)
+        {
+            return $"not used, as the setting Transport says ({report.Transport})";
+        }
+        bool isNeeded = report.Servers.Count == 0 || report.Servers.Any(server => server.Carried is null || server.Carried.StartsWith("tor", StringComparison.Ordinal));
+        string state = report.Tor.State == CarrierState.Idle && !isNeeded ? "not needed: all is on this machine" : report.Tor.Describe();
+        return state + (report.Tor.Version is string version ? $" (version {version})" : "") + (report.Tor.Source is string source ? $", at {source}" : "");
+    }
+
+    private static string Describe(ServerStatus server)
+    {
+        string way = server.Carried is null ? "" : $" ({server.Carried})";
+        string seen = server.LastAnswered is DateTimeOffset at ? string.Create(CultureInfo.InvariantCulture, $", answered {at:yyyy-MM-dd HH:mm} UTC") : "";
+        return $"{(server.Name is null ? "" : server.Name + " at ")}{server.Address}{way}{seen}{(server.Problem is null ? "" : $"; {server.Problem}")}";
     }
 
     private static async Task<RoleState> AskAsync(string role, Func<Task<string>> ask)
@@ -113,7 +189,8 @@ internal static class StatusCommand
             CultureInfo.InvariantCulture,
             $"{plan.Held:N0} of {plan.Plan}{(plan.Deadline is DateTimeOffset deadline ? $" until {deadline:yyyy-MM-dd}" : "")}"));
         string all = string.Join("; ", subscriptions.Concat(tokens));
-        return all.Length > 0 ? all : "no tokens yet: tacit wallet fill";
+        string credits = wallet.LastKnownCredits is long known ? string.Create(CultureInfo.InvariantCulture, $"; {known:N0} credits when last asked") : "";
+        return (all.Length > 0 ? all : "no tokens yet: tacit wallet fill") + credits;
     }
 
     private static string Keys(int count) => count == 1 ? "1 key" : count.ToString(CultureInfo.InvariantCulture) + " keys";

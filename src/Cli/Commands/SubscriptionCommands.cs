@@ -19,7 +19,7 @@ internal static class SubscriptionCommands
         client.AddTo(command);
         command.SetAction(async (parsed, cancellationToken) =>
         {
-            await using IWalletAccess wallet = await WalletAccess.OpenAsync(client.Load(parsed), cancellationToken);
+            await using IWalletAccess wallet = await WalletAccess.OpenAsync(terminal, client.Load(parsed), cancellationToken);
             string id = parsed.GetValue(plan)!;
             terminal.Progress("Buying the subscription …");
             SubscribeResult result = parsed.GetValue(restart)
@@ -54,7 +54,7 @@ internal static class SubscriptionCommands
         client.AddTo(command);
         command.SetAction(async (parsed, cancellationToken) =>
         {
-            await using IWalletAccess wallet = await WalletAccess.OpenAsync(client.Load(parsed), cancellationToken);
+            await using IWalletAccess wallet = await WalletAccess.OpenAsync(terminal, client.Load(parsed), cancellationToken);
             string id = parsed.GetValue(plan)!;
             if (!await wallet.UnsubscribeAsync(id, cancellationToken))
             {

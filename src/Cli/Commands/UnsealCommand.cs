@@ -48,7 +48,7 @@ internal static class UnsealCommand
                 {
                     if (kept!.Payment is string payment && reply.IsWhole)
                     {
-                        await SettleAsync(client.Load(parsed), payment, OutcomeOf(reply));
+                        await SettleAsync(terminal, client.Load(parsed), payment, OutcomeOf(reply));
                     }
                 }
 
@@ -96,13 +96,13 @@ internal static class UnsealCommand
     }
 
     /// <summary>What became of the token, into the journal: to the end, also where the user has had enough meanwhile.</summary>
-    private static async Task SettleAsync(AppOptions options, string payment, SealedOutcome outcome)
+    private static async Task SettleAsync(Terminal terminal, AppOptions options, string payment, SealedOutcome outcome)
     {
         for (int tried = 1; ; tried++)
         {
             try
             {
-                await using IWalletAccess wallet = await WalletAccess.OpenAsync(options, CancellationToken.None);
+                await using IWalletAccess wallet = await WalletAccess.OpenAsync(terminal, options, CancellationToken.None);
                 await wallet.SettleSealedAsync(payment, outcome, CancellationToken.None);
                 return;
             }

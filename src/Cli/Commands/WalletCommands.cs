@@ -33,7 +33,7 @@ internal static class WalletCommands
         client.AddTo(command);
         command.SetAction(async (parsed, cancellationToken) =>
         {
-            await using IWalletAccess wallet = await WalletAccess.OpenAsync(client.Load(parsed), cancellationToken);
+            await using IWalletAccess wallet = await WalletAccess.OpenAsync(terminal, client.Load(parsed), cancellationToken);
             WalletStatus status = await wallet.GetStatusAsync(cancellationToken);
             if (parsed.GetValue(json))
             {
@@ -101,7 +101,7 @@ internal static class WalletCommands
         command.SetAction(async (parsed, cancellationToken) =>
         {
             AppOptions options = client.Load(parsed);
-            await using IWalletAccess wallet = await WalletAccess.OpenAsync(options, cancellationToken);
+            await using IWalletAccess wallet = await WalletAccess.OpenAsync(terminal, options, cancellationToken);
             terminal.Progress("Buying tokens …");
             int? wanted = parsed.GetValue(size);
             FillResult result = await wallet.FillAsync(parsed.GetValue(plan), wanted ?? options.BatchSize, shrink: wanted is null, cancellationToken);
@@ -144,8 +144,8 @@ internal static class WalletCommands
             else
             {
                 wallet = seedText is null
-                    ? await WalletAccess.OpenAsync(options, cancellationToken)
-                    : (await WalletAccess.CreateAsync(options, seedText, cancellationToken)).Access;
+                    ? await WalletAccess.OpenAsync(terminal, options, cancellationToken)
+                    : (await WalletAccess.CreateAsync(terminal, options, seedText, cancellationToken)).Access;
             }
             await using (wallet)
             {
@@ -185,7 +185,7 @@ internal static class WalletCommands
         client.AddTo(command);
         command.SetAction(async (parsed, cancellationToken) =>
         {
-            await using IWalletAccess wallet = await WalletAccess.OpenAsync(client.Load(parsed), cancellationToken);
+            await using IWalletAccess wallet = await WalletAccess.OpenAsync(terminal, client.Load(parsed), cancellationToken);
             IReadOnlyList<HistoryEntry> history = await wallet.GetHistoryAsync(cancellationToken);
             if (parsed.GetValue(json))
             {

@@ -31,7 +31,7 @@ internal static class WalletPseudonymCommands
         client.AddTo(command);
         command.SetAction(async (parsed, cancellationToken) =>
         {
-            await using IWalletAccess wallet = await WalletAccess.OpenAsync(client.Load(parsed), cancellationToken);
+            await using IWalletAccess wallet = await WalletAccess.OpenAsync(terminal, client.Load(parsed), cancellationToken);
             terminal.Progress("Asking for pseudonyms …");
             IReadOnlyList<PseudonymHoldings> held = await wallet.FetchPseudonymsAsync(cancellationToken);
             terminal.EndProgress();
@@ -60,7 +60,7 @@ internal static class WalletPseudonymCommands
         client.AddTo(command);
         command.SetAction(async (parsed, cancellationToken) =>
         {
-            await using IWalletAccess wallet = await WalletAccess.OpenAsync(client.Load(parsed), cancellationToken);
+            await using IWalletAccess wallet = await WalletAccess.OpenAsync(terminal, client.Load(parsed), cancellationToken);
             PseudonymHoldings now = await wallet.RotatePseudonymAsync(cancellationToken);
             terminal.Done($"The gateway {now.Gateway} takes the old pseudonym no more. The new one stands in its place, {Span(now)}.");
             return ExitCode.Fine;

@@ -37,6 +37,8 @@ internal sealed class DemoClient : IAsyncDisposable
         IssuerUrl = options.IssuerUrl,
         DirectoryKey = Convert.ToHexStringLower(directoryKey.Span),
         GatewayUrl = options.GatewayUrl,
+        // All of it is on this machine.
+        Transport = TransportSetting.Direct,
         BatchSize = BatchSize,
         LowWater = 5,
         // Commands that the user tries meanwhile cause the account calls here; a schedule would only confuse what is shown.

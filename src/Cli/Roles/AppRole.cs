@@ -10,7 +10,9 @@ namespace Tacit.Cli.Roles;
 /// <summary>The user's role as a command.</summary>
 internal static class AppRole
 {
-    public static Command Create(Terminal terminal, Flags flags) => RoleHost.CreateCommand(
+    public static Command Create(Terminal terminal, Flags flags) => Create(terminal, flags, new ClientFlags(flags));
+
+    private static Command Create(Terminal terminal, Flags flags, ClientFlags client) => RoleHost.CreateCommand(
         terminal, flags, "App", "Run the local app: an OpenAI-compatible API on this machine that pays with your tokens.",
         context => context.Settings.Load(SettingsJson.Default.AppOptions),
         async (context, stop) =>
@@ -18,7 +20,7 @@ internal static class AppRole
             AppOptions options = context.Settings.Load(SettingsJson.Default.AppOptions);
             if (options.Device)
             {
-                DeviceClient device = options.OpenDevice(context.Time);
+                DeviceClient device = options.OpenDevice(context.Time, loggers: context.Loggers);
                 AppServer signing;
                 try
                 {
@@ -49,7 +51,7 @@ internal static class AppRole
             }
             return Running(server, client);
         },
-        rememberedConfig: ClientFlags.RememberedFile, servesTls: false).WithExamples(
+        rememberedConfig: ClientFlags.RememberedFile, servesTls: false, addFlags: client.AddTransportTo, takeFlags: client.AddTransport).WithExamples(
             "tacit app",
             "OPENAI_BASE_URL=http://127.0.0.1:8224/v1 OPENAI_API_KEY=any some-program");
 

@@ -42,11 +42,13 @@ internal static class RoleHost
     /// <param name="check">Loads and checks the settings, secrets included, without starting anything.</param>
     /// <param name="start">Starts the role.</param>
     /// <param name="servesTls">Whether the role can serve HTTPS: all that others than its own user reach.</param>
+    /// <param name="addFlags">Adds flags of the role's own.</param>
+    /// <param name="takeFlags">Takes those that were given into its settings.</param>
     /// <param name="hasOnion">Whether the role can have an onion service.</param>
     /// <param name="rememberedConfig">A file in the data folder that stands for --config if that is not given and the file is there.</param>
     public static Command CreateCommand(
         Terminal terminal, Flags flags, string section, string description, Action<RoleContext> check, Func<RoleContext, CancellationToken, Task<RunningRole>> start,
-        string? rememberedConfig = null, bool servesTls = true, bool hasOnion = false)
+        string? rememberedConfig = null, bool servesTls = true, Action<Command>? addFlags = null, Func<SettingsLoader, ParseResult, SettingsLoader>? takeFlags = null, bool hasOnion = false)
     {
         string role = section.ToLowerInvariant();
         Option<string?> config = new("--config") { Description = "JSON file with the role's settings.", HelpName = "FILE" };
@@ -74,6 +76,7 @@ internal static class RoleHost
             command.Add(certificate);
             command.Add(key);
         }
+        addFlags?.Invoke(command);
         command.SetAction(async (parsed, stop) =>
         {
             using LineLog log = new(terminal.OpenLog(), parsed.GetValue(level), TimeProvider.System);
@@ -87,6 +90,7 @@ internal static class RoleHost
                     .AddEnvironment(section)
                     .AddFlag("DataDirectory", parsed.GetValue(flags.Data) is null ? null : data, "--data")
                     .AddFlag("Listen", parsed.GetValue(listen), "--listen");
+                settings = takeFlags?.Invoke(settings, parsed) ?? settings;
                 if (hasOnion)
                 {
                     settings.AddFlag("Onion:Enabled", parsed.GetValue(onion) ? "true" : null, "--onion");

@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using Tacit.Client;
+using Tacit.Client.Transports;
 using Tacit.Crypto;
 using Tacit.Protocol;
 
@@ -21,9 +22,11 @@ internal static class SealedGateway
     /// <param name="gateway">A base URL, or <c>unix:</c> and the path of a socket.</param>
     /// <param name="pin">The directory key, or the gateway's own, that has to have signed it.</param>
     /// <param name="name">Whose it has to be; null for whoever answers, where the key is that gateway's own.</param>
+    /// <param name="transport">How it is connected to, if it has an address.</param>
     /// <param name="time">The clock here.</param>
     /// <param name="cancellationToken">Gives up.</param>
-    public static async Task<(byte[] Config, TimeSpan Ahead)> FindKeyAsync(string gateway, string pin, string? name, TimeProvider time, CancellationToken cancellationToken)
+    public static async Task<(byte[] Config, TimeSpan Ahead)> FindKeyAsync(
+        string gateway, string pin, string? name, TransportOptions transport, TimeProvider time, CancellationToken cancellationToken)
     {
         if (!DirectoryOptions.TryParseKey(pin, out ReadOnlyMemory<byte> key) || !Ed25519PublicKey.TryImport(key.Span, out Ed25519PublicKey? pinned))
         {
@@ -31,7 +34,7 @@ internal static class SealedGateway
         }
 
         using Ed25519PublicKey owned = pinned;
-        SealingKeyDocument document = await FetchAsync(gateway, cancellationToken);
+        SealingKeyDocument document = await FetchAsync(gateway, transport, time, cancellationToken);
         SignedSealingKey[] verified = [.. document.Keys.Where(entry => entry.Verify((message, signature) => owned.Verify(message.Span, signature.Span)))];
         if (document.Keys.Count > 0 && verified.Length == 0)
         {
@@ -58,24 +61,36 @@ internal static class SealedGateway
         return (current.Config, ahead);
     }
 
-    private static async Task<SealingKeyDocument> FetchAsync(string gateway, CancellationToken cancellationToken)
+    private static async Task<SealingKeyDocument> FetchAsync(string gateway, TransportOptions transport, TimeProvider time, CancellationToken cancellationToken)
     {
-        string? socket = gateway.StartsWith(UnixPrefix, StringComparison.Ordinal) ? gateway[UnixPrefix.Length..] : null;
+        (int status, byte[] body) = gateway.StartsWith(UnixPrefix, StringComparison.Ordinal)
+            ? await GetFromSocketAsync(gateway[UnixPrefix.Length..], cancellationToken)
+            : await GetAsync(new Uri(gateway.TrimEnd('/') + Routes.SealingKeys), transport, time, cancellationToken);
+        string? error = null;
+        return status == 200 && SealingKeyDocument.TryParse(body, out SealingKeyDocument? document, out error)
+            ? document
+            : throw new CommandException($"{gateway} shows no sealing keys ({error ?? $"status {status}"}).");
+    }
+
+    private static async Task<(int Status, byte[] Body)> GetAsync(Uri address, TransportOptions transport, TimeProvider time, CancellationToken cancellationToken)
+    {
+        await using TransportPool transports = new(transport, time);
+        return await transports.GetAsync(address, SealingKeyDocument.MaxSizeInBytes, cancellationToken);
+    }
+
+    private static async Task<(int Status, byte[] Body)> GetFromSocketAsync(string socket, CancellationToken cancellationToken)
+    {
         using var http = new HttpMessageInvoker(new SocketsHttpHandler
         {
             UseProxy = false, UseCookies = false, AllowAutoRedirect = false, ActivityHeadersPropagator = null, ConnectTimeout = TimeSpan.FromSeconds(10),
-            ConnectCallback = socket is null ? null : (_, cancelled) => ConnectAsync(socket, cancelled),
+            ConnectCallback = (_, cancelled) => ConnectAsync(socket, cancelled),
         });
-        Uri address = new(socket is null ? gateway.TrimEnd('/') + Routes.SealingKeys : "http://localhost" + Routes.SealingKeys);
-        using var request = new HttpRequestMessage(HttpMethod.Get, address);
+        using var request = new HttpRequestMessage(HttpMethod.Get, new Uri("http://localhost" + Routes.SealingKeys));
         using HttpResponseMessage response = await http.SendAsync(request, cancellationToken);
         byte[] body = new byte[SealingKeyDocument.MaxSizeInBytes];
         await using Stream stream = await response.Content.ReadAsStreamAsync(cancellationToken);
         int length = await stream.ReadAtLeastAsync(body, body.Length, throwOnEndOfStream: false, cancellationToken);
-        string? error = null;
-        return response.IsSuccessStatusCode && SealingKeyDocument.TryParse(body.AsMemory(0, length), out SealingKeyDocument? document, out error)
-            ? document
-            : throw new CommandException($"{gateway} shows no sealing keys ({error ?? $"status {(int)response.StatusCode}"}).");
+        return ((int)response.StatusCode, body[..length]);
     }
 
     private static async ValueTask<Stream> ConnectAsync(string path, CancellationToken cancellationToken)

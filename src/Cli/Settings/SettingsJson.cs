@@ -4,6 +4,7 @@ using System.Text.Json.Serialization;
 using Tacit.App;
 using Tacit.Client;
 using Tacit.Client.Evidence;
+using Tacit.Client.Transports;
 using Tacit.Gateway;
 using Tacit.Gateway.Devices;
 using Tacit.Gateway.Sealing;
@@ -20,7 +21,7 @@ namespace Tacit.Cli.Settings;
 [JsonSourceGenerationOptions(
     Converters =
     [
-        typeof(CreditsForm), typeof(PlanKindForm), typeof(PeriodKindForm), typeof(TokenTypeForm), typeof(ModerationFailureForm), typeof(OutgrownPlanForm), typeof(GatewayTransportForm),
+        typeof(CreditsForm), typeof(PlanKindForm), typeof(PeriodKindForm), typeof(TokenTypeForm), typeof(ModerationFailureForm), typeof(OutgrownPlanForm), typeof(TransportForm),
         typeof(PseudonymPolicyForm), typeof(ProfileForm), typeof(AdmissionModeForm), typeof(DeviceRegistrationForm), typeof(SealingSignatoryForm), typeof(EvidencePolicyForm),
         typeof(BackendKindForm), typeof(HealthKindForm),
     ],
@@ -30,6 +31,7 @@ namespace Tacit.Cli.Settings;
 [JsonSerializable(typeof(IssuerOptions))]
 [JsonSerializable(typeof(GatewayOptions))]
 [JsonSerializable(typeof(AppOptions))]
+[JsonSerializable(typeof(TorSettings))]
 [JsonSerializable(typeof(PseudonymOffer))]
 [JsonSerializable(typeof(Issuer.Gateways.IssuerGateway))]
 [JsonSerializable(typeof(Gateway.Pseudonyms.PseudonymLimits))]
@@ -90,9 +92,8 @@ internal sealed class DeviceRegistrationForm()
 internal sealed class EvidencePolicyForm()
     : WordForm<EvidencePolicy>("What is done with evidence is", ("ignore", EvidencePolicy.Ignore), ("show", EvidencePolicy.Show), ("require", EvidencePolicy.Require));
 
-internal sealed class GatewayTransportForm()
-    : WordForm<GatewayTransport>(
-        "How requests to the gateway are carried is", ("direct", GatewayTransport.Direct), ("sealed", GatewayTransport.Sealed), ("ohttp", GatewayTransport.Ohttp));
+internal sealed class TransportForm()
+    : WordForm<TransportSetting>("A transport is", [.. Enum.GetValues<TransportSetting>().Select(setting => (setting.Word(), setting))]);
 
 internal sealed class OutgrownPlanForm()
     : WordForm<OutgrownPlan>("What happens to a conversation that has outgrown its plan is", ("larger", OutgrownPlan.Larger), ("trim", OutgrownPlan.Trim), ("ask", OutgrownPlan.Ask));

@@ -3,6 +3,7 @@ using System.Text.Json;
 using Tacit.App;
 using Tacit.Cli.Settings;
 using Tacit.Client;
+using Tacit.Client.Transports;
 using Tacit.Hosting;
 
 namespace Tacit.Cli.Wallets;
@@ -21,19 +22,38 @@ internal sealed class ClientFlags(Flags flags)
 
     private readonly Option<string?> _transport = new("--transport")
     {
-        Description = "How the gateway is reached: direct, sealed (to the gateway itself) or ohttp (sealed, through a relay). Where the app runs, its own setting counts.", HelpName = "HOW",
+        Description = "How requests are carried: tor, direct (without Tor), sealed (direct, and sealed to the gateway itself), ohttp (sealed, through a relay), tor+sealed or tor+ohttp. "
+            + "Default: tor, but directly to addresses on this machine. Where the app runs, its own setting counts.",
+        HelpName = "HOW",
     };
 
-    private readonly Option<Uri?> _relay = Flags.Url("--relay", "The relay's address, with --transport ohttp.");
+    private readonly Option<Uri?> _relay = Flags.Url("--relay", "The relay's address, with --transport ohttp or tor+ohttp.");
+    private readonly Option<string?> _torSocks = new("--tor-socks") { Description = "Use the Tor whose SOCKS port this is, HOST:PORT or unix:PATH, in place of one of our own.", HelpName = "ADDRESS" };
+    private readonly Option<bool> _torExits = new("--tor-exits") { Description = "Let Tor reach addresses that are no onion services: whoever runs the exit sees which server is asked." };
 
     public void AddTo(Command command)
     {
-        command.Add(_transport);
-        command.Add(_relay);
+        AddTransportTo(command);
         command.Add(_issuer);
         command.Add(_directoryKey);
         command.Add(_config);
     }
+
+    /// <summary>Those that say how requests are carried.</summary>
+    public void AddTransportTo(Command command)
+    {
+        command.Add(_transport);
+        command.Add(_relay);
+        command.Add(_torSocks);
+        command.Add(_torExits);
+    }
+
+    /// <summary>Takes those that were given.</summary>
+    public SettingsLoader AddTransport(SettingsLoader settings, ParseResult parsed) => settings
+        .AddFlag(nameof(AppOptions.Transport), parsed.GetValue(_transport), "--transport")
+        .AddFlag(nameof(AppOptions.Relay), parsed.GetValue(_relay)?.ToString(), "--relay")
+        .AddFlag($"{nameof(AppOptions.Tor)}:{nameof(TorSettings.Socks)}", parsed.GetValue(_torSocks), "--tor-socks")
+        .AddFlag($"{nameof(AppOptions.Tor)}:{nameof(TorSettings.Exits)}", parsed.GetValue(_torExits) ? "true" : null, "--tor-exits");
 
     public AppOptions Load(ParseResult parsed) => Load(parsed, new SettingsLoader());
 
@@ -42,15 +62,13 @@ internal sealed class ClientFlags(Flags flags)
     {
         string data = flags.DataFolderOf(parsed);
         string remembered = Path.Combine(data, RememberedFile);
-        return settings
+        return AddTransport(settings
             .AddFlag(nameof(AppOptions.DataDirectory), data, "--data")
             .AddFile(parsed.GetValue(_config) ?? (File.Exists(remembered) ? remembered : null))
             .AddEnvironment("App")
             .AddFlag(nameof(AppOptions.DataDirectory), parsed.GetValue(flags.Data) is null ? null : data, "--data")
             .AddFlag(nameof(AppOptions.IssuerUrl), parsed.GetValue(_issuer)?.ToString(), "--issuer")
-            .AddFlag(nameof(AppOptions.Transport), parsed.GetValue(_transport), "--transport")
-            .AddFlag(nameof(AppOptions.Relay), parsed.GetValue(_relay)?.ToString(), "--relay")
-            .AddFlag(nameof(AppOptions.DirectoryKey), parsed.GetValue(_directoryKey), "--directory-key")
+            .AddFlag(nameof(AppOptions.DirectoryKey), parsed.GetValue(_directoryKey), "--directory-key"), parsed)
             .Load(SettingsJson.Default.AppOptions);
     }
 
@@ -70,9 +88,15 @@ internal sealed class ClientFlags(Flags flags)
             {
                 json.WriteString(nameof(AppOptions.GatewayUrl), options.GatewayUrl.ToString());
             }
-            if (options.Transport != GatewayTransport.Direct)
+            if (options.Transport is TransportSetting transport)
             {
-                json.WriteString(nameof(AppOptions.Transport), options.Transport.ToString().ToLowerInvariant());
+                json.WriteString(nameof(AppOptions.Transport), transport.Word());
+            }
+            string tor = JsonSerializer.Serialize(options.Tor, SettingsJson.Default.TorSettings);
+            if (tor != JsonSerializer.Serialize(new TorSettings(), SettingsJson.Default.TorSettings))
+            {
+                json.WritePropertyName(nameof(AppOptions.Tor));
+                json.WriteRawValue(tor);
             }
             if (options.Relay is not null)
             {

@@ -8,7 +8,7 @@ namespace Tacit.Cli.Wallets;
 /// <summary>A gateway that knows this device, asked by the command itself: a device has nothing that only one process may have.</summary>
 internal sealed class OwnDevice(DeviceClient client) : IQuestionAccess
 {
-    public static OwnDevice Open(AppOptions options, Terminal terminal) => new(options.OpenDevice(TimeProvider.System, new WorkReport(terminal)));
+    public static OwnDevice Open(AppOptions options, Terminal terminal) => new(options.OpenDevice(TimeProvider.System, new WorkReport(terminal), new TorReport(terminal)));
 
     public async Task<AskReply> AskAsync(ReadOnlyMemory<byte> body, string? plan, CancellationToken cancellationToken) =>
         ReplyStream.Begun(await client.SendAsync(new PromptRequest(PromptOperation.ChatCompletions, body, Plan: plan), cancellationToken));

@@ -1,15 +1,19 @@
 using System.Net.Http.Headers;
 using Tacit.App;
 using Tacit.Client;
+using Tacit.Client.Transports;
 using Tacit.Hosting;
 
 namespace Tacit.Cli.Wallets;
 
 /// <summary>The wallet of an app that runs: commands go through its management socket, questions through its API, as any program's do.</summary>
-internal sealed class RunningApp(string dataFolder) : IWalletAccess
+internal sealed class RunningApp(string dataFolder, Terminal? terminal = null) : IWalletAccess
 {
+    private static readonly TimeSpan s_lookEvery = TimeSpan.FromMilliseconds(300);
+
     private readonly ManagementClient _app = new(dataFolder, AppServer.Role);
 
+    /// <summary>Whether an app runs here that has the wallet.</summary>
     public async Task<bool> AnswersAsync(CancellationToken cancellationToken)
     {
         if (!File.Exists(ManagementSocket.PathFor(dataFolder, AppServer.Role)))
@@ -18,8 +22,7 @@ internal sealed class RunningApp(string dataFolder) : IWalletAccess
         }
         try
         {
-            await GetAppStatusAsync(cancellationToken);
-            return true;
+            return (await GetAppStatusAsync(cancellationToken)).Wallet is not null;
         }
         catch (ManagementException e) when (e.IsNotRunning)
         {
@@ -29,7 +32,11 @@ internal sealed class RunningApp(string dataFolder) : IWalletAccess
 
     public Task<AppStatus> GetAppStatusAsync(CancellationToken cancellationToken) => _app.GetAsync("/status", AppJson.Default.AppStatus, cancellationToken);
 
-    public async Task<WalletStatus> GetStatusAsync(CancellationToken cancellationToken) => (await GetAppStatusAsync(cancellationToken)).Wallet;
+    public async Task<WalletStatus> GetStatusAsync(CancellationToken cancellationToken) => (await GetAppStatusAsync(cancellationToken)).Wallet
+        ?? throw new CommandException("The app that runs here has a device's key and no wallet.");
+
+    public Task<NewIdentityResult> TakeNewIdentityAsync(CancellationToken cancellationToken) =>
+        _app.PostAsync("/transport/new-identity", AppJson.Default.NewIdentityResult, cancellationToken);
 
     public Task<IReadOnlyList<HistoryEntry>> GetHistoryAsync(CancellationToken cancellationToken) =>
         _app.GetAsync("/history", AppJson.Default.IReadOnlyListHistoryEntry, cancellationToken);
@@ -91,7 +98,16 @@ internal sealed class RunningApp(string dataFolder) : IWalletAccess
 
     public async Task<AskReply> AskAsync(ReadOnlyMemory<byte> body, string? plan, CancellationToken cancellationToken)
     {
-        Uri address = new((await GetAppStatusAsync(cancellationToken)).Address);
+        AppStatus status = await GetAppStatusAsync(cancellationToken);
+        Uri address = new(status.Address);
+        // The app waits for Tor by itself; its user is to see what for.
+        TorReport? report = terminal is null ? null : new TorReport(terminal);
+        while (report is not null && status.Carrier.State == CarrierState.Starting)
+        {
+            report.Report(status.Carrier);
+            await Task.Delay(s_lookEvery, TimeProvider.System, cancellationToken);
+            status = await GetAppStatusAsync(cancellationToken);
+        }
         return await AskAsync(address, body, plan, cancellationToken);
     }
 

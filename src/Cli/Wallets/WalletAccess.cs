@@ -77,9 +77,9 @@ internal interface IWalletAccess : IQuestionAccess
 internal static class WalletAccess
 {
     /// <exception cref="ClientException">There is no wallet yet.</exception>
-    public static async Task<IWalletAccess> OpenAsync(AppOptions options, CancellationToken cancellationToken)
+    public static async Task<IWalletAccess> OpenAsync(Terminal terminal, AppOptions options, CancellationToken cancellationToken)
     {
-        RunningApp app = new(options.DataDirectory);
+        RunningApp app = new(options.DataDirectory, terminal);
         if (await app.AnswersAsync(cancellationToken))
         {
             return app;
@@ -89,12 +89,12 @@ internal static class WalletAccess
         {
             throw new CommandException($"There is no wallet in {options.DataDirectory} yet. Make one with `tacit account create`, or name its folder with --data.");
         }
-        return new OwnWallet(await TacitClient.OpenAsync(options.ToClientOptions(), TimeProvider.System, NullLoggerFactory.Instance, cancellationToken));
+        return new OwnWallet(await TacitClient.OpenAsync(options.ToClientOptions(new TorReport(terminal)), TimeProvider.System, NullLoggerFactory.Instance, cancellationToken));
     }
 
     /// <summary>Makes a wallet from a backup, and says which settings it was opened with: its issuer's, unless another one is named.</summary>
     /// <exception cref="ClientException">There is a wallet already, or the backup cannot be used.</exception>
-    public static async Task<(IWalletAccess Access, AppOptions Options)> RestoreAsync(AppOptions options, byte[] backup, string passphrase, CancellationToken cancellationToken)
+    public static async Task<(IWalletAccess Access, AppOptions Options)> RestoreAsync(Terminal terminal, AppOptions options, byte[] backup, string passphrase, CancellationToken cancellationToken)
     {
         DataFolder.Create(options.DataDirectory);
         byte[] content = WalletBackupFile.Open(backup, passphrase);
@@ -104,7 +104,7 @@ internal static class WalletAccess
             {
                 options = options with { IssuerUrl = issuer };
             }
-            TacitClient client = await TacitClient.RestoreAsync(options.ToClientOptions(), content, TimeProvider.System, NullLoggerFactory.Instance, cancellationToken);
+            TacitClient client = await TacitClient.RestoreAsync(options.ToClientOptions(new TorReport(terminal)), content, TimeProvider.System, NullLoggerFactory.Instance, cancellationToken);
             return (new OwnWallet(client), options);
         }
         finally
@@ -115,10 +115,10 @@ internal static class WalletAccess
 
     /// <summary>Makes a wallet, from a seed that was written down or a new one.</summary>
     /// <returns>The wallet, and the seed to show if it is new.</returns>
-    public static async Task<(IWalletAccess Access, string? NewSeed)> CreateAsync(AppOptions options, string? seed, CancellationToken cancellationToken)
+    public static async Task<(IWalletAccess Access, string? NewSeed)> CreateAsync(Terminal terminal, AppOptions options, string? seed, CancellationToken cancellationToken)
     {
         DataFolder.Create(options.DataDirectory);
-        TacitClient client = await TacitClient.CreateAsync(options.ToClientOptions(), seed, TimeProvider.System, NullLoggerFactory.Instance, cancellationToken);
+        TacitClient client = await TacitClient.CreateAsync(options.ToClientOptions(new TorReport(terminal)), seed, TimeProvider.System, NullLoggerFactory.Instance, cancellationToken);
         return (new OwnWallet(client), seed is null ? client.Wallet.RevealSeed() : null);
     }
 }

@@ -6,7 +6,7 @@ using Tacit.Protocol;
 namespace Tacit.Client;
 
 /// <summary><c>POST /v1/exchange</c>: a token and its blinded successor, alone on a connection of their own.</summary>
-internal sealed class ExchangeCall(DirectoryClient directory, Func<DirectoryGateway, Route> route, ServiceCaller caller)
+internal sealed class ExchangeCall(DirectoryClient directory, Func<DirectoryGateway, Route> route, AnonymousCaller caller)
 {
     private const int MaxReplyBytes = 64 * 1024;
 

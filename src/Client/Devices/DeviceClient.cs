@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Net.Http.Headers;
 using System.Security.Cryptography;
 using System.Text.Json;
+using Microsoft.Extensions.Logging;
 using Tacit.Client.Evidence;
 using Tacit.Client.Transports;
 using Tacit.Protocol;
@@ -24,10 +25,10 @@ public sealed class DeviceClient : IPromptSender, IAsyncDisposable
     private readonly TransportPool _transports;
     private readonly PinnedGateway? _pinned;
     private readonly GatewayConnection _gateway;
-    private readonly ServiceCaller _caller;
+    private readonly AnonymousCaller _caller;
     private readonly ModelList _models;
     // One unit for all: the key links its requests, so connections of their own would hide nothing.
-    private readonly IsolationKey _isolation = IsolationKey.ForOneRequest();
+    private readonly AnonymousUnit _isolation = AnonymousUnit.ForOneRequest();
     private readonly byte[] _conversations = RandomNumberGenerator.GetBytes(32);
     private readonly ConcurrentDictionary<Task, byte> _background = new();
 
@@ -40,14 +41,14 @@ public sealed class DeviceClient : IPromptSender, IAsyncDisposable
     /// <param name="evidence">What is done with evidence for such a key; null shows it.</param>
     public DeviceClient(
         Uri gateway, DeviceKey key, RedemptionOptions options, TransportOptions transport, TimeProvider time, ReadOnlyMemory<byte> gatewayKey = default,
-        EvidenceOptions? evidence = null)
+        EvidenceOptions? evidence = null, ILoggerFactory? loggers = null)
     {
         ArgumentNullException.ThrowIfNull(key);
         ArgumentNullException.ThrowIfNull(options);
         options.Validate();
         (_key, _options, _time) = (key, options, time);
         _route = Route.Direct(gateway);
-        _transports = new TransportPool(transport, time);
+        _transports = new TransportPool(transport, time, loggers);
         if (options.Transport == GatewayTransport.Sealed)
         {
             _pinned = new PinnedGateway(_transports, new PinnedGatewayOptions { Address = gateway, Key = gatewayKey, Evidence = evidence ?? new EvidenceOptions() }, time);
@@ -57,9 +58,18 @@ public sealed class DeviceClient : IPromptSender, IAsyncDisposable
         }
 
         _gateway = new GatewayConnection(_transports, null, options, time);
-        _caller = new ServiceCaller(_transports, time);
+        _caller = new AnonymousCaller(_transports, time);
         _models = new ModelList(time);
     }
+
+    /// <summary>How its connections are made.</summary>
+    public TransportPool Transports => _transports;
+
+    /// <summary>The gateway, its address as it is used, and what is known of it without asking.</summary>
+    public ServerStatus Gateway => ServerStatus.Of(_transports, _route, "gateway", null);
+
+    /// <summary>Has Tor started if the gateway is reached over it, so that the first prompt does not wait for all of that.</summary>
+    public void StartTransport() => _transports.StartFor(_route);
 
     /// <summary>The device's public key in base64url.</summary>
     public string KeyId => _key.Id;
@@ -105,28 +115,33 @@ public sealed class DeviceClient : IPromptSender, IAsyncDisposable
         }
         catch (TransportException e)
         {
-            throw new ClientException(ClientError.GatewayUnreachable, e.Message, inner: e);
+            throw e.ToClientException(ClientError.GatewayUnreachable, e.Message);
         }
     }
 
     public async ValueTask DisposeAsync()
     {
         await Task.WhenAll(_background.Keys);
-        _transports.Dispose();
+        await _transports.DisposeAsync();
         _pinned?.Dispose();
         _key.Dispose();
     }
 
     private async Task<PromptReply> SendAsync(string path, PromptBody body, CancellationToken cancellationToken)
     {
+        await _transports.PrepareAsync(_route, cancellationToken);
         byte[] nonce = RandomNumberGenerator.GetBytes(DeviceSignature.NonceSizeInBytes);
         var request = new RepeatedRequest(
             (patience, token) => _gateway.SendAsync(_route, path, Credentials(path, body.Content, nonce), body.Content, _isolation, patience, token),
             body.Content.Length,
             // Something in front that cannot reach the gateway says nothing of the request, either.
             answer => answer.Verdict != TokenVerdict.InFlight && (answer.Verdict != TokenVerdict.None || answer.Status < 500), _gateway, _options, _time);
-        GatewayAnswer answer = await request.SendAsync(cancellationToken)
-            ?? throw new ClientException(ClientError.GatewayUnreachable, $"{request.Failure} The gateway may or may not have seen the request.", inner: request.Cause);
+        if (await request.SendAsync(cancellationToken) is not GatewayAnswer answer)
+        {
+            string message = $"{request.Failure} The gateway may or may not have seen the request.";
+            throw (request.Cause as TransportException)?.ToClientException(ClientError.GatewayUnreachable, message)
+                ?? new ClientException(ClientError.GatewayUnreachable, message, inner: request.Cause);
+        }
         if (answer.IsSuccess)
         {
             return new PromptReply(new LiveReply(new SignedReply(this, nonce), body, request, answer), PlanName) { Linkable = PlanName };

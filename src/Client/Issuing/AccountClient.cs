@@ -57,7 +57,7 @@ public sealed class AccountClient
         ArgumentNullException.ThrowIfNull(wallet);
         ArgumentNullException.ThrowIfNull(directory);
         _journal = wallet.Journal;
-        _issuer = new IssuerConnection(transports, directory.Issuer, time);
+        _issuer = new IssuerConnection(transports, directory, time);
         _name = directory.Issuer.GetLeftPart(UriPartial.Path).TrimEnd('/');
     }
 

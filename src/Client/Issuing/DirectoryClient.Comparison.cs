@@ -47,7 +47,7 @@ public sealed partial class DirectoryClient
         try
         {
             Stored stored = await LoadAsync(cancellationToken);
-            (DirectoryCopy own, IssuerDirectory? directory) = await FetchCopyAsync(Route.Direct(_options.Issuer), Routes.IssuerDirectory, stored.Key, cancellationToken);
+            (DirectoryCopy own, IssuerDirectory? directory) = await FetchCopyAsync(_caller, Route.Direct(IssuerAddress), Routes.IssuerDirectory, stored.Key, cancellationToken);
             if (directory is not null && stored.Directory is not null && directory.FindConflict(stored.Directory) is string sinceStored)
             {
                 own = own with { Problem = "against what this wallet has stored: " + sinceStored, IsContradiction = true };
@@ -122,7 +122,7 @@ public sealed partial class DirectoryClient
         IEnumerable<Route> sources = _options.Mirrors.Select(Route.Direct).Concat(GatewayRoutes(reference)).DistinctBy(PlaceOf).Take(MaxSources);
         return await Task.WhenAll(sources.Select(async source =>
         {
-            (DirectoryCopy copy, IssuerDirectory? directory) = await FetchCopyAsync(source, Routes.IssuerDirectory, pinnedKey, cancellationToken);
+            (DirectoryCopy copy, IssuerDirectory? directory) = await FetchCopyAsync(_copies, source, Routes.IssuerDirectory, pinnedKey, cancellationToken);
             return directory is not null && directory.FindConflict(reference) is string contradiction
                 ? (copy with { Problem = contradiction, IsContradiction = true }, directory)
                 : (copy, directory);
@@ -134,7 +134,7 @@ public sealed partial class DirectoryClient
     {
         if (_options.CopyRoute is null)
         {
-            return reference.Gateways.SelectMany(gateway => gateway.Urls.Select((url, place) => (Place: place, Url: new Uri(url))))
+            return reference.Gateways.SelectMany(gateway => Usable([.. gateway.Urls.Select(url => new Uri(url))]).Select((url, place) => (Place: place, Url: url)))
                 .OrderBy(entry => entry.Place).Select(entry => Route.Direct(entry.Url));
         }
 
@@ -147,19 +147,20 @@ public sealed partial class DirectoryClient
             .OfType<Route>();
     }
 
+    /// <summary>Those that may be connected to; all of them where none may, so that the comparison says so.</summary>
+    private Uri[] Usable(Uri[] addresses) => Array.FindAll(addresses, _rules.MayUse) is { Length: > 0 } usable ? usable : addresses;
+
     private static string PlaceOf(Route source) => (source.Resource ?? source.Address).GetLeftPart(UriPartial.Path).TrimEnd('/');
 
-    private async Task<(DirectoryCopy Copy, IssuerDirectory? Directory)> FetchCopyAsync(
-        Route source, string path, byte[] pinnedKey, CancellationToken cancellationToken)
+    private static async Task<(DirectoryCopy Copy, IssuerDirectory? Directory)> FetchCopyAsync(
+        ServiceCaller caller, Route source, string path, byte[] pinnedKey, CancellationToken cancellationToken)
     {
         string name = PlaceOf(source);
-        using var timeout = new CancellationTokenSource(CopyTimeout, _time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, timeout.Token);
         try
         {
             using var request = new HttpRequestMessage(HttpMethod.Get, source.Resolve(path));
             request.Headers.TryAddWithoutValidation("Accept", MediaTypes.IssuerDirectory);
-            ServiceReply reply = await _caller.SendAsync(source, request, IssuerDirectory.MaxSizeInBytes, either.Token);
+            ServiceReply reply = await caller.SendAsync(source, request, IssuerDirectory.MaxSizeInBytes, cancellationToken, CopyTimeout);
             if (!reply.IsSuccess)
             {
                 return (new DirectoryCopy(name, null, null, $"it has none to show (status {reply.Status})", false), null);
@@ -169,9 +170,13 @@ public sealed partial class DirectoryClient
                 ? (new DirectoryCopy(name, directory.Sequence, Convert.ToHexStringLower(directory.Hash()), null, false), directory)
                 : (new DirectoryCopy(name, null, null, problem, false), null);
         }
-        catch (Exception e) when (e is TransportException || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
+        catch (TransportException)
         {
             return (new DirectoryCopy(name, null, null, "it cannot be reached", false), null);
+        }
+        catch (ClientException e) when (e.Error == ClientError.SealingKeyUnavailable || e.IsOfCarrier)
+        {
+            return (new DirectoryCopy(name, null, null, e.Message, false), null);
         }
     }
 
@@ -183,7 +188,7 @@ public sealed partial class DirectoryClient
         {
             long number = later.Sequence - 1;
             (DirectoryCopy copy, IssuerDirectory? earlier) = await FetchCopyAsync(
-                Route.Direct(_options.Issuer), string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{Routes.IssuerDirectory}/{number}"), pinnedKey, cancellationToken);
+                _caller, Route.Direct(IssuerAddress), string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{Routes.IssuerDirectory}/{number}"), pinnedKey, cancellationToken);
             if (earlier is null)
             {
                 return (later.Sequence, $"number {number} cannot be had: {copy.Problem}");

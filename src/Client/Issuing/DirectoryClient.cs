@@ -19,12 +19,17 @@ public sealed partial class DirectoryClient : IDisposable
     private static readonly TimeSpan LookForNewerEvery = TimeSpan.FromMinutes(5);
 
     private readonly Database _database;
-    private readonly ServiceCaller _caller;
+    private readonly IdentityCaller _caller;
+    private readonly AnonymousCaller _copies;
+    private readonly CarrierRules _rules;
     private readonly DirectoryOptions _options;
     private readonly EvidenceJudge _judge;
     private readonly TimeProvider _time;
     private readonly SemaphoreSlim _gate = new(1, 1);
     private volatile IssuerDirectory? _current;
+
+    /// <summary>The issuer's onion service in the stored directory, where nothing else of that was needed yet.</summary>
+    private volatile string? _onion;
     private long _lookedForNewer;
 
     public DirectoryClient(Wallet wallet, TransportPool transports, DirectoryOptions options, TimeProvider time)
@@ -33,7 +38,9 @@ public sealed partial class DirectoryClient : IDisposable
         ArgumentNullException.ThrowIfNull(options);
         options.Validate();
         _database = wallet.Journal.Database;
-        _caller = new ServiceCaller(transports, time);
+        _caller = new IdentityCaller(transports, time);
+        _copies = new AnonymousCaller(transports, time);
+        _rules = transports.Rules;
         _options = options;
         _judge = new EvidenceJudge(options.Evidence);
         _time = time;
@@ -41,6 +48,9 @@ public sealed partial class DirectoryClient : IDisposable
 
     /// <summary>The issuer's base address, which names the directory in the wallet.</summary>
     public Uri Issuer => _options.Issuer;
+
+    /// <summary>Where it is reached: at its onion service, if the directory tells of one and Tor is used; but not in place of an address on this machine.</summary>
+    internal Uri IssuerAddress => AddressUnder(_onion ?? _current?.Onion);
 
     internal long MinCrowd => _options.MinCrowd;
 
@@ -62,6 +72,32 @@ public sealed partial class DirectoryClient : IDisposable
         finally
         {
             _gate.Release();
+        }
+    }
+
+    /// <summary>Recalls where the issuer is reached from the stored directory, if nothing else has read that yet.</summary>
+    internal async Task RecallAddressAsync(CancellationToken cancellationToken)
+    {
+        if (_current is null && _onion is null && (await FindStoredAsync(cancellationToken)).Directory is IssuerDirectory stored)
+        {
+            _onion = stored.Onion;
+        }
+    }
+
+    /// <summary>The directory as it is stored, and when it was fetched; null if there is none that is believed.</summary>
+    internal async Task<(IssuerDirectory? Directory, DateTimeOffset? Fetched)> FindStoredAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            Stored stored = await LoadAsync(cancellationToken);
+            long? fetched = stored.Directory is null ? null : await _database.ReadAsync(
+                session => session.QueryInt64("SELECT fetched FROM directory WHERE issuer = $1", Name), cancellationToken);
+            return (stored.Directory, fetched is long seconds ? DateTimeOffset.FromUnixTimeSeconds(seconds) : null);
+        }
+        catch (ClientException)
+        {
+            // Not pinned yet, or refused: what uses it says so.
+            return (null, null);
         }
     }
 
@@ -106,7 +142,7 @@ public sealed partial class DirectoryClient : IDisposable
         {
             return await FetchAsync(await LoadUnchallengedAsync(cancellationToken), cancellationToken);
         }
-        catch (ClientException e) when (e.Error == ClientError.DirectoryUnavailable)
+        catch (ClientException e) when (e.Error == ClientError.DirectoryUnavailable || e.IsOfCarrier)
         {
             return current;
         }
@@ -125,16 +161,23 @@ public sealed partial class DirectoryClient : IDisposable
 
     private async Task<IssuerDirectory> FetchAsync(Stored stored, CancellationToken cancellationToken)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Get, Route.Direct(_options.Issuer).Resolve(Routes.IssuerDirectory));
-        request.Headers.TryAddWithoutValidation("Accept", MediaTypes.IssuerDirectory);
+        Uri address = AddressUnder(stored.Directory?.Onion);
         ServiceReply reply;
         try
         {
-            reply = await _caller.SendAsync(Route.Direct(_options.Issuer), request, IssuerDirectory.MaxSizeInBytes, cancellationToken);
+            try
+            {
+                reply = await GetAsync(address, cancellationToken);
+            }
+            catch (TransportException e) when (!e.IsOfTor && address != _options.Issuer && _rules.MayUse(_options.Issuer))
+            {
+                // Its onion service may have moved, of which only the directory itself tells.
+                reply = await GetAsync(_options.Issuer, cancellationToken);
+            }
         }
         catch (TransportException e)
         {
-            throw new ClientException(ClientError.DirectoryUnavailable, $"The issuer's directory could not be fetched. {e.Message}", inner: e);
+            throw e.ToClientException(ClientError.DirectoryUnavailable, $"The issuer's directory could not be fetched. {e.Message}");
         }
         if (!reply.IsSuccess)
         {
@@ -150,8 +193,22 @@ public sealed partial class DirectoryClient : IDisposable
                 """,
                 Name, stored.Key, fetched.Sequence, reply.Body, _time.GetUtcNow().ToUnixTimeSeconds()),
             cancellationToken);
+        _onion = fetched.Onion;
         return _current = fetched;
     }
+
+    private async Task<ServiceReply> GetAsync(Uri issuer, CancellationToken cancellationToken)
+    {
+        Route route = Route.Direct(issuer);
+        using var request = new HttpRequestMessage(HttpMethod.Get, route.Resolve(Routes.IssuerDirectory));
+        request.Headers.TryAddWithoutValidation("Accept", MediaTypes.IssuerDirectory);
+        return await _caller.SendAsync(route, request, IssuerDirectory.MaxSizeInBytes, cancellationToken);
+    }
+
+    private Uri AddressUnder(string? onion) =>
+        onion is null || (!CarrierRules.IsOnion(_options.Issuer) && _rules.MayUse(_options.Issuer) && _rules.For(_options.Issuer) == Carrier.Direct)
+            ? _options.Issuer
+            : _rules.Choose([new Uri(OnionAddress.ToUrl(onion)), _options.Issuer]) ?? _options.Issuer;
 
     private static IssuerDirectory Believe(byte[] document, Stored stored)
     {

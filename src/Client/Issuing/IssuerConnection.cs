@@ -9,13 +9,14 @@ namespace Tacit.Client;
 internal sealed record IssuerProblem(int Status, string Type, string Text);
 
 /// <summary>The issuer's calls, each on a connection of its own. None is repeated here: each caller's journal knows what may be.</summary>
-internal sealed class IssuerConnection(TransportPool transports, Uri issuer, TimeProvider time)
+/// <param name="directory">Says where the issuer is reached.</param>
+internal sealed class IssuerConnection(TransportPool transports, DirectoryClient directory, TimeProvider time)
 {
     private const int MaxJsonBytes = 1 << 20;
 
-    private readonly ServiceCaller _caller = new(transports, time);
+    private readonly IdentityCaller _caller = new(transports, time);
 
-    public Route Route { get; } = Route.Direct(issuer);
+    public Route Route => Route.Direct(directory.IssuerAddress);
 
     /// <summary>Sends and reads the whole answer.</summary>
     /// <exception cref="ClientException"><see cref="ClientError.IssuerUnreachable"/>: whether the issuer acted is unknown.</exception>
@@ -35,17 +36,21 @@ internal sealed class IssuerConnection(TransportPool transports, Uri issuer, Tim
         }
         try
         {
-            return await _caller.SendAsync(Route, request, maxReplyBytes, cancellationToken);
+            // The address of token requests may be another server's: the route is the one that this request needs.
+            return await _caller.SendAsync(Route.Direct(new Uri(uri.GetLeftPart(UriPartial.Authority))), request, maxReplyBytes, cancellationToken);
         }
         catch (TransportException e)
         {
-            throw new ClientException(ClientError.IssuerUnreachable, $"The issuer cannot be reached. {e.Message} Nothing is lost: the call is safe to repeat.", inner: e);
+            throw e.ToClientException(ClientError.IssuerUnreachable, $"The issuer cannot be reached. {e.Message} Nothing is lost: the call is safe to repeat.");
         }
     }
 
     /// <summary>A call of the account interface: JSON both ways.</summary>
-    public Task<ServiceReply> SendJsonAsync(HttpMethod method, string path, string? bearer, byte[]? body, CancellationToken cancellationToken) =>
-        SendAsync(method, Route.Resolve(path), bearer, body, MediaTypes.Json, MediaTypes.Json, MaxJsonBytes, cancellationToken);
+    public async Task<ServiceReply> SendJsonAsync(HttpMethod method, string path, string? bearer, byte[]? body, CancellationToken cancellationToken)
+    {
+        await directory.RecallAddressAsync(cancellationToken);
+        return await SendAsync(method, Route.Resolve(path), bearer, body, MediaTypes.Json, MediaTypes.Json, MaxJsonBytes, cancellationToken);
+    }
 
     /// <summary>Reads problem details; whatever else came is described by its status.</summary>
     public static IssuerProblem ReadProblem(ServiceReply reply)

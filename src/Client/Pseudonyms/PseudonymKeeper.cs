@@ -20,7 +20,8 @@ public sealed class PseudonymKeeper : IDisposable
     private readonly DirectoryClient _directory;
     private readonly AccountClient _account;
     private readonly NoticeBoard _notices;
-    private readonly ServiceCaller _caller;
+    private readonly AnonymousCaller _caller;
+    private readonly CarrierRules _rules;
     private readonly RedemptionOptions _options;
     private readonly TimeProvider _time;
     private readonly SemaphoreSlim _gate = new(1, 1);
@@ -33,7 +34,8 @@ public sealed class PseudonymKeeper : IDisposable
         _directory = directory;
         _account = account;
         _notices = notices;
-        _caller = new ServiceCaller(transports, time);
+        _caller = new AnonymousCaller(transports, time);
+        _rules = transports.Rules;
         _options = options;
         _time = time;
     }
@@ -108,7 +110,7 @@ public sealed class PseudonymKeeper : IDisposable
                 await _journal.RotateAsync(issuer, next.KeyId, PseudonymState.Held, PseudonymState.Rotating, cancellationToken);
                 try
                 {
-                    await PostRotationAsync(RedemptionClient.RouteTo(_options, gateway), rotation, cancellationToken);
+                    await PostRotationAsync(RedemptionClient.RouteTo(_options, _rules, gateway), rotation, cancellationToken);
                 }
                 catch (ClientException e) when (e.Error == ClientError.PseudonymRefused)
                 {
@@ -302,7 +304,7 @@ public sealed class PseudonymKeeper : IDisposable
         }
         catch (TransportException e)
         {
-            throw new ClientException(ClientError.GatewayUnreachable, $"The gateway cannot be reached. {e.Message} Repeating the command is safe.", inner: e);
+            throw e.ToClientException(ClientError.GatewayUnreachable, $"The gateway cannot be reached. {e.Message} Repeating the command is safe.");
         }
         if (!reply.IsSuccess)
         {

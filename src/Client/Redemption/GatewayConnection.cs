@@ -101,7 +101,7 @@ internal sealed class GatewayConnection(TransportPool transports, PseudonymKeepe
     /// <exception cref="TransportException">No answer began.</exception>
     /// <exception cref="ClientException"><see cref="ClientError.WorkRefused"/>.</exception>
     public async Task<GatewayAnswer> SendAsync(
-        Route route, string path, OpenRequest open, ReadOnlyMemory<byte> body, IsolationKey? isolation, TimeSpan patience, CancellationToken cancellationToken)
+        Route route, string path, OpenRequest open, ReadOnlyMemory<byte> body, AnonymousUnit? isolation, TimeSpan patience, CancellationToken cancellationToken)
     {
         string? pseudonym = pseudonyms is null ? null : await pseudonyms.HeaderAsync(open.Series.Gateway, cancellationToken);
         return await SendAsync(
@@ -127,7 +127,7 @@ internal sealed class GatewayConnection(TransportPool transports, PseudonymKeepe
     /// <exception cref="TransportException">No answer began.</exception>
     /// <exception cref="ClientException"><see cref="ClientError.WorkRefused"/>.</exception>
     public async Task<GatewayAnswer> SendAsync(
-        Route route, string path, Action<HttpRequestHeaders> credentials, ReadOnlyMemory<byte> body, IsolationKey? isolation, TimeSpan patience, CancellationToken cancellationToken)
+        Route route, string path, Action<HttpRequestHeaders> credentials, ReadOnlyMemory<byte> body, AnonymousUnit? isolation, TimeSpan patience, CancellationToken cancellationToken)
     {
         string? stamp = null;
         for (int solved = 0; ; solved++)
@@ -157,12 +157,13 @@ internal sealed class GatewayConnection(TransportPool transports, PseudonymKeepe
     }
 
     private async Task<GatewayAnswer> SendOnceAsync(
-        Route route, string path, Action<HttpRequestHeaders> credentials, string? stamp, ReadOnlyMemory<byte> body, IsolationKey? isolation, TimeSpan patience,
+        Route route, string path, Action<HttpRequestHeaders> credentials, string? stamp, ReadOnlyMemory<byte> body, AnonymousUnit? isolation, TimeSpan patience,
         CancellationToken cancellationToken)
     {
-        TransportLease lease = transports.Lease(route, isolation ?? IsolationKey.ForOneRequest(), keep: isolation is not null);
+        await transports.ReadyAsync(route, cancellationToken);
+        TransportLease lease = transports.Lease(route, isolation ?? AnonymousUnit.ForOneRequest(), keep: isolation is not null);
         HttpResponseMessage? response = null;
-        using var deadline = new CancellationTokenSource(patience, time);
+        using var deadline = new CancellationTokenSource(transports.Patience(route, patience), time);
         try
         {
             using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, deadline.Token);
@@ -176,6 +177,7 @@ internal sealed class GatewayConnection(TransportPool transports, PseudonymKeepe
             request.Content = new ReadOnlyMemoryContent(body);
             request.Content.Headers.ContentType = new MediaTypeHeaderValue(MediaTypes.Json);
             response = await lease.Invoker.SendAsync(request, either.Token);
+            transports.Sightings.Answered(route);
             return new GatewayAnswer(response, lease, await response.Content.ReadAsStreamAsync(either.Token));
         }
         catch (Exception e)
@@ -189,7 +191,9 @@ internal sealed class GatewayConnection(TransportPool transports, PseudonymKeepe
             lease.Dispose();
             if (isTransports)
             {
-                throw new TransportException(ServiceCaller.NothingWasSent(e), ServiceCaller.Describe(e, route), e) { WasSilent = deadline.IsCancellationRequested };
+                string problem = ServiceCaller.Describe(e, route);
+                transports.Sightings.Failed(route, problem);
+                throw new TransportException(ServiceCaller.NothingWasSent(e), problem, e) { WasSilent = deadline.IsCancellationRequested };
             }
             throw;
         }

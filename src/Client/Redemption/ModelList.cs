@@ -16,7 +16,7 @@ internal sealed class ModelList(TimeProvider time)
     /// <param name="caller">Makes the call, on a connection of its own.</param>
     /// <param name="findRoute">Where the gateway is; asked only if it has to be called.</param>
     /// <exception cref="ClientException"><see cref="ClientError.GatewayUnreachable"/>, if none is remembered either; and what finding the route throws.</exception>
-    public async Task<ReadOnlyMemory<byte>> GetAsync(ServiceCaller caller, Func<CancellationToken, ValueTask<Route>> findRoute, CancellationToken cancellationToken)
+    public async Task<ReadOnlyMemory<byte>> GetAsync(AnonymousCaller caller, Func<CancellationToken, ValueTask<Route>> findRoute, CancellationToken cancellationToken)
     {
         if (TryGet(evenIfOld: false, out byte[] known))
         {
@@ -27,6 +27,7 @@ internal sealed class ModelList(TimeProvider time)
         using var request = new HttpRequestMessage(HttpMethod.Get, route.Resolve(Routes.Models));
         request.Headers.TryAddWithoutValidation("Accept", MediaTypes.Json);
         string failure;
+        TransportException? cause = null;
         try
         {
             ServiceReply reply = await caller.SendAsync(route, request, MaxSize, cancellationToken);
@@ -40,12 +41,15 @@ internal sealed class ModelList(TimeProvider time)
         }
         catch (TransportException e)
         {
-            failure = e.Message;
+            (failure, cause) = (e.Message, e);
         }
 
-        return TryGet(evenIfOld: true, out known)
-            ? known
-            : throw new ClientException(ClientError.GatewayUnreachable, $"The gateway's models cannot be listed. {failure}");
+        if (TryGet(evenIfOld: true, out known))
+        {
+            return known;
+        }
+        string message = $"The gateway's models cannot be listed. {failure}";
+        throw cause?.ToClientException(ClientError.GatewayUnreachable, message) ?? new ClientException(ClientError.GatewayUnreachable, message);
     }
 
     private bool TryGet(bool evenIfOld, out byte[] json)

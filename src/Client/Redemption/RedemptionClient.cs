@@ -26,7 +26,7 @@ public sealed partial class RedemptionClient : IPromptSender, IAsyncDisposable
     private readonly NoticeBoard _notices;
     private readonly TransportPool _transports;
     private readonly GatewayConnection _gateway;
-    private readonly ServiceCaller _caller;
+    private readonly AnonymousCaller _caller;
     private readonly ConversationTracker _conversations;
     private readonly AttemptTable _attempts;
     private readonly ErrorMemory _errors;
@@ -53,7 +53,7 @@ public sealed partial class RedemptionClient : IPromptSender, IAsyncDisposable
         _notices = notices;
         _transports = transports;
         _gateway = new GatewayConnection(transports, pseudonyms, options, time);
-        _caller = new ServiceCaller(transports, time);
+        _caller = new AnonymousCaller(transports, time);
         _conversations = new ConversationTracker(time);
         _attempts = new AttemptTable(time);
         _errors = new ErrorMemory(options.ErrorReplay, time);
@@ -99,7 +99,7 @@ public sealed partial class RedemptionClient : IPromptSender, IAsyncDisposable
 
         // 2. Which conversation it belongs to; one that belongs to none is a unit of its own.
         byte[] tag = _journal.Keys.RequestTag(prompt.Operation, Encoding.UTF8.GetBytes(prompt.Conversation ?? ""), body.Content.Span);
-        (ConversationId conversation, IsolationKey? isolation) = Place(prompt, body, tag);
+        (ConversationId conversation, AnonymousUnit? isolation) = Place(prompt, body, tag);
         PlanOffer offer = await OfferAsync(directory, prompt, body, cancellationToken);
 
         // 3. A repetition gets the earlier request's error, or its token.
@@ -185,6 +185,7 @@ public sealed partial class RedemptionClient : IPromptSender, IAsyncDisposable
         {
             MayHaveLeft = repeated,
         };
+        bool isTakenBack = false;
         try
         {
             // 5. The gateway, again with the same token and body where the connection breaks.
@@ -193,9 +194,11 @@ public sealed partial class RedemptionClient : IPromptSender, IAsyncDisposable
                 if (!request.MayHaveLeft)
                 {
                     await TakeBackAsync(open);
+                    isTakenBack = true;
                 }
-                throw new ClientException(
-                    ClientError.GatewayUnreachable, $"The gateway cannot be reached. {request.Failure} A repetition of this request costs no further token.", inner: request.Cause);
+                string message = $"The gateway cannot be reached. {request.Failure} A repetition of this request costs no further token.";
+                throw (request.Cause as TransportException)?.ToClientException(ClientError.GatewayUnreachable, message)
+                    ?? new ClientException(ClientError.GatewayUnreachable, message, inner: request.Cause);
             }
 
             // 6. A reply: the token is settled when it has been delivered.
@@ -217,6 +220,13 @@ public sealed partial class RedemptionClient : IPromptSender, IAsyncDisposable
                 };
             }
         }
+        catch (ClientException e) when (e.IsOfCarrier && !request.MayHaveLeft && !isTakenBack)
+        {
+            // Tor went away after the token was taken: neither left the machine.
+            await TakeBackAsync(open);
+            Abandon(open, knownSpent: false);
+            throw;
+        }
         catch
         {
             // Nothing happens here to a request that has been settled.
@@ -229,7 +239,7 @@ public sealed partial class RedemptionClient : IPromptSender, IAsyncDisposable
         new ApiError("gateway_error", status, status >= 500 ? "server_error" : "invalid_request_error", $"The gateway answered {status} without a word.")
             .Encode(ApiDialects.Of(operation.Path()));
 
-    private (ConversationId Conversation, IsolationKey? Isolation) Place(PromptRequest prompt, PromptBody body, byte[] tag)
+    private (ConversationId Conversation, AnonymousUnit? Isolation) Place(PromptRequest prompt, PromptBody body, byte[] tag)
     {
         ConversationId conversation;
         if (prompt.Conversation is { Length: > 0 } name)
@@ -242,7 +252,7 @@ public sealed partial class RedemptionClient : IPromptSender, IAsyncDisposable
             return (new ConversationId(tag), null);
         }
         _live.Touch(conversation, Time);
-        return (conversation, IsolationKey.ForConversation(conversation.Bytes));
+        return (conversation, AnonymousUnit.ForConversation(conversation.Bytes));
     }
 
     /// <summary>The open request of an earlier caller with the same body, if that caller is gone and the gateway still keeps the reply.</summary>
@@ -396,9 +406,9 @@ public sealed partial class RedemptionClient : IPromptSender, IAsyncDisposable
                 ErrorCodes.WrongChallenge);
     }
 
-    private Route RouteTo(DirectoryGateway gateway) => RouteTo(Options, gateway);
+    private Route RouteTo(DirectoryGateway gateway) => RouteTo(Options, _transports.Rules, gateway);
 
-    internal static Route RouteTo(RedemptionOptions options, DirectoryGateway gateway)
+    internal static Route RouteTo(RedemptionOptions options, CarrierRules rules, DirectoryGateway gateway)
     {
         if (options is { Transport: GatewayTransport.Ohttp, Relay: Uri relay })
         {
@@ -406,14 +416,14 @@ public sealed partial class RedemptionClient : IPromptSender, IAsyncDisposable
         }
 
         Uri address = options.GatewayAddress
-            // An onion address needs a transport of its own.
-            ?? gateway.Urls.Select(url => new Uri(url)).FirstOrDefault(url => !url.Host.EndsWith(".onion", StringComparison.OrdinalIgnoreCase))
-            ?? throw new ClientException(ClientError.GatewayUnreachable, $"The gateway {gateway.Name} has no address that can be reached directly.");
+            ?? rules.Choose([.. gateway.Urls.Select(url => new Uri(url))])
+            ?? throw new ClientException(
+                ClientError.AddressRefused, $"The gateway {gateway.Name} has no address that can be reached directly, without Tor, as the setting Transport says.", "tor_needed");
         return options.Transport == GatewayTransport.Sealed ? Route.Oblivious(Route.Direct(address).Resolve(Routes.Oblivious), gateway.Name) : Route.Direct(address);
     }
 
     /// <summary>A prompt on its way: what to send, and as which unit.</summary>
-    private sealed record Errand(PromptOperation Operation, PromptBody Body, byte[] Tag, ConversationId Conversation, IsolationKey? Isolation, Route Route);
+    private sealed record Errand(PromptOperation Operation, PromptBody Body, byte[] Tag, ConversationId Conversation, AnonymousUnit? Isolation, Route Route);
 
     /// <summary>What came of one token: a reply, or an error.</summary>
     private readonly record struct Sent

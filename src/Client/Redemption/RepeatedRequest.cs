@@ -83,6 +83,12 @@ internal sealed class RepeatedRequest(
                 wasSilent = e.WasSilent;
                 (Failure, Cause) = (e.Message, e);
             }
+            catch (ClientException e) when (MayHaveLeft && e.IsOfCarrier)
+            {
+                // That was waited for already. Had the gateway seen nothing of the request, this would be its end, with nothing spent.
+                (Failure, Cause) = (e.Message, e);
+                return null;
+            }
             if (!await MayGoOnAsync(wasSilent, retries, within, cancellationToken))
             {
                 return null;

@@ -26,7 +26,7 @@ internal sealed record PinnedGatewayOptions
 internal sealed class PinnedGateway : ISealingKeySource, IDisposable
 {
     private readonly PinnedGatewayOptions _options;
-    private readonly ServiceCaller _caller;
+    private readonly AnonymousCaller _caller;
     private readonly EvidenceJudge _judge;
     private readonly TimeProvider _time;
     private readonly SemaphoreSlim _gate = new(1, 1);
@@ -37,7 +37,7 @@ internal sealed class PinnedGateway : ISealingKeySource, IDisposable
         ArgumentNullException.ThrowIfNull(options);
         ArgumentOutOfRangeException.ThrowIfNotEqual(options.Key.Length, PinnedGatewayOptions.KeySizeInBytes);
         _options = options;
-        _caller = new ServiceCaller(transports, time);
+        _caller = new AnonymousCaller(transports, time);
         _judge = new EvidenceJudge(options.Evidence);
         _time = time;
     }
@@ -81,7 +81,7 @@ internal sealed class PinnedGateway : ISealingKeySource, IDisposable
         }
         catch (TransportException e)
         {
-            throw new ClientException(ClientError.GatewayUnreachable, $"The gateway's sealing keys could not be fetched. {e.Message}", inner: e);
+            throw e.ToClientException(ClientError.GatewayUnreachable, $"The gateway's sealing keys could not be fetched. {e.Message}");
         }
         if (!reply.IsSuccess)
         {

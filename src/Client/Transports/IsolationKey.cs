@@ -1,32 +1,50 @@
+using System.Buffers.Binary;
 using System.Security.Cryptography;
 
 namespace Tacit.Client.Transports;
 
 /// <summary>
-/// Decides which requests may share a connection (later: a circuit). Requests under different keys share nothing that the other side could recognise:
-/// no connection, no TLS session, no cookie. 128 bits, meaningless outside this process.
+/// Decides which requests may share a connection and a circuit. Requests under different keys share nothing that the other side could recognise: no connection,
+/// no TLS session, no cookie, no circuit. 128 bits, meaningless outside this process. A key is of one side, by its type, and never equals one of the other.
 /// </summary>
-public readonly record struct IsolationKey
+public abstract record IsolationKey
 {
     private readonly UInt128 _value;
 
-    private IsolationKey(UInt128 value)
+    private protected IsolationKey(ReadOnlySpan<byte> value)
     {
-        _value = value;
+        _value = BinaryPrimitives.ReadUInt128LittleEndian(value);
     }
-
-    /// <summary>A unit of its own, for one request that belongs to no conversation and for each background call (law 9).</summary>
-    public static IsolationKey ForOneRequest()
-    {
-        Span<byte> value = stackalloc byte[16];
-        RandomNumberGenerator.Fill(value);
-        return new IsolationKey(System.Buffers.Binary.BinaryPrimitives.ReadUInt128LittleEndian(value));
-    }
-
-    /// <summary>The unit of a conversation: the same for the same identifier, which is itself unguessable.</summary>
-    internal static IsolationKey ForConversation(ReadOnlySpan<byte> identifier) =>
-        new(System.Buffers.Binary.BinaryPrimitives.ReadUInt128LittleEndian(SHA256.HashData(identifier)));
 
     /// <summary>Says nothing of the value, so that logs cannot tie requests together.</summary>
-    public override string ToString() => "[isolation]";
+    public sealed override string ToString() => "[isolation]";
+
+    private protected static byte[] Fresh() => RandomNumberGenerator.GetBytes(16);
+}
+
+/// <summary>A unit of the identity side: account calls, issuance, the issuer's own directory. None lasts longer than a call.</summary>
+public sealed record IdentityUnit : IsolationKey
+{
+    private IdentityUnit()
+        : base(Fresh())
+    {
+    }
+
+    /// <summary>A unit of its own for one call.</summary>
+    public static IdentityUnit ForOneCall() => new();
+}
+
+/// <summary>A unit of the anonymous side: a conversation, one prompt that belongs to none, or one background call (law 9).</summary>
+public sealed record AnonymousUnit : IsolationKey
+{
+    private AnonymousUnit(ReadOnlySpan<byte> value)
+        : base(value)
+    {
+    }
+
+    /// <summary>A unit of its own, for one request that belongs to no conversation and for each background call.</summary>
+    public static AnonymousUnit ForOneRequest() => new(Fresh());
+
+    /// <summary>The unit of a conversation: the same for the same identifier, which is itself unguessable.</summary>
+    internal static AnonymousUnit ForConversation(ReadOnlySpan<byte> identifier) => new(SHA256.HashData(identifier));
 }

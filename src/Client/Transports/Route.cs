@@ -2,10 +2,12 @@ using Tacit.Protocol;
 
 namespace Tacit.Client.Transports;
 
-/// <summary>How a request is carried. A further way of carrying is a further member here and a connector for it.</summary>
+/// <summary>
+/// What is sent to whom. How the connection is made is a choice apart (<see cref="Carrier"/>), which the pool makes by the settings, so that no caller can make another.
+/// </summary>
 public enum RouteKind
 {
-    /// <summary>HTTP or HTTPS straight to the server, which sees the client's address.</summary>
+    /// <summary>HTTP or HTTPS straight to the server.</summary>
     Direct,
 
     /// <summary>Oblivious HTTP: sealed to the gateway, by way of a relay that sees the client's address and nothing else, or straight to the gateway.</summary>
@@ -27,7 +29,10 @@ public sealed record Route(RouteKind Kind, Uri Address)
     internal ObliviousKeyConfiguration? Key { get; init; }
 
     /// <summary>The server that connections are made to, for people.</summary>
-    internal string Server => (Resource ?? Address).GetLeftPart(UriPartial.Authority);
+    internal string Server => ServerAddress.GetLeftPart(UriPartial.Authority);
+
+    /// <summary>What connections are made to: with a relay the relay.</summary>
+    internal Uri ServerAddress => Resource ?? Address;
 
     /// <param name="resource">The gateway's oblivious resource, or a relay's for it.</param>
     /// <param name="gateway">The gateway's canonical name.</param>

@@ -1,4 +1,5 @@
 using System.Net.Http.Headers;
+using Tacit.Tor;
 
 namespace Tacit.Client.Transports;
 
@@ -14,29 +15,61 @@ internal sealed class TransportException(bool nothingSent, string message, Excep
 {
     public bool NothingSent { get; } = nothingSent;
 
+    /// <summary>Whether it is Tor itself that is not there, and not the server behind.</summary>
+    public bool IsOfTor { get; } = inner is HttpRequestException { InnerException: TorException { Error: TorError.SocksUnreachable or TorError.Died } };
+
+    /// <summary>The same for callers of this project.</summary>
+    /// <param name="server">What it is where the server is not there.</param>
+    public ClientException ToClientException(ClientError server, string message) =>
+        IsOfTor ? new ClientException(ClientError.TorUnavailable, message, TorCarrier.Unavailable, inner: this) : new ClientException(server, message, inner: this);
+
     /// <summary>Nothing broke; nothing came, for as long as was to be waited.</summary>
     public bool WasSilent { get; init; }
 }
 
-/// <summary>Background calls to a server, each on a connection of its own.</summary>
-internal sealed class ServiceCaller(TransportPool pool, TimeProvider time)
+/// <summary>Calls of the identity side: account, issuance and the issuer's own directory. Each on a connection and a circuit of its own.</summary>
+internal sealed class IdentityCaller(TransportPool pool, TimeProvider time) : ServiceCaller(pool, time)
 {
-    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(60);
+    private protected override IsolationKey CreateUnit() => IdentityUnit.ForOneCall();
+}
 
-    public async Task<ServiceReply> SendAsync(Route route, HttpRequestMessage request, int maxReplyBytes, CancellationToken cancellationToken)
+/// <summary>Background calls of the anonymous side: exchanges, copies of the directory, sealing keys, models. Each on a connection and a circuit of its own.</summary>
+internal sealed class AnonymousCaller(TransportPool pool, TimeProvider time) : ServiceCaller(pool, time)
+{
+    private protected override IsolationKey CreateUnit() => AnonymousUnit.ForOneRequest();
+}
+
+/// <summary>Background calls to a server. Which side they are of is the subtype, which makes the unit, so that no caller can take one of the other side.</summary>
+internal abstract class ServiceCaller(TransportPool pool, TimeProvider time)
+{
+    /// <summary>How long a whole call may take, once connections can be made.</summary>
+    public static readonly TimeSpan Timeout = TimeSpan.FromSeconds(60);
+
+    private protected abstract IsolationKey CreateUnit();
+
+    /// <param name="timeout">Null takes <see cref="Timeout"/>. Waiting for Tor does not count, and making a circuit comes on top.</param>
+    /// <exception cref="TransportException">No whole answer came.</exception>
+    /// <exception cref="ClientException"><see cref="ClientError.TorUnavailable"/>, <see cref="ClientError.TorUnusable"/>, <see cref="ClientError.AddressRefused"/>: nothing
+    /// was sent.</exception>
+    public async Task<ServiceReply> SendAsync(
+        Route route, HttpRequestMessage request, int maxReplyBytes, CancellationToken cancellationToken, TimeSpan? timeout = null)
     {
-        using TransportLease lease = pool.Lease(route, IsolationKey.ForOneRequest(), keep: false);
-        using var deadline = new CancellationTokenSource(Timeout, time);
+        await pool.ReadyAsync(route, cancellationToken);
+        using TransportLease lease = pool.Lease(route, CreateUnit(), keep: false);
+        using var deadline = new CancellationTokenSource(pool.Patience(route, timeout ?? Timeout), time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, deadline.Token);
         try
         {
             using HttpResponseMessage response = await lease.Invoker.SendAsync(request, either.Token);
             byte[] body = await ReadAsync(response.Content, maxReplyBytes, either.Token);
+            pool.Sightings.Answered(route);
             return new ServiceReply((int)response.StatusCode, response.Content.Headers.ContentType?.MediaType, body, response.Headers);
         }
         catch (Exception e) when (IsTransportFailure(e, cancellationToken))
         {
-            throw new TransportException(NothingWasSent(e), Describe(e, route), e);
+            string problem = Describe(e, route);
+            pool.Sightings.Failed(route, problem);
+            throw new TransportException(NothingWasSent(e), problem, e);
         }
     }
 
@@ -58,6 +91,8 @@ internal sealed class ServiceCaller(TransportPool pool, TimeProvider time)
         string server = route.Server;
         return e switch
         {
+            HttpRequestException { InnerException: TorException tor } => $"{server} cannot be reached over Tor. {tor.Message}",
+            HttpRequestException { InnerException: TimeoutException late } => $"{server} cannot be reached. {late.Message}",
             HttpRequestException { HttpRequestError: HttpRequestError.NameResolutionError } => $"The name of {server} could not be resolved.",
             HttpRequestException { HttpRequestError: HttpRequestError.SecureConnectionError } => $"No secure connection to {server}: its certificate is not valid here, or TLS is older than 1.2.",
             HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError } => $"Nothing answers at {server}.",

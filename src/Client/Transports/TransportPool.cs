@@ -1,20 +1,21 @@
-using System.Net;
-using System.Net.Security;
-using System.Security.Authentication;
-using System.Security.Cryptography;
-using System.Security.Cryptography.X509Certificates;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using Tacit.Tor;
 
 namespace Tacit.Client.Transports;
 
 /// <summary>
-/// Connections by route and isolation key. Each pair has a handler of its own, so that nothing ever passes between two units; handlers expire when unused.
-/// Thread safe.
+/// Connections by route and isolation key; nothing of this project makes one elsewhere. Each pair has a handler of its own and, over Tor, a circuit of its own, so that
+/// nothing ever passes between two units; handlers expire when unused, circuits with the conversation. Thread safe.
 /// </summary>
-public sealed class TransportPool : IDisposable
+public sealed class TransportPool : IDisposable, IAsyncDisposable
 {
     private readonly TransportOptions _options;
     private readonly TimeProvider _time;
     private readonly Dictionary<(Route Route, IsolationKey Key), Entry> _entries = [];
+    private readonly Connectors _connectors;
+    private readonly Circuits _circuits;
+    private readonly TorCarrier? _tor;
     private readonly ITimer _sweep;
     private bool _disposed;
 
@@ -24,13 +25,19 @@ public sealed class TransportPool : IDisposable
     /// <summary>Where the keys of <see cref="RouteKind.Oblivious"/> routes come from; set before there is such a route.</summary>
     internal SealingKeyFinder? SealingKeys { get; set; }
 
-    public TransportPool(TransportOptions options, TimeProvider time)
+    /// <exception cref="ClientException"><see cref="ClientError.InvalidSetting"/>.</exception>
+    public TransportPool(TransportOptions options, TimeProvider time, ILoggerFactory? loggers = null)
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(time);
         options.Validate();
         _options = options;
         _time = time;
+        Rules = new CarrierRules(options.Carrier, options.Tor.Exits);
+        Sightings = new Sightings(time);
+        _circuits = new Circuits(time);
+        _tor = options.Carrier == CarrierChoice.Direct ? null : new TorCarrier(options.Tor, options.Progress, time, loggers ?? NullLoggerFactory.Instance);
+        _connectors = new Connectors(options, _tor, time);
         _sweep = time.CreateTimer(_ => Sweep(), null, options.IdleTimeout, options.IdleTimeout);
     }
 
@@ -46,30 +53,126 @@ public sealed class TransportPool : IDisposable
         }
     }
 
-    /// <summary>Sees to it, before anything is at stake, that what the route needs is there.</summary>
-    /// <exception cref="ClientException"><see cref="ClientError.SealingKeyUnavailable"/>: there is no key that may be sealed with.</exception>
+    /// <summary>How connections are made, and whether they can be now. Asks nobody.</summary>
+    public CarrierStatus Status => _tor?.Status ?? new CarrierStatus(Carrier.Direct, CarrierState.Unneeded);
+
+    internal CarrierRules Rules { get; }
+
+    /// <summary>Which servers answered lately, and which did not.</summary>
+    internal Sightings Sightings { get; }
+
+    /// <summary>Has Tor started, if the route needs it, before something waits for it; what comes of it is in <see cref="Status"/>.</summary>
+    internal void StartFor(Route route)
+    {
+        if (Rules.MayUse(route.ServerAddress) && Rules.For(route.ServerAddress) == Carrier.Tor)
+        {
+            _tor!.Start();
+        }
+    }
+
+    /// <summary>
+    /// Gives every conversation another circuit than it had, and has Tor forget what it learned on the old ones. Requests under way end as they began. Nothing happens
+    /// where Tor is not used.
+    /// </summary>
+    /// <returns>False if Tor is not ours to tell; the circuits are others all the same.</returns>
+    public async Task<bool> TakeNewIdentityAsync(CancellationToken cancellationToken = default)
+    {
+        if (_tor is null)
+        {
+            return false;
+        }
+        List<HttpMessageInvoker> idle = [];
+        lock (_entries)
+        {
+            _circuits.Clear();
+            foreach (((Route, IsolationKey) unit, Entry entry) in _entries.ToArray())
+            {
+                // One in use goes as soon as it is given back; whoever comes meanwhile gets another.
+                _entries.Remove(unit);
+                entry.IsDiscarded = true;
+                if (entry.Users == 0)
+                {
+                    idle.Add(entry.Invoker);
+                }
+            }
+        }
+        idle.ForEach(invoker => invoker.Dispose());
+        return await _tor.TakeNewIdentityAsync(cancellationToken);
+    }
+
+    /// <summary>Sees to it, before anything is at stake, that what the route needs is there: waits for Tor, and has a key to seal with.</summary>
+    /// <exception cref="ClientException"><see cref="ClientError.SealingKeyUnavailable"/>: there is no key that may be sealed with.
+    /// <see cref="ClientError.TorUnavailable"/>, <see cref="ClientError.TorUnusable"/>: Tor is needed and not there. <see cref="ClientError.AddressRefused"/>: the settings
+    /// do not allow this address.</exception>
     internal async Task PrepareAsync(Route route, CancellationToken cancellationToken)
     {
+        await ReadyAsync(route, cancellationToken);
         if (route.Kind == RouteKind.Oblivious && SealingKeys is not null)
         {
             await SealingKeys(route.Gateway!, cancellationToken);
         }
     }
 
+    /// <summary>A document that is the same for everybody, asked for on a connection of its own.</summary>
+    /// <param name="address">Where it is.</param>
+    /// <param name="maxBytes">A longer one is none.</param>
+    /// <exception cref="ClientException"><see cref="ClientError.GatewayUnreachable"/>, <see cref="ClientError.TorUnavailable"/>, <see cref="ClientError.TorUnusable"/>,
+    /// <see cref="ClientError.AddressRefused"/>.</exception>
+    public async Task<(int Status, byte[] Body)> GetAsync(Uri address, int maxBytes, CancellationToken cancellationToken = default)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, address);
+        try
+        {
+            ServiceReply reply = await new AnonymousCaller(this, _time).SendAsync(
+                Route.Direct(new Uri(address.GetLeftPart(UriPartial.Authority))), request, maxBytes, cancellationToken);
+            return (reply.Status, reply.Body);
+        }
+        catch (TransportException e)
+        {
+            throw e.ToClientException(ClientError.GatewayUnreachable, e.Message);
+        }
+    }
+
+    /// <summary>Waits until connections to the route's server can be made.</summary>
+    /// <inheritdoc cref="PrepareAsync" path="/exception"/>
+    internal async Task ReadyAsync(Route route, CancellationToken cancellationToken)
+    {
+        if (Rules.For(route.ServerAddress) == Carrier.Tor)
+        {
+            await _tor!.ReadyAsync(cancellationToken);
+        }
+    }
+
+    /// <summary>How long a call of <paramref name="time"/> at the most may take on this route: over Tor, making the circuit comes on top.</summary>
+    internal TimeSpan Patience(Route route, TimeSpan time) => Rules.For(route.ServerAddress) == Carrier.Tor ? time + _options.Tor.ConnectTimeout : time;
+
     /// <summary>Borrows the unit's connection; it is the borrower's until the lease is disposed.</summary>
     /// <param name="keep">Whether to keep the connection afterwards for the unit's next request. A unit of one request has none.</param>
+    /// <exception cref="ClientException"><see cref="ClientError.AddressRefused"/>.</exception>
     internal TransportLease Lease(Route route, IsolationKey key, bool keep)
     {
+        Carrier carrier = Rules.For(route.ServerAddress);
         lock (_entries)
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
             if (!_entries.TryGetValue((route, key), out Entry? entry))
             {
-                entry = new Entry(Connect(route));
+                TorIsolation? circuit = carrier == Carrier.Tor ? _circuits.Of(route, key, keep) : null;
+                entry = new Entry(Connect(route, circuit));
                 _entries.Add((route, key), entry);
             }
             entry.Users++;
             return new TransportLease(entry.Invoker, () => Return((route, key), entry, keep), () => Discard((route, key), entry));
+        }
+    }
+
+    /// <summary>Ends the connections and our Tor.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        Dispose();
+        if (_tor is not null)
+        {
+            await _tor.DisposeAsync();
         }
     }
 
@@ -91,48 +194,17 @@ public sealed class TransportPool : IDisposable
         _sweep.Dispose();
     }
 
-    private HttpMessageInvoker Connect(Route route) => route.Kind switch
+    private HttpMessageInvoker Connect(Route route, TorIsolation? circuit) => route.Kind switch
     {
-        RouteKind.Direct => new HttpMessageInvoker(DirectHandler()),
-        RouteKind.Oblivious when SealingKeys is not null || route.Key is not null => new HttpMessageInvoker(new ObliviousHandler(new HttpMessageInvoker(DirectHandler()), route, SealingKeys, Work)),
+        RouteKind.Direct => new HttpMessageInvoker(_connectors.Make(circuit)),
+        RouteKind.Oblivious when SealingKeys is not null || route.Key is not null =>
+            new HttpMessageInvoker(new ObliviousHandler(new HttpMessageInvoker(_connectors.Make(circuit)), route, SealingKeys, Work)),
         _ => throw new ArgumentOutOfRangeException(nameof(route), route.Kind, "No connector carries this kind of route."),
     };
 
-    /// <summary>Nothing that a request did not put there itself: no cookies, redirects, proxies of the environment, trace headers, or resumed TLS sessions (law 9).</summary>
-    private SocketsHttpHandler DirectHandler() => new()
-    {
-        UseCookies = false,
-        AllowAutoRedirect = false,
-        UseProxy = false,
-        AutomaticDecompression = DecompressionMethods.None,
-        ActivityHeadersPropagator = null,
-        PreAuthenticate = false,
-        Credentials = null,
-        ConnectTimeout = _options.ConnectTimeout,
-        PooledConnectionIdleTimeout = _options.IdleTimeout,
-        MaxResponseHeadersLength = 64,
-        // A reply that nobody wants is not read to its end first: the connection goes, and with it the unit's trace.
-        MaxResponseDrainSize = 0,
-        SslOptions = new SslClientAuthenticationOptions
-        {
-            EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13,
-            AllowTlsResume = false,
-            AllowRenegotiation = false,
-            RemoteCertificateValidationCallback = _options.PinnedKey.IsEmpty ? null : IsPinned,
-        },
-    };
-
-    private bool IsPinned(object sender, X509Certificate? certificate, X509Chain? chain, SslPolicyErrors errors)
-    {
-        if (certificate is not X509Certificate2 shown)
-        {
-            return false;
-        }
-        byte[] key = SHA256.HashData(shown.PublicKey.ExportSubjectPublicKeyInfo());
-        return CryptographicOperations.FixedTimeEquals(key, _options.PinnedKey.Span);
-    }
-
-    /// <summary>The unit's next request gets a handler of its own; requests that use this one still go on with it.</summary>
+    /// <summary>
+    /// The unit's next request gets a handler of its own, and over Tor another circuit, as it may have been the circuit that broke; requests that use this one still go on with it.
+    /// </summary>
     private void Discard((Route, IsolationKey) unit, Entry entry)
     {
         lock (_entries)
@@ -140,6 +212,7 @@ public sealed class TransportPool : IDisposable
             if (_entries.TryGetValue(unit, out Entry? current) && current == entry)
             {
                 _entries.Remove(unit);
+                _circuits.Forget(unit.Item1, unit.Item2);
                 entry.IsDiscarded = true;
             }
         }
@@ -210,6 +283,7 @@ public sealed class TransportPool : IDisposable
                     expired.Add(entry.Invoker);
                 }
             }
+            _circuits.Sweep();
         }
         expired.ForEach(invoker => invoker.Dispose());
     }

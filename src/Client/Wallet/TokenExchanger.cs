@@ -134,7 +134,7 @@ internal sealed partial class TokenExchanger : IDisposable
         {
             reply = await _call.PostAsync(exchange, blinded.Request, cancellationToken);
         }
-        catch (TransportException)
+        catch (Exception e) when (e is TransportException or ClientException { IsOfCarrier: true })
         {
             return false;
         }

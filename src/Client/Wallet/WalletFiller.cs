@@ -257,8 +257,9 @@ public sealed partial class WalletFiller : IDisposable
 
     private Uri RequestUri(IssuerDirectory directory)
     {
-        var uri = new Uri(_directory.Issuer, directory.IssuerRequestUri);
-        return uri.Scheme == Uri.UriSchemeHttps || _directory.Issuer.Scheme == Uri.UriSchemeHttp
+        var uri = new Uri(_account.Issuer.Route.Address, directory.IssuerRequestUri);
+        // An onion service's name is its key: Tor encrypts the way to it.
+        return uri.Scheme == Uri.UriSchemeHttps || CarrierRules.IsOnion(uri) || (_directory.Issuer.Scheme == Uri.UriSchemeHttp && !CarrierRules.IsOnion(_directory.Issuer))
             ? uri
             : throw new ClientException(ClientError.DirectoryRefused, "The issuer's directory sends token requests, and the account key with them, over a connection that is not encrypted.");
     }

@@ -107,7 +107,7 @@ public sealed class LiveReplyTests : IDisposable
     {
         var response = new HttpResponseMessage(HttpStatusCode.OK) { Content = new ByteArrayContent([]) };
         response.Content.Headers.ContentType = new System.Net.Http.Headers.MediaTypeHeaderValue(MediaTypes.EventStream);
-        return new GatewayAnswer(response, _pool.Lease(There, IsolationKey.ForOneRequest(), keep: false), script);
+        return new GatewayAnswer(response, _pool.Lease(There, AnonymousUnit.ForOneRequest(), keep: false), script);
     }
 
     /// <summary>The pauses between attempts are on the test's clock, too: it moves whenever nothing else happens.</summary>

@@ -20,11 +20,11 @@ public sealed class TransportPoolTests
     public void Same_unit_shares_a_handler_and_another_does_not()
     {
         using var pool = new TransportPool(new TransportOptions(), _time);
-        IsolationKey one = IsolationKey.ForConversation([1]);
+        IsolationKey one = AnonymousUnit.ForConversation([1]);
 
         using TransportLease first = pool.Lease(There, one, keep: true);
-        using TransportLease same = pool.Lease(There, IsolationKey.ForConversation([1]), keep: true);
-        using TransportLease other = pool.Lease(There, IsolationKey.ForConversation([2]), keep: true);
+        using TransportLease same = pool.Lease(There, AnonymousUnit.ForConversation([1]), keep: true);
+        using TransportLease other = pool.Lease(There, AnonymousUnit.ForConversation([2]), keep: true);
         using TransportLease elsewhere = pool.Lease(Route.Direct(new Uri("http://127.0.0.1:2")), one, keep: true);
 
         Assert.Same(first.Invoker, same.Invoker);
@@ -36,7 +36,7 @@ public sealed class TransportPoolTests
     public void Discarded_handler_serves_those_that_use_it_and_nobody_else()
     {
         using var pool = new TransportPool(new TransportOptions(), _time);
-        IsolationKey one = IsolationKey.ForConversation([1]);
+        IsolationKey one = AnonymousUnit.ForConversation([1]);
         TransportLease broken = pool.Lease(There, one, keep: true);
         TransportLease beside = pool.Lease(There, one, keep: true);
 
@@ -59,7 +59,7 @@ public sealed class TransportPoolTests
     {
         using var pool = new TransportPool(new TransportOptions(), _time);
 
-        pool.Lease(There, IsolationKey.ForOneRequest(), keep: false).Dispose();
+        pool.Lease(There, AnonymousUnit.ForOneRequest(), keep: false).Dispose();
 
         Assert.Equal(0, pool.Count);
     }
@@ -68,8 +68,8 @@ public sealed class TransportPoolTests
     public void Idle_handler_expires_and_one_in_use_does_not()
     {
         using var pool = new TransportPool(new TransportOptions { IdleTimeout = TimeSpan.FromSeconds(90) }, _time);
-        pool.Lease(There, IsolationKey.ForConversation([1]), keep: true).Dispose();
-        using TransportLease used = pool.Lease(There, IsolationKey.ForConversation([2]), keep: true);
+        pool.Lease(There, AnonymousUnit.ForConversation([1]), keep: true).Dispose();
+        using TransportLease used = pool.Lease(There, AnonymousUnit.ForConversation([2]), keep: true);
         Assert.Equal(2, pool.Count);
 
         _time.Advance(TimeSpan.FromSeconds(200));
@@ -83,7 +83,7 @@ public sealed class TransportPoolTests
         using var pool = new TransportPool(new TransportOptions { MaxIdle = 3 }, _time);
         for (byte i = 0; i < 10; i++)
         {
-            pool.Lease(There, IsolationKey.ForConversation([i]), keep: true).Dispose();
+            pool.Lease(There, AnonymousUnit.ForConversation([i]), keep: true).Dispose();
             _time.Advance(TimeSpan.FromSeconds(1));
         }
 
@@ -104,7 +104,7 @@ public sealed class TransportPoolTests
         using var pool = new TransportPool(new TransportOptions(), _time);
         for (int i = 0; i < 2; i++)
         {
-            using TransportLease lease = pool.Lease(Route.Direct(front.Address), IsolationKey.ForConversation([1]), keep: true);
+            using TransportLease lease = pool.Lease(Route.Direct(front.Address), AnonymousUnit.ForConversation([1]), keep: true);
             using var request = new HttpRequestMessage(HttpMethod.Get, front.Address);
             using HttpResponseMessage response = await lease.Invoker.SendAsync(request, TestContext.Current.CancellationToken);
             Assert.Equal(HttpStatusCode.Found, response.StatusCode);
@@ -135,7 +135,7 @@ public sealed class TransportPoolTests
         {
             Task<bool> served = ServeAsync();
             using var pool = new TransportPool(options, _time);
-            using TransportLease lease = pool.Lease(Route.Direct(new Uri($"https://127.0.0.1:{port}")), IsolationKey.ForOneRequest(), keep: false);
+            using TransportLease lease = pool.Lease(Route.Direct(new Uri($"https://127.0.0.1:{port}")), AnonymousUnit.ForOneRequest(), keep: false);
             using var request = new HttpRequestMessage(HttpMethod.Get, new Uri($"https://127.0.0.1:{port}/"));
             HttpStatusCode? status = null;
             try

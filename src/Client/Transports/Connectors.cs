@@ -1,0 +1,94 @@
+using System.Net;
+using System.Net.Security;
+using System.Net.Sockets;
+using System.Security.Authentication;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using Tacit.Tor;
+
+namespace Tacit.Client.Transports;
+
+/// <summary>What makes a unit's connections: HTTP's part is the same whatever carries them.</summary>
+internal sealed class Connectors(TransportOptions options, TorCarrier? tor, TimeProvider time)
+{
+    /// <param name="circuit">Over Tor, the identity that its circuits have; null connects directly.</param>
+    /// <remarks>Nothing that a request did not put there itself: no cookies, redirects, proxies of the environment, trace headers, or resumed TLS sessions (law 9).</remarks>
+    public SocketsHttpHandler Make(TorIsolation? circuit) => new()
+    {
+        UseCookies = false,
+        AllowAutoRedirect = false,
+        UseProxy = false,
+        AutomaticDecompression = DecompressionMethods.None,
+        ActivityHeadersPropagator = null,
+        PreAuthenticate = false,
+        Credentials = null,
+        // Over Tor that time is counted where the connection is made, so that TLS comes on top.
+        ConnectTimeout = circuit is null ? options.ConnectTimeout : options.Tor.ConnectTimeout + options.ConnectTimeout,
+        ConnectCallback = circuit is TorIsolation identity ? (context, cancelled) => ConnectByTorAsync(context.DnsEndPoint, identity, cancelled)
+            : tor is not null ? (context, cancelled) => ConnectHereAsync(context.DnsEndPoint, cancelled)
+            : null,
+        PooledConnectionIdleTimeout = options.IdleTimeout,
+        MaxResponseHeadersLength = 64,
+        // A reply that nobody wants is not read to its end first: the connection goes, and with it the unit's trace.
+        MaxResponseDrainSize = 0,
+        SslOptions = new SslClientAuthenticationOptions
+        {
+            EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13,
+            AllowTlsResume = false,
+            AllowRenegotiation = false,
+            RemoteCertificateValidationCallback = options.PinnedKey.IsEmpty ? null : IsPinned,
+        },
+    };
+
+    private async ValueTask<Stream> ConnectByTorAsync(DnsEndPoint server, TorIsolation identity, CancellationToken cancellationToken)
+    {
+        using var deadline = new CancellationTokenSource(options.Tor.ConnectTimeout, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, deadline.Token);
+        try
+        {
+            return await tor!.ConnectAsync(server.Host, server.Port, identity, either.Token);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw new TimeoutException("Tor made no connection in time.");
+        }
+    }
+
+    /// <summary>To this machine and by number: where Tor is to be used, not even <c>localhost</c> is looked up.</summary>
+    private static async ValueTask<Stream> ConnectHereAsync(DnsEndPoint server, CancellationToken cancellationToken)
+    {
+        IPAddress[] addresses = IPAddress.TryParse(server.Host, out IPAddress? number) ? [number] : [IPAddress.Loopback, IPAddress.IPv6Loopback];
+        if (!addresses.All(IPAddress.IsLoopback))
+        {
+            throw new InvalidOperationException("Nothing but this machine is connected to without Tor.");
+        }
+        for (int tried = 0; ; tried++)
+        {
+            var socket = new Socket(addresses[tried].AddressFamily, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+            try
+            {
+                await socket.ConnectAsync(addresses[tried], server.Port, cancellationToken);
+                return new NetworkStream(socket, ownsSocket: true);
+            }
+            catch (SocketException) when (tried + 1 < addresses.Length)
+            {
+                socket.Dispose();
+            }
+            catch
+            {
+                socket.Dispose();
+                throw;
+            }
+        }
+    }
+
+    private bool IsPinned(object sender, X509Certificate? certificate, X509Chain? chain, SslPolicyErrors errors)
+    {
+        if (certificate is not X509Certificate2 shown)
+        {
+            return false;
+        }
+        byte[] key = SHA256.HashData(shown.PublicKey.ExportSubjectPublicKeyInfo());
+        return CryptographicOperations.FixedTimeEquals(key, options.PinnedKey.Span);
+    }
+}

@@ -1,0 +1,100 @@
+using Microsoft.Extensions.Logging;
+using Tacit.Tor;
+
+namespace Tacit.Client.Transports;
+
+/// <summary>
+/// A Tor that runs: our own; that of another process of ours, which has the data folder and with it what is known of the network; or one that was named in the settings. Who
+/// runs one in a folder leaves its SOCKS address there, for the others.
+/// </summary>
+internal sealed class SharedTor : IAsyncDisposable
+{
+    /// <summary>In the Tor's folder, readable by its user alone as all that is there.</summary>
+    private const string AddressFile = "socks-address";
+
+    private const int MaxLooks = 40;
+    private static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(250);
+
+    private readonly string? _addressFile;
+
+    private SharedTor(TorService service, bool isBorrowed, string? source, string? addressFile)
+    {
+        Service = service;
+        IsBorrowed = isBorrowed;
+        Source = source;
+        _addressFile = addressFile;
+    }
+
+    public TorService Service { get; }
+
+    /// <summary>Whether it is another process's, and ends with that.</summary>
+    public bool IsBorrowed { get; }
+
+    public string? Source { get; }
+
+    /// <exception cref="TorException">There is none, and none can be started.</exception>
+    public static async Task<SharedTor> StartAsync(TorSettings settings, TimeProvider time, ILoggerFactory loggers, CancellationToken cancellationToken)
+    {
+        var options = new TorOptions
+        {
+            Executable = settings.Executable,
+            DataDirectory = settings.DataDirectory ?? "",
+            Socks = settings.Socks,
+            Bridges = settings.Bridges,
+            Plugins = settings.Plugins,
+            Configuration = settings.Configuration,
+        };
+        if (settings.Socks is not null)
+        {
+            return new SharedTor(await TorService.StartAsync(options, time, loggers, cancellationToken), isBorrowed: false, settings.Socks, null);
+        }
+        string file = Path.Combine(options.DataDirectory, AddressFile);
+        for (int looked = 0; ; looked++)
+        {
+            try
+            {
+                TorService own = await TorService.StartAsync(options, time, loggers, cancellationToken);
+                Publish(file, own.Connector.SocksAddress);
+                return new SharedTor(own, isBorrowed: false, null, file);
+            }
+            catch (TorException e) when (e.Error == TorError.InUse && looked < MaxLooks)
+            {
+                if (Find(file) is string address)
+                {
+                    return new SharedTor(await TorService.StartAsync(options with { Socks = address }, time, loggers, cancellationToken), isBorrowed: true, address, null);
+                }
+            }
+            // It starts just now, and has not said yet where it can be reached; or it is just ending.
+            await Task.Delay(LookEvery, time, cancellationToken);
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_addressFile is not null)
+        {
+            // First, so that nobody is led to one that is gone.
+            File.Delete(_addressFile);
+        }
+        await Service.DisposeAsync();
+    }
+
+    private static void Publish(string file, string address)
+    {
+        string temporary = file + ".new";
+        File.WriteAllText(temporary, address);
+        File.Move(temporary, file, overwrite: true);
+    }
+
+    private static string? Find(string file)
+    {
+        try
+        {
+            return File.ReadAllText(file) is { Length: > 0 } address ? address : null;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
+}
