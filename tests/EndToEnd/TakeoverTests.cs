@@ -102,5 +102,5 @@ public sealed class TakeoverTests
             .Select(line => JsonDocument.Parse(line[6..]).RootElement.GetProperty("choices")[0].GetProperty("delta").GetProperty("content").GetString()));
 
     private static async Task<PlanHoldings> HoldingsAsync(ManagementClient management) =>
-        (await management.GetAsync("/status", AppJson.Default.AppStatus, Ct)).Wallet.Plans.Single(plan => plan.Plan == "chat");
+        (await management.GetAsync("/status", AppJson.Default.AppStatus, Ct)).Wallet!.Plans.Single(plan => plan.Plan == "chat");
 }
