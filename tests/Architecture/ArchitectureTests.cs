@@ -49,6 +49,9 @@ public sealed class ArchitectureTests
         AssertNone(Rules.WeakenedSettings(Repository.ReadText("Directory.Build.props"), Repository.SourceProjects));
 
     [Fact]
+    public void Client_connects_in_one_place_only() => AssertNone(Rules.StrayConnections(Repository.Code()));
+
+    [Fact]
     public void No_file_of_code_is_over_500_lines() => AssertNone(Rules.LongFiles(Repository.Code()));
 
     [Fact]

@@ -3,6 +3,12 @@ namespace Tacit.Architecture;
 /// <summary>What the design allows, as data. A new project or reference is entered here on purpose, or the build fails.</summary>
 internal static class Design
 {
+    /// <summary>Where the client makes its connections.</summary>
+    internal const string ConnectingFile = "src/Client/Transports/Connectors.cs";
+
+    /// <summary>By what connections are made and names looked up.</summary>
+    internal static readonly string[] ConnectingCalls = ["SocketsHttpHandler", "HttpClientHandler", "new HttpClient", "new Socket(", "new TcpClient", "new UdpClient", "new ClientWebSocket", "Dns."];
+
     // First, as the properties below are initialised in order.
     private static readonly string[] s_io =
     [

@@ -110,6 +110,15 @@ internal static class Rules
         where file.Lines.Length > limit
         select $"{file.Path} has {file.Lines.Length} lines";
 
+    /// <summary>The client makes connections in one place, where it is decided whether Tor makes them.</summary>
+    internal static IEnumerable<string> StrayConnections(IEnumerable<(string Path, string[] Lines)> code) =>
+        from file in code
+        where (file.Path.StartsWith("src/Client/", StringComparison.Ordinal) || file.Path.StartsWith("src/App/", StringComparison.Ordinal)) && file.Path != Design.ConnectingFile
+        from line in file.Lines
+        from call in Design.ConnectingCalls
+        where line.Contains(call, StringComparison.Ordinal)
+        select $"{file.Path}: {line.Trim()}";
+
     /// <summary>Law 4 for logs: what the anonymous side's log methods may be handed.</summary>
     internal static IEnumerable<string> TalkativeLogs(IReadOnlyList<CompiledAssembly> assemblies)
     {

@@ -110,6 +110,13 @@ public sealed partial class RulesTests
         Assert.NotEmpty(Rules.WeakenedSettings(GoodProps, [ProjectFile.Parse("Issuer", "<Project><ItemGroup><AdditionalFiles Remove=\"x\" /></ItemGroup></Project>")]));
     }
 
+    [Theory]
+    [InlineData("src/Client/Issuing/DirectoryClient.cs", "        using var http = new HttpMessageInvoker(new SocketsHttpHandler());", 1)]
+    [InlineData("src/App/AppServer.cs", "        await Dns.GetHostAddressesAsync(name);", 1)]
+    [InlineData("src/Client/Transports/Connectors.cs", "            var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);", 0)]
+    [InlineData("src/Gateway/GatewayServer.cs", "        new SocketsHttpHandler()", 0)]
+    public void Connection_made_elsewhere_is_found(string path, string line, int found) => Assert.Equal(found, Rules.StrayConnections([(path, [line])]).Count());
+
     [Fact]
     public void Long_file_is_found() => Assert.Single(Rules.LongFiles([("long.cs", new string[501]), ("short.cs", new string[500])]));
 

@@ -54,13 +54,14 @@ internal static class DoctorCommand
             {
                 findings.Add(settings);
             }
+            findings.Add(await TorChecks.ProgramAsync(options ?? new AppOptions { DataDirectory = data }, time, cancellationToken));
             // Only where there is a wallet is there an issuer to be reached.
             if (options is not null && Wallet.Exists(data))
             {
-                findings.Add(await RoleChecks.ReachAsync("issuer of this wallet", options.IssuerUrl, time, cancellationToken));
+                findings.Add(await ReachAsync("issuer of this wallet", options, options.IssuerUrl, time, cancellationToken));
                 if (options.GatewayUrl is not null)
                 {
-                    findings.Add(await RoleChecks.ReachAsync("gateway of this wallet", options.GatewayUrl, time, cancellationToken));
+                    findings.Add(await ReachAsync("gateway of this wallet", options, options.GatewayUrl, time, cancellationToken));
                 }
             }
             bool healthy = findings.TrueForAll(f => f.Verdict != Verdict.Broken);
@@ -76,6 +77,12 @@ internal static class DoctorCommand
         });
         return command.WithExamples("tacit doctor", "tacit doctor --data /var/lib/tacit --json | jq '.findings[] | select(.verdict != \"ok\")'");
     }
+
+    /// <summary>What Tor is for is not asked without it, by nobody.</summary>
+    private static async Task<Finding> ReachAsync(string what, AppOptions options, Uri address, TimeProvider time, CancellationToken cancellationToken) =>
+        TorChecks.IsDirect(options, address)
+            ? await RoleChecks.ReachAsync(what, address, time, cancellationToken)
+            : Finding.Fine(what, $"{address.GetLeftPart(UriPartial.Authority)} is reached over Tor, and not asked here; `tacit status` tells what is known of it");
 
     private static void Show(Terminal terminal, List<Finding> findings, bool healthy)
     {
