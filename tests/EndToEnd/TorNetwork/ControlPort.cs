@@ -36,6 +36,13 @@ internal sealed class ControlPort : IAsyncDisposable
     /// <summary>What became of circuits, likewise.</summary>
     public ImmutableList<TorCircuitEvent> Circuits => Volatile.Read(ref _circuits);
 
+    /// <summary>Connects to the tor that one of our processes, or this one, runs in a folder: the file <c>sockets</c> there says where.</summary>
+    public static async Task<ControlPort> OfAsync(string torFolder)
+    {
+        string sockets = (await File.ReadAllTextAsync(Path.Combine(torFolder, "sockets"))).Trim();
+        return await ConnectAsync(new UnixDomainSocketEndPoint(Path.Combine(sockets, "control")), Path.Combine(sockets, "cookie"));
+    }
+
     /// <summary>Connects and listens to what happens to circuits and streams.</summary>
     public static async Task<ControlPort> ConnectAsync(EndPoint address, string cookieFile)
     {
@@ -61,6 +68,18 @@ internal sealed class ControlPort : IAsyncDisposable
         return await answered.Task.WaitAsync(s_patience);
     }
 
+    /// <summary>Returns when everything that happened up to now is in <see cref="Streams"/> and <see cref="Circuits"/>: tor tells in order.</summary>
+    public Task CatchUpAsync() => AskAsync("GETINFO version");
+
+    /// <summary>Kills the tor at the other end, as a machine out of memory does.</summary>
+    public async Task KillTorAsync()
+    {
+        const string said = "process/pid=";
+        string line = (await AskAsync("GETINFO process/pid")).Single(line => line.StartsWith(said, StringComparison.Ordinal));
+        using var tor = System.Diagnostics.Process.GetProcessById(TorStreamEvent.Number(line[said.Length..]));
+        tor.Kill();
+    }
+
     /// <summary>The relays of a circuit at this moment, the guard first; none if it is gone. Events do not tell of circuits that were made before one listened.</summary>
     public async Task<IReadOnlyList<string>> PathOfAsync(int circuit) =>
         (await AskAsync("GETINFO circuit-status")).Select(line => TorCircuitEvent.TryParse("CIRC " + line.Replace("circuit-status=", "", StringComparison.Ordinal)))
@@ -79,14 +98,18 @@ internal sealed class ControlPort : IAsyncDisposable
                 return found;
             }
 
-            Assert.False(ended, $"tor ended before there was {what}.");
+            if (ended)
+            {
+                throw new InvalidOperationException($"tor ended before there was a {what}.");
+            }
+
             try
             {
                 await _changed.WaitAsync(patience.Token);
             }
             catch (OperationCanceledException)
             {
-                Assert.Fail($"There was no {what}. Streams:\n{string.Join('\n', Streams)}\nCircuits:\n{string.Join('\n', Circuits)}");
+                throw new TimeoutException($"There was no {what}. Streams:\n{string.Join('\n', Streams)}\nCircuits:\n{string.Join('\n', Circuits)}");
             }
         }
     }

@@ -40,7 +40,7 @@ internal sealed partial class NetworkNamespace : IAsyncDisposable
     /// <param name="ports">Open inside, on 127.0.0.1, and led to the same ports of the machine.</param>
     public static async Task<NetworkNamespace> StartAsync(TestFolder folder, IReadOnlyList<int> ports)
     {
-        Assert.SkipUnless(Environment.IsPrivilegedProcess, "only root can make network namespaces");
+        Assert.SkipUnless(System.Environment.IsPrivilegedProcess, "only root can make network namespaces");
         foreach (string tool in (string[])["ip", "nft", "unshare", "nsenter"])
         {
             Assert.SkipWhen(PrivateTorNetwork.FindTool(tool) is null, $"{tool} is not installed");
@@ -71,7 +71,7 @@ internal sealed partial class NetworkNamespace : IAsyncDisposable
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
-            Environment = { ["PATH"] = Environment.GetEnvironmentVariable("PATH") + ":/usr/sbin:/sbin" },
+            Environment = { ["PATH"] = System.Environment.GetEnvironmentVariable("PATH") + ":/usr/sbin:/sbin" },
         };
         Process holder = Process.Start(start)!;
         Task<string> errors = holder.StandardError.ReadToEndAsync();
@@ -88,13 +88,24 @@ internal sealed partial class NetworkNamespace : IAsyncDisposable
         throw new InvalidOperationException("The namespace could not be set up: " + said);
     }
 
+    /// <summary>What programs inside have in their environment beside this process's own.</summary>
+    public Dictionary<string, string> Environment { get; } = [];
+
     /// <summary>How to start a program inside.</summary>
-    public ProcessStartInfo Inside(string program, params IEnumerable<string> arguments) =>
-        new("nsenter", ["--target", _holder.Id.ToString(CultureInfo.InvariantCulture), "--net", "--mount", "--", program, .. arguments])
+    public ProcessStartInfo Inside(string program, params IEnumerable<string> arguments)
+    {
+        var start = new ProcessStartInfo("nsenter", ["--target", _holder.Id.ToString(CultureInfo.InvariantCulture), "--net", "--mount", "--", program, .. arguments])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
+        foreach ((string name, string value) in Environment)
+        {
+            start.Environment[name] = value;
+        }
+
+        return start;
+    }
 
     /// <summary>Runs a program inside to its end.</summary>
     public async Task<(int Code, string Output, string Errors)> RunAsync(string program, params IEnumerable<string> arguments)
