@@ -22,6 +22,12 @@ internal sealed record PacketCounts(long Dns, long Tor, long Other);
 /// </summary>
 internal sealed partial class NetworkNamespace : IAsyncDisposable
 {
+    /// <summary>Open inside for what one program there says to another: the app's port, the first of those of our roles.</summary>
+    public const int LocalPort = 8224;
+
+    /// <summary><c>tacit status</c> looks whether a gateway answers at its usual place on this machine.</summary>
+    private const string LocalPorts = "8224-8228";
+
     private const int CloneNewNet = 0x40000000;
 
     private readonly Process _holder;
@@ -128,6 +134,9 @@ internal sealed partial class NetworkNamespace : IAsyncDisposable
         return new PacketCounts(counters["dns"], counters["tor"], counters["other"]);
     }
 
+    /// <summary>Where the packets went that were let through to nowhere, for people.</summary>
+    public async Task<string> DescribeOthersAsync() => (await RunAsync(PrivateTorNetwork.FindTool("nft")!, "list", "sets")).Output;
+
     public async ValueTask DisposeAsync()
     {
         await _stopping.CancelAsync();
@@ -151,15 +160,23 @@ internal sealed partial class NetworkNamespace : IAsyncDisposable
               counter dns { }
               counter tor { }
               counter other { }
+              set to4 { type ipv4_addr . inet_proto; flags dynamic; size 64; }
+              set to6 { type ipv6_addr . inet_proto; flags dynamic; size 64; }
+              set ports { type inet_proto . inet_service; flags dynamic; size 64; }
               chain output {
                 type filter hook output priority 0; policy drop;
                 meta l4proto { tcp, udp } th dport { 53, 853, 5353 } counter name dns reject
                 oifname lo tcp dport { {{open}} } counter name tor accept
                 oifname lo tcp sport { {{open}} } counter name tor accept
+                oifname lo tcp dport {{LocalPorts}} accept
+                oifname lo tcp sport {{LocalPorts}} accept
                 # What the kernel says by itself: of neighbours, and of what was refused below.
                 icmpv6 type { nd-router-solicit, nd-neighbor-solicit, nd-neighbor-advert, mld-listener-report, mld-listener-done, mld2-listener-report } drop
                 oifname lo icmp type destination-unreachable accept
                 oifname lo icmpv6 type destination-unreachable accept
+                add @to4 { ip daddr . meta l4proto }
+                add @to6 { ip6 daddr . meta l4proto }
+                meta l4proto { tcp, udp } add @ports { meta l4proto . th dport }
                 counter name other reject
               }
             }

@@ -10,6 +10,9 @@ namespace Tacit.EndToEnd.TorNetwork;
 /// <param name="IsolatedBy">The fields by which tor itself keeps it apart from others.</param>
 internal sealed record TorStreamEvent(int Id, string Status, int Circuit, string Target, string User, string Purpose, string IsolatedBy)
 {
+    /// <summary>When it was told (<see cref="System.Diagnostics.Stopwatch"/>).</summary>
+    public long Seen { get; } = System.Diagnostics.Stopwatch.GetTimestamp();
+
     public string Host => Target[..Target.LastIndexOf(':')];
 
     public static TorStreamEvent? TryParse(string line)
