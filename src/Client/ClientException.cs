@@ -108,7 +108,7 @@ public enum ClientError
     /// <summary>There is a device key already; it is never overwritten.</summary>
     DeviceExists,
 
-    /// <summary>The device key's file is damaged.</summary>
+    /// <summary>The device key's file is damaged, or cannot be read.</summary>
     DeviceUnusable,
 
     /// <summary>The gateway does not take this device; the message says why.</summary>

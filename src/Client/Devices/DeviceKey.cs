@@ -59,6 +59,10 @@ public sealed class DeviceKey : IDisposable
         {
             throw new ClientException(ClientError.DeviceMissing, $"There is no device key in {dataDirectory} yet. Make one with `tacit device create`.");
         }
+        catch (Exception e) when (e is UnauthorizedAccessException or IOException)
+        {
+            throw new ClientException(ClientError.DeviceUnusable, $"{PathIn(dataDirectory)} cannot be read: {e.Message} It has to be a file of the user who runs this.", inner: e);
+        }
         try
         {
             return seed.Length == Ed25519PrivateKey.SizeInBytes

@@ -181,6 +181,11 @@ public sealed class DeviceClientTests : IAsyncLifetime
 
         File.WriteAllBytes(System.IO.Path.Combine(folder, DeviceKey.FileName), [1, 2, 3]);
         Assert.Equal(ClientError.DeviceUnusable, Assert.Throws<ClientException>(() => DeviceKey.Load(folder)).Error);
+
+        // Access is denied to whoever runs this, root too.
+        File.Delete(System.IO.Path.Combine(folder, DeviceKey.FileName));
+        Directory.CreateDirectory(System.IO.Path.Combine(folder, DeviceKey.FileName));
+        Assert.Equal(ClientError.DeviceUnusable, Assert.Throws<ClientException>(() => DeviceKey.Load(folder)).Error);
     }
 
     private static string Nonce(Passing passing) => passing.Headers[DeviceSignature.InputHeader].Split("nonce=\"")[1][..22];
