@@ -1,8 +1,23 @@
+using System.Buffers.Text;
 using System.Diagnostics;
+using System.Net;
 using System.Net.Http.Headers;
+using System.Net.Sockets;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using System.Text.Json;
+using Microsoft.Extensions.Logging.Abstractions;
+using Tacit.Cli.Sealed;
+using Tacit.Client;
+using Tacit.Client.Transports;
 using Tacit.Crypto;
+using Tacit.Gateway;
+using Tacit.Gateway.Devices;
+using Tacit.Gateway.Sealing;
+using Tacit.Gateway.Work;
+using Tacit.Hosting;
+using Tacit.Inference;
 
 namespace Tacit.Cli.Tests;
 
@@ -132,6 +147,84 @@ public sealed class SealTests
         Assert.Equal(ExitCode.Fine, (await ShellAsync($"{seal} --key {pin} --name gateway.test")).Code);
     }
 
+    [Fact]
+    public async Task Work_that_the_gateway_asks_for_is_done_and_its_certificate_is_the_pinned_one()
+    {
+        using TemporaryFolder folder = new();
+        using Ed25519PrivateKey device = Ed25519PrivateKey.Generate();
+        await WriteSecretAsync(folder["device.key"], Convert.ToHexString(device.Export()));
+        await WriteSecretAsync(folder["sealing.key"], new string('k', 64));
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        DateTimeOffset today = TimeProvider.System.GetUtcNow();
+        using X509Certificate2 certificate = new CertificateRequest("CN=home", key, HashAlgorithmName.SHA256).CreateSelfSigned(today.AddDays(-1), today.AddDays(1));
+        await File.WriteAllTextAsync(folder["tls.pem"], certificate.ExportCertificatePem(), Ct);
+        await WriteSecretAsync(folder["tls.key"], key.ExportPkcs8PrivateKeyPem());
+        await using InferenceRouter router = new(new InferenceOptions { DemoModel = true }, TimeProvider.System, NullLoggerFactory.Instance);
+        await using GatewayServer gateway = await GatewayServer.StartAsync(
+            new GatewayOptions
+            {
+                Name = "home", Listen = ListenAddress.Loopback(0), DataDirectory = folder["gateway"], Admission = AdmissionMode.Device,
+                Tls = new TlsOptions { Certificate = folder["tls.pem"], Key = SecretReference.Parse($"file:{folder["tls.key"]}") },
+                Sealing = new() { KeyFile = SecretReference.Parse($"file:{folder["sealing.key"]}"), SignedBy = SealingSignatory.Gateway },
+                Devices = new() { Allow = [new() { Key = Base64Url.EncodeToString(device.PublicKey.Export()), Name = "test" }] },
+                Work = new WorkOptions { For = [WorkKinds.Sealed, WorkKinds.Device], MinBits = 8 },
+            },
+            null, router, null, TimeProvider.System, NullLoggerFactory.Instance, Ct);
+        string address = $"https://127.0.0.1:{gateway.Address.Port}";
+        string own = (await RunningRoleTests.JsonAsync(["gateway", "keys", "--json", "--data", folder["gateway"]])).GetProperty("key").GetString()!;
+        string pin = Convert.ToHexString(SHA256.HashData(certificate.PublicKey.ExportSubjectPublicKeyInfo()));
+        string[] seal = ["seal", "Hello", "--gateway", address, "--key", own, "--model", "tacit-demo", "--device-key", $"file:{folder["device.key"]}", "--data", folder["user"]];
+
+        string request = await SealAsync([.. seal, "--pin", pin]);
+        Assert.True(JsonDocument.Parse(request).RootElement.TryGetProperty("work", out _));
+        Outcome answer = await Cli.RunAsync(["unseal", "--data", folder["user"]], await PostAsync(new Uri(address), request, certificate: certificate));
+        Assert.True(answer.Code == ExitCode.Fine, answer.Error);
+        Assert.Contains("tacit-demo", answer.Out, StringComparison.Ordinal);
+
+        // Nobody vouches for this certificate, and it is not any other.
+        Assert.Equal((ExitCode.Failed, ""), Seen(await Cli.RunAsync(seal)));
+        Assert.Equal((ExitCode.Failed, ""), Seen(await Cli.RunAsync([.. seal, "--pin", new string('0', 64)])));
+        Assert.Equal((ExitCode.Usage, ""), Seen(await Cli.RunAsync([.. seal, "--pin", "short"])));
+        Assert.Equal((ExitCode.Usage, ""), Seen(await Cli.RunAsync([.. seal.Select(word => word == address ? "unix:" + folder["none.sock"] : word), "--pin", pin])));
+        Assert.Equal((ExitCode.Usage, ""), Seen(await Cli.RunAsync("seal", "Hello", "--pin", pin, "--data", folder["user"])));
+
+        static (int, string) Seen(Outcome outcome) => (outcome.Code, outcome.Out);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Gateway_that_never_answers_is_given_up(bool onSocket)
+    {
+        using TemporaryFolder folder = new();
+        EndPoint at = onSocket ? new UnixDomainSocketEndPoint(folder["gateway.sock"]) : new IPEndPoint(IPAddress.Loopback, 0);
+        using Socket silent = new(at.AddressFamily, SocketType.Stream, ProtocolType.Unspecified);
+        silent.Bind(at);
+        silent.Listen();
+        using Ed25519PrivateKey own = Ed25519PrivateKey.Generate();
+
+        Exception given = await Assert.ThrowsAnyAsync<Exception>(() => SealedGateway.FindKeyAsync(
+            onSocket ? "unix:" + folder["gateway.sock"] : $"http://{silent.LocalEndPoint}", Convert.ToHexString(own.PublicKey.Export()), null,
+            new TransportOptions(), new HastyTime(), Ct).WaitAsync(TimeSpan.FromMinutes(5), Ct));
+
+        Assert.True(given is CommandException or ClientException { Error: ClientError.GatewayUnreachable }, given.ToString());
+    }
+
+    /// <summary>A clock by which every wait is over soon.</summary>
+    private sealed class HastyTime : TimeProvider
+    {
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) =>
+            base.CreateTimer(callback, state, Hasten(dueTime), Hasten(period));
+
+        private static TimeSpan Hasten(TimeSpan time) => time > TimeSpan.Zero ? time / 1000 : time;
+    }
+
+    private static async Task WriteSecretAsync(string path, string text)
+    {
+        await File.WriteAllTextAsync(path, text, Ct);
+        File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+    }
+
     private static async Task<string> SealAsync(string[] args, string? input = null)
     {
         Outcome outcome = await Cli.RunAsync(args, input);
@@ -139,9 +232,9 @@ public sealed class SealTests
         return outcome.Out;
     }
 
-    private static async Task<string> PostAsync(Uri gateway, string json, string path = "api/chat")
+    private static async Task<string> PostAsync(Uri gateway, string json, string path = "api/chat", X509Certificate2? certificate = null)
     {
-        using HttpMessageInvoker http = new(new SocketsHttpHandler { UseProxy = false });
+        using HttpMessageInvoker http = new(new SocketsHttpHandler { UseProxy = false, SslOptions = { RemoteCertificateValidationCallback = (_, shown, _, _) => certificate is not null && certificate.Equals(shown) } });
         using HttpRequestMessage request = new(HttpMethod.Post, new Uri(gateway, path)) { Content = new StringContent(json, Encoding.ASCII) };
         request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
         using HttpResponseMessage response = await http.SendAsync(request, Ct);

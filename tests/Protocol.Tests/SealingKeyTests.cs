@@ -239,6 +239,18 @@ public sealed class SealingKeyTests : IDisposable
 
         Assert.True(SealingKeyDocument.TryParse(document, out SealingKeyDocument? read, out string? error), error);
         Assert.Equal(s_start, read.ServerTime);
+        Assert.Null(read.Work);
+    }
+
+    [Fact]
+    public void Document_tells_which_work_is_asked_for()
+    {
+        var work = new WorkAnnouncement(new byte[WorkStamp.ChallengeSizeInBytes], 12, 1_800_000_000);
+        byte[] document = new SealingKeyDocument { Gateway = "gateway.example", ServerTime = s_start, Keys = [], Work = work }.Encode();
+
+        Assert.True(SealingKeyDocument.TryParse(document, out SealingKeyDocument? read, out string? error), error);
+        Assert.Equal((work.Bits, work.Until), (read.Work!.Bits, read.Work.Until));
+        Assert.Equal(work.Challenge.ToArray(), read.Work.Challenge.ToArray());
     }
 
     [Fact]

@@ -29,10 +29,14 @@ internal static class SealCommand
         Option<string?> gateway = new("--gateway") { Description = "With --key: the gateway's base URL, or unix:PATH of its socket. No wallet is used and no token sent.", HelpName = "URL" };
         Option<string?> key = new("--key") { Description = "With --gateway: the key that has to have signed its sealing keys, its own or its issuer's directory key (then with --name).", HelpName = "KEY" };
         Option<string?> name = new("--name") { Description = "With --gateway: its name. A directory key signs for several gateways, and another of them could answer in this one's place.", HelpName = "NAME" };
+        Option<string?> certificate = new("--pin")
+        {
+            Description = "With --gateway: SHA-256 of the public key of the gateway's certificate, in base64url or hexadecimal: no other is taken.", HelpName = "HASH",
+        };
         Option<SecretReference?> device = Flags.Secret("--device-key", "With --gateway: the Ed25519 key (32 bytes, base64, hexadecimal or raw) of a device that the gateway knows; it signs the question.");
         Command command = new("seal", "Seal a question to a gateway and print the request for any program to send; `tacit unseal` opens the reply.")
         {
-            text, stdin, model, plan, gateway, key, name, device,
+            text, stdin, model, plan, gateway, key, name, certificate, device,
         };
         client.AddTo(command);
         command.SetAction(async (parsed, cancellationToken) =>
@@ -53,6 +57,11 @@ internal static class SealCommand
                     throw new CommandException("--name needs --gateway and --key: with a wallet, the directory names the gateway.", ExitCode.Usage);
                 }
 
+                if (parsed.GetValue(certificate) is not null)
+                {
+                    throw new CommandException("--pin needs --gateway and --key: with a wallet, nothing is asked of the gateway itself.", ExitCode.Usage);
+                }
+
                 if (parsed.GetValue(device) is not null)
                 {
                     throw new CommandException("--device-key needs --gateway and --key: with a wallet, a token pays.", ExitCode.Usage);
@@ -68,8 +77,14 @@ internal static class SealCommand
             }
 
             string wanted = parsed.GetValue(model) ?? throw new CommandException("Name the --model: without a wallet nothing says which there are.", ExitCode.Usage);
-            TransportOptions transport = client.Load(parsed).ToTransportOptions(new TorReport(terminal));
-            (byte[] config, TimeSpan ahead) = await SealedGateway.FindKeyAsync(address, pin!, parsed.GetValue(name), transport, TimeProvider.System, cancellationToken);
+            TransportOptions transport = client.Load(parsed).ToTransportOptions(new TorReport(terminal)) with { PinnedKey = PinOf(parsed.GetValue(certificate), address) };
+            (byte[] config, TimeSpan ahead, WorkAnnouncement? work) =
+                await SealedGateway.FindKeyAsync(address, pin!, parsed.GetValue(name), transport, TimeProvider.System, cancellationToken);
+            byte[] body = ChatReply.Question(wanted, question);
+            var solver = new WorkSolver(new RedemptionOptions().MaxWorkBits, new OwnDevice.WorkReport(terminal));
+            // What a device asks for is worked for inside, too. That does not depend on when it is sealed, so it comes before the clock is looked at.
+            SecretReference? signer = parsed.GetValue(device);
+            string? stamp = work is null || signer is null ? null : await solver.SolveAsync(work, Routes.ChatCompletions, body, cancellationToken);
             DateTimeOffset now = TimeProvider.System.GetUtcNow();
             if (ahead.Duration() > s_trustedSkew)
             {
@@ -77,9 +92,14 @@ internal static class SealCommand
                 now += ahead;
             }
 
-            byte[] body = ChatReply.Question(wanted, question);
-            var request = new SealedInnerRequest("POST", Routes.ChatCompletions, Sign(parsed.GetValue(device), body, now), body);
-            Write(terminal, secrets, config, now, request, null, address);
+            KeyValuePair<string, string>[] worked = stamp is null ? [] : [new(Routes.WorkHeader.ToLowerInvariant(), stamp)];
+            var request = new SealedInnerRequest("POST", Routes.ChatCompletions, [.. Sign(signer, body, now), .. worked], body);
+            Write(terminal, secrets, config, now, request, null, address, work is null ? null : (encapsulatedKey, ciphertext) =>
+            {
+                byte[] digest = new byte[WorkStamp.DigestSizeInBytes];
+                WorkStamp.DigestOfSealed(encapsulatedKey, ciphertext, digest);
+                return solver.Solve(work, digest, cancellationToken);
+            });
             return ExitCode.Fine;
         });
         return command.WithExamples(
@@ -87,7 +107,14 @@ internal static class SealCommand
             "tacit seal --gateway unix:/run/tacit/gateway.sock --key KEY --model llama < question.txt > request.json");
     }
 
-    private static void Write(Terminal terminal, ReplySecrets secrets, byte[] config, DateTimeOffset now, SealedInnerRequest request, string? payment, string address)
+    private static ReadOnlyMemory<byte> PinOf(string? text, string address) => text is null ? default
+        : !DirectoryOptions.TryParseKey(text, out ReadOnlyMemory<byte> pin) ? throw new CommandException("--pin takes 32 bytes in base64url or hexadecimal.", ExitCode.Usage)
+        : !address.StartsWith("https://", StringComparison.OrdinalIgnoreCase) ? throw new CommandException("--pin needs a --gateway with https://: nothing else has a certificate.", ExitCode.Usage)
+        : pin;
+
+    private static void Write(
+        Terminal terminal, ReplySecrets secrets, byte[] config, DateTimeOffset now, SealedInnerRequest request, string? payment, string address,
+        Func<byte[], byte[], string>? work = null)
     {
         if (!ObliviousKeyConfiguration.TryParse(config, out ObliviousKeyConfiguration? parsed) || !SealedRequest.TryFindSuite(parsed.KemId, out HpkeSuite? suite)
             || !HpkePublicKey.TryImport(suite, parsed.PublicKey.Span, out HpkePublicKey? key))
@@ -97,7 +124,8 @@ internal static class SealCommand
 
         using HpkePublicKey owned = key;
         var json = new ArrayBufferWriter<byte>();
-        using SealedReplySecret secret = SealedRequest.Seal(suite, owned, config, now, request, json);
+        using SealedReplySecret secret = SealedRequest.Seal(suite, owned, config, now, request, json, work);
+        terminal.EndProgress();
         // Before anybody can send it: a reply that nobody can open would be paid for all the same.
         secrets.Keep(new KeptSecret(secret, payment));
         terminal.Out.WriteLine(Encoding.ASCII.GetString(json.WrittenSpan));

@@ -6,12 +6,21 @@ using Tacit.Protocol;
 
 namespace Tacit.Cli.Sealed;
 
+/// <summary>What a question is sealed with.</summary>
+/// <param name="Config">The key, as its statement has it.</param>
+/// <param name="Ahead">How far the gateway's clock is ahead of this machine's.</param>
+/// <param name="Work">What the gateway asks for before it opens a request; null for nothing.</param>
+internal sealed record FoundSealingKey(byte[] Config, TimeSpan Ahead, WorkAnnouncement? Work);
+
 /// <summary>A gateway whose sealing keys are taken under a key that the user pins, without a wallet.</summary>
 internal static class SealedGateway
 {
     private const string UnixPrefix = "unix:";
 
     private static readonly TimeSpan MaxAhead = TimeSpan.FromHours(1);
+
+    /// <summary>How long a socket may take for its answer, as <see cref="TransportPool"/> bounds the others.</summary>
+    private static readonly TimeSpan SocketTimeout = TimeSpan.FromSeconds(60);
 
     /// <summary>Whether it is an address that <see cref="FindKeyAsync"/> can ask.</summary>
     public static bool IsAddress(string text) => text.StartsWith(UnixPrefix, StringComparison.Ordinal)
@@ -22,10 +31,10 @@ internal static class SealedGateway
     /// <param name="gateway">A base URL, or <c>unix:</c> and the path of a socket.</param>
     /// <param name="pin">The directory key, or the gateway's own, that has to have signed it.</param>
     /// <param name="name">Whose it has to be; null for whoever answers, where the key is that gateway's own.</param>
-    /// <param name="transport">How it is connected to, if it has an address.</param>
+    /// <param name="transport">How it is connected to, if it has an address, and the one certificate that it may have.</param>
     /// <param name="time">The clock here.</param>
     /// <param name="cancellationToken">Gives up.</param>
-    public static async Task<(byte[] Config, TimeSpan Ahead)> FindKeyAsync(
+    public static async Task<FoundSealingKey> FindKeyAsync(
         string gateway, string pin, string? name, TransportOptions transport, TimeProvider time, CancellationToken cancellationToken)
     {
         if (!DirectoryOptions.TryParseKey(pin, out ReadOnlyMemory<byte> key) || !Ed25519PublicKey.TryImport(key.Span, out Ed25519PublicKey? pinned))
@@ -58,13 +67,13 @@ internal static class SealedGateway
         // Both clocks have to agree about which one it is; the gateway's decides, as it is the one that opens.
         SealingKey current = SealingKeyList.FindBest(verified, document.ServerTime)?.Key
             ?? throw new CommandException($"The gateway at {gateway} shows no sealing key of this moment. Try again in a moment; if that does not help, its operator should look at its log.");
-        return (current.Config, ahead);
+        return new FoundSealingKey(current.Config, ahead, document.Work is { Bits: > 0 } ? document.Work : null);
     }
 
     private static async Task<SealingKeyDocument> FetchAsync(string gateway, TransportOptions transport, TimeProvider time, CancellationToken cancellationToken)
     {
         (int status, byte[] body) = gateway.StartsWith(UnixPrefix, StringComparison.Ordinal)
-            ? await GetFromSocketAsync(gateway[UnixPrefix.Length..], cancellationToken)
+            ? await GetFromSocketAsync(gateway[UnixPrefix.Length..], time, cancellationToken)
             : await GetAsync(new Uri(gateway.TrimEnd('/') + Routes.SealingKeys), transport, time, cancellationToken);
         string? error = null;
         return status == 200 && SealingKeyDocument.TryParse(body, out SealingKeyDocument? document, out error)
@@ -78,7 +87,7 @@ internal static class SealedGateway
         return await transports.GetAsync(address, SealingKeyDocument.MaxSizeInBytes, cancellationToken);
     }
 
-    private static async Task<(int Status, byte[] Body)> GetFromSocketAsync(string socket, CancellationToken cancellationToken)
+    private static async Task<(int Status, byte[] Body)> GetFromSocketAsync(string socket, TimeProvider time, CancellationToken cancellationToken)
     {
         using var http = new HttpMessageInvoker(new SocketsHttpHandler
         {
@@ -86,11 +95,24 @@ internal static class SealedGateway
             ConnectCallback = (_, cancelled) => ConnectAsync(socket, cancelled),
         });
         using var request = new HttpRequestMessage(HttpMethod.Get, new Uri("http://localhost" + Routes.SealingKeys));
-        using HttpResponseMessage response = await http.SendAsync(request, cancellationToken);
-        byte[] body = new byte[SealingKeyDocument.MaxSizeInBytes];
-        await using Stream stream = await response.Content.ReadAsStreamAsync(cancellationToken);
-        int length = await stream.ReadAtLeastAsync(body, body.Length, throwOnEndOfStream: false, cancellationToken);
-        return ((int)response.StatusCode, body[..length]);
+        using var deadline = new CancellationTokenSource(SocketTimeout, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, deadline.Token);
+        try
+        {
+            using HttpResponseMessage response = await http.SendAsync(request, either.Token);
+            byte[] body = new byte[SealingKeyDocument.MaxSizeInBytes];
+            await using Stream stream = await response.Content.ReadAsStreamAsync(either.Token);
+            int length = await stream.ReadAtLeastAsync(body, body.Length, throwOnEndOfStream: false, either.Token);
+            return ((int)response.StatusCode, body[..length]);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw new CommandException($"What listens on {socket} did not answer in time.");
+        }
+        catch (HttpRequestException e) when (e.HttpRequestError == HttpRequestError.ConnectionError)
+        {
+            throw new CommandException($"Nothing answers on {socket}.");
+        }
     }
 
     private static async ValueTask<Stream> ConnectAsync(string path, CancellationToken cancellationToken)

@@ -13,7 +13,7 @@ public readonly record struct WorkProgress(int Bits, long Tried);
 /// <summary>Does the work that a gateway asks for before it takes a request: up to a bound, off the caller's thread, and not longer than the caller waits.</summary>
 /// <param name="maxBits">The most zero bits.</param>
 /// <param name="progress">Told about every quarter of a second.</param>
-internal sealed class WorkSolver(int maxBits, IProgress<WorkProgress>? progress)
+public sealed class WorkSolver(int maxBits, IProgress<WorkProgress>? progress)
 {
     /// <summary>About ten milliseconds: as soon as that it ends when nobody waits any more.</summary>
     private const int TriesAtATime = 1 << 15;
@@ -24,6 +24,7 @@ internal sealed class WorkSolver(int maxBits, IProgress<WorkProgress>? progress)
     /// <exception cref="ClientException"><see cref="ClientError.WorkRefused"/>: it asks for more than this client does.</exception>
     public Task<string> SolveAsync(WorkAnnouncement work, string path, ReadOnlyMemory<byte> body, CancellationToken cancellationToken)
     {
+        ArgumentNullException.ThrowIfNull(work);
         byte[] digest = new byte[WorkStamp.DigestSizeInBytes];
         WorkStamp.DigestOf(Encoding.ASCII.GetBytes(path), body.Span, digest);
         return SolveAsync(work, digest, cancellationToken);
@@ -33,16 +34,15 @@ internal sealed class WorkSolver(int maxBits, IProgress<WorkProgress>? progress)
     /// <param name="digest">Of the request, 32 bytes.</param>
     public Task<string> SolveAsync(WorkAnnouncement work, byte[] digest, CancellationToken cancellationToken)
     {
-        if (work.Bits > maxBits)
-        {
-            throw new ClientException(
-                ClientError.WorkRefused, $"The gateway asks for {work.Bits} bits of work, this client does at most {maxBits}. Try again when the gateway is less busy.", ErrorCodes.WorkRequired);
-        }
+        Check(work);
         return Task.Run(() => Solve(work, digest, cancellationToken), cancellationToken);
     }
 
-    private string Solve(WorkAnnouncement work, byte[] digest, CancellationToken cancellationToken)
+    /// <summary>The same on the caller's thread, for one that has nothing else to do.</summary>
+    /// <inheritdoc cref="SolveAsync(WorkAnnouncement, byte[], CancellationToken)"/>
+    public string Solve(WorkAnnouncement work, ReadOnlySpan<byte> digest, CancellationToken cancellationToken)
     {
+        Check(work);
         // From anywhere: two requests with one body would else find the same stamp, and the second be refused.
         var stamp = new WorkStamp(work.Challenge.Span, BinaryPrimitives.ReadUInt64LittleEndian(RandomNumberGenerator.GetBytes(sizeof(ulong))));
         long tried = 0;
@@ -56,5 +56,15 @@ internal sealed class WorkSolver(int maxBits, IProgress<WorkProgress>? progress)
             }
         }
         return stamp.ToString();
+    }
+
+    private void Check(WorkAnnouncement work)
+    {
+        ArgumentNullException.ThrowIfNull(work);
+        if (work.Bits > maxBits)
+        {
+            throw new ClientException(
+                ClientError.WorkRefused, $"The gateway asks for {work.Bits} bits of work, this client does at most {maxBits}. Try again when the gateway is less busy.", ErrorCodes.WorkRequired);
+        }
     }
 }

@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
@@ -23,22 +22,13 @@ internal sealed class SealingKeyEndpoints(SealingKeys keys, WorkGate work, Gatew
     /// <param name="pages">Web pages that may read the keys.</param>
     public void Map(IEndpointRouteBuilder routes, CrossOrigin pages)
     {
-        routes.MapGet(Routes.SealingKeys, pages.Around(context => WriteAsync(context, MediaTypes.Json, "no-cache", Document().Encode(WriteWork))));
+        routes.MapGet(Routes.SealingKeys, pages.Around(context => WriteAsync(context, MediaTypes.Json, "no-cache", (Document() with { Work = work.IsOn ? work.Announce() : null }).Encode())));
         routes.MapGet(Routes.JsonWebKeys, (RequestDelegate)(context => ShowAsync(context, MediaTypes.JsonWebKeys, static document => document.EncodeKeySet())));
 
         // RFC 9458, section 3: the first is preferred, so the current one comes before the next.
         routes.MapGet(Routes.ObliviousKeys, (RequestDelegate)(context => ShowAsync(
             context, MediaTypes.ObliviousKeys, static document => SealingKeyList.EncodeConfigs(document.Keys.Select(entry => entry.Key)))));
         routes.MapGet(Routes.SealingOffer, (RequestDelegate)(context => WriteAsync(context, MediaTypes.Json, "no-store", Offer())));
-    }
-
-    private void WriteWork(Utf8JsonWriter json)
-    {
-        if (work.IsOn)
-        {
-            json.WritePropertyName(WorkAnnouncement.MemberName);
-            work.Announce().WriteTo(json);
-        }
     }
 
     private SealingKeyDocument Document()

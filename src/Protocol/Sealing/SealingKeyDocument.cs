@@ -23,6 +23,9 @@ public sealed record SealingKeyDocument
     /// <summary>In ascending order of time: the current one and the next.</summary>
     public required IReadOnlyList<SignedSealingKey> Keys { get; init; }
 
+    /// <summary>The work that is asked for now; null for none, or in a form that is not known here. Unsigned too: it may ask for any number of bits.</summary>
+    public WorkAnnouncement? Work { get; init; }
+
     /// <param name="more">Writes further members into the object; null for none.</param>
     public byte[] Encode(Action<Utf8JsonWriter>? more = null)
     {
@@ -44,6 +47,12 @@ public sealed record SealingKeyDocument
             }
 
             json.WriteEndArray();
+            if (Work is not null)
+            {
+                json.WritePropertyName(WorkAnnouncement.MemberName);
+                Work.WriteTo(json);
+            }
+
             more?.Invoke(json);
             json.WriteEndObject();
         }
@@ -123,6 +132,7 @@ public sealed record SealingKeyDocument
         return new SealingKeyDocument
         {
             Gateway = gateway, ServerTime = DateTimeOffset.FromUnixTimeMilliseconds(milliseconds), Keys = [.. keys.OfType<SignedSealingKey>()],
+            Work = root.TryGetProperty(WorkAnnouncement.MemberName, out JsonElement member) && WorkAnnouncement.TryRead(member, out WorkAnnouncement? work) ? work : null,
         };
 
         // key_id, kem and public_key are in config, too; what is signed counts, so they have to be the same.
