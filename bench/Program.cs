@@ -7,6 +7,7 @@ using Tacit.Bench.Issuance;
 using Tacit.Bench.Paper;
 using Tacit.Bench.Privacy;
 using Tacit.Bench.Scale;
+using Tacit.Bench.Tor;
 using Tacit.Bench.Work;
 
 // A process of a suite, started by it.
@@ -15,7 +16,7 @@ if (args is ["role", ..])
     return await Roles.RunAsync(args[1..]);
 }
 
-Suite[] suites = [new CryptoSuite(), new HpkeBench(), new WorkSuite(), new IssuanceSuite(), .. GatewaySuite.All, new DemoSuite(), new PaperSuite(), new ScaleSuite(), new PrivacySuite()];
+Suite[] suites = [new CryptoSuite(), new HpkeBench(), new WorkSuite(), new IssuanceSuite(), .. GatewaySuite.All, new DemoSuite(), new PaperSuite(), new TorSuite(), new ScaleSuite(), new PrivacySuite()];
 
 string[] words = [.. args.Where(arg => !arg.StartsWith("--", StringComparison.Ordinal))];
 string[] flags = [.. args.Where(arg => arg.StartsWith("--", StringComparison.Ordinal))];
