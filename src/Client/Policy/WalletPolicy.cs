@@ -16,6 +16,12 @@ internal sealed class WalletPolicy
     /// <summary>What is kept of a plan that was not used lately: a first request must not have to cause a purchase.</summary>
     private const int UnusedPlan = 50;
 
+    /// <summary>No look begins while a prompt is on its way, or so soon after one.</summary>
+    public static readonly TimeSpan QuietBeforeLook = TimeSpan.FromMinutes(1);
+
+    /// <summary>How often in a row a look is put off for the sake of prompts. A machine that asks without a pause needs tokens as well.</summary>
+    public const int MostPutOff = 12;
+
     /// <summary>How many whole days of use tell how much the wallet needs.</summary>
     public const int DaysOfUse = 56;
 
@@ -53,6 +59,9 @@ internal sealed class WalletPolicy
 
     /// <summary>When the wallet looks after itself again, drawn as a look begins.</summary>
     public DateTimeOffset NextLook(DateTimeOffset now) => now + Jittered(_options.Interval);
+
+    /// <summary>When the wallet looks after itself if its time fell among prompts: drawn as if it had not been, so that the end of a prompt brings no look.</summary>
+    public DateTimeOffset PutOffLook(DateTimeOffset now) => now + Jittered(_options.Interval / MostPutOff);
 
     /// <summary>How many tokens of a plan to buy at a look: one of <see cref="FillOptions.StandardSizes"/>, or 0.</summary>
     /// <remarks>

@@ -7,6 +7,7 @@ namespace Tacit.Client;
 internal sealed class AttemptTable(TimeProvider time) : IDisposable
 {
     private readonly Dictionary<UInt128, Attempt> _attempts = [];
+    private long? _lastBegunOrEnded;
     private bool _disposed;
 
     /// <summary>Takes an open request for this caller; false if another has it, or if it is just being cancelled.</summary>
@@ -26,6 +27,7 @@ internal sealed class AttemptTable(TimeProvider time) : IDisposable
                 return true;
             }
             _attempts.Add(Key(requestId), new Attempt());
+            _lastBegunOrEnded = time.GetTimestamp();
             return true;
         }
     }
@@ -38,6 +40,7 @@ internal sealed class AttemptTable(TimeProvider time) : IDisposable
             if (_attempts.Remove(Key(requestId), out Attempt? attempt))
             {
                 attempt.Expiry?.Dispose();
+                _lastBegunOrEnded = time.GetTimestamp();
             }
         }
     }
@@ -71,6 +74,15 @@ internal sealed class AttemptTable(TimeProvider time) : IDisposable
         lock (_attempts)
         {
             return _attempts.TryGetValue(Key(requestId), out Attempt? attempt) && attempt.Expiry is null;
+        }
+    }
+
+    /// <summary>Whether nothing has been on its way, begun or ended for so long.</summary>
+    public bool IsQuietFor(TimeSpan period)
+    {
+        lock (_attempts)
+        {
+            return _attempts.Count == 0 && (_lastBegunOrEnded is not long last || time.GetElapsedTime(last) >= period);
         }
     }
 

@@ -10,6 +10,9 @@ public sealed partial class RedemptionClient
     internal Task<bool> EndOfReplyAsync(OpenRequest open, GatewayAnswer answer, CancellationToken cancellationToken) =>
         open.Successor is null ? Task.FromResult(true) : _chains.RenewAsync(open, answer.Renewal, cancellationToken);
 
+    /// <summary>Whether no prompt is on its way, nor was one within this time.</summary>
+    internal bool IsQuietFor(TimeSpan period) => _attempts.IsQuietFor(period);
+
     /// <summary>The plans that buy the request, its oldest turns left out if the settings say so.</summary>
     private async Task<PlanOffer> OfferAsync(IssuerDirectory directory, PromptRequest prompt, PromptBody body, CancellationToken cancellationToken)
     {

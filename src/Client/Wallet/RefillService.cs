@@ -7,7 +7,8 @@ namespace Tacit.Client;
 
 /// <summary>
 /// Looks after the wallet on a schedule of its own: fetches the directory, resumes what was left open, fills plans that ran low, exchanges tokens that were
-/// shown. The times are drawn at random and kept over restarts, so that neither prompts nor the starts of the program cause account calls (law 6).
+/// shown. The times are drawn at random and kept over restarts, so that neither prompts nor the starts of the program cause account calls (law 6); one that
+/// falls among prompts is drawn anew.
 /// </summary>
 public sealed partial class RefillService : IAsyncDisposable
 {
@@ -90,6 +91,7 @@ public sealed partial class RefillService : IAsyncDisposable
     private async Task LookAsync(CancellationToken cancellationToken)
     {
         DateTimeOffset next = await FirstAsync(cancellationToken);
+        int putOff = 0;
         while (true)
         {
             // In short waits: a clock that is set, or a machine that slept, moves the time of day and not the timers.
@@ -98,14 +100,19 @@ public sealed partial class RefillService : IAsyncDisposable
                 // Timers count whole milliseconds; a shorter wait would be none.
                 await Task.Delay(TimeSpan.FromMilliseconds(Math.Clamp(Math.Ceiling(wait.TotalMilliseconds), 1, LongestWait.TotalMilliseconds)), _time, cancellationToken);
             }
+            bool now = putOff == WalletPolicy.MostPutOff || _redemption.IsQuietFor(WalletPolicy.QuietBeforeLook);
+            putOff = now ? 0 : putOff + 1;
             // Drawn and stored before the look, so that a crash in it does not bring the next one forward.
-            next = _policy.NextLook(_time.GetUtcNow());
+            next = now ? _policy.NextLook(_time.GetUtcNow()) : _policy.PutOffLook(_time.GetUtcNow());
             await TryAsync(
                 "The wallet could not be looked after",
                 async () =>
                 {
                     await _wallet.Journal.SetNextRefillAsync(next, cancellationToken);
-                    await LookOnceAsync(cancellationToken);
+                    if (now)
+                    {
+                        await LookOnceAsync(cancellationToken);
+                    }
                 },
                 cancellationToken);
         }

@@ -70,6 +70,33 @@ public sealed class RefillTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Look_whose_time_falls_among_prompts_is_put_off()
+    {
+        await using TacitClient client = await WalletAsync(tokens: 5);
+        client.Refills.Start();
+        DateTimeOffset next = await NextAsync(client, after: Start);
+        _operator.IssuerFront.Seen.Clear();
+        await using (PromptReply reply = await client.Redemption.SendAsync(Prompts.Ask("One less."), Token))
+        {
+            _time.Advance(next - _time.GetUtcNow() + TimeSpan.FromSeconds(1));
+            next = await NextAsync(client, after: next);
+            Assert.Empty(_operator.IssuerFront.Seen);
+        }
+
+        // Nor right behind it: the times that are drawn are minutes apart.
+        await client.Redemption.AnswerAsync(Prompts.Ask("And one."), Token);
+        await UntilAsync(async () =>
+        {
+            if (_operator.IssuerFront.SeenAt("/token-request").Count == 0)
+            {
+                _time.Advance(TimeSpan.FromMinutes(2));
+            }
+
+            return (await client.HoldingsAsync()).Held == 13;
+        });
+    }
+
+    [Fact]
     public async Task Start_of_the_program_causes_no_call()
     {
         await using TacitClient client = await WalletAsync(tokens: 0);
