@@ -336,7 +336,12 @@ public sealed partial class WebServer : IAsyncDisposable
             if (options.Onion?.Location is { } address && (HttpMethods.IsGet(context.Request.Method) || HttpMethods.IsHead(context.Request.Method)) && !context.IsOnion())
             {
                 HttpRequest request = context.Request;
-                context.Response.Headers["Onion-Location"] = $"http://{address}{request.Path.ToUriComponent()}{request.QueryString.ToUriComponent()}";
+                string location = $"http://{address}{request.Path.ToUriComponent()}{request.QueryString.ToUriComponent()}";
+                // A query comes as it was sent: with bytes that no URI has, and that a header must not have, it is nothing to send a browser to.
+                if (!location.AsSpan().ContainsAnyExceptInRange('!', '~'))
+                {
+                    context.Response.Headers["Onion-Location"] = location;
+                }
             }
         }
 

@@ -69,7 +69,7 @@ public sealed class OnionTests : IDisposable
     [Fact]
     public async Task Service_for_certain_clients_is_in_no_directory()
     {
-        await using TestIssuer issuer = await StartAsync(options => options with { Onion = options.Onion with { AuthorizedClients = [new string('A', 52)] } });
+        await using TestIssuer issuer = await StartAsync(options => options with { Onion = options.Onion with { AuthorizedClients = [new string('B', 51) + "A"] } });
         await TestIssuer.WaitForAsync(() => Task.FromResult(issuer.Server.Onion.Address is not null));
         await issuer.Server.RefreshKeysAsync(TestIssuer.Token);
         Assert.Null((await issuer.DirectoryAsync()).Onion);

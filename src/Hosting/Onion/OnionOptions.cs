@@ -58,7 +58,8 @@ public sealed record OnionOptions
         : KeyFile is not null ? (KeyProtectionKind.KeyFile, KeyFile, "Onion:KeyFile")
         : fallback ?? throw new KeyProtectionException(KeyProtectionError.Missing);
 
-    // 32 bytes are 51 digits and one of which a single bit counts.
+    // 32 bytes are 51 digits and one of which a single bit counts. All zeros is no point; tor takes it, and then never publishes the service.
     private static bool IsClientKey(string text) =>
-        text.Length == ClientKeyDigits && text.All(c => Base32.Contains(c, StringComparison.OrdinalIgnoreCase)) && char.ToUpperInvariant(text[^1]) is 'A' or 'Q';
+        text.Length == ClientKeyDigits && text.All(c => Base32.Contains(c, StringComparison.OrdinalIgnoreCase)) && char.ToUpperInvariant(text[^1]) is 'A' or 'Q'
+        && text.Any(c => c is not ('A' or 'a'));
 }

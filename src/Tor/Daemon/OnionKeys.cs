@@ -40,8 +40,11 @@ internal static class OnionKeys
         return command;
     }
 
-    /// <summary>Whether that is an X25519 public key in base32: 52 characters, the last of which holds one bit.</summary>
-    public static bool IsClientName(string key) => key.Length == 52 && key.All(c => char.IsAsciiLetter(c) || c is >= '2' and <= '7');
+    /// <summary>
+    /// Whether that is an X25519 public key in base32: 52 characters, the last of which holds one bit. All zeros is none; tor takes it, and then never has a descriptor.
+    /// </summary>
+    public static bool IsClientName(string key) =>
+        key.Length == 52 && key.All(c => char.IsAsciiLetter(c) || c is >= '2' and <= '7') && key[^1] is ('A' or 'a' or 'Q' or 'q') && key.Any(c => c is not ('A' or 'a'));
 
     /// <summary>The address without <c>.onion</c> in lower case, if it has the form of one (rend-spec-v3, section 6); tor checks the checksum.</summary>
     public static string? ServiceId(string onionAddress)

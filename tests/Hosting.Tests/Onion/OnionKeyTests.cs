@@ -120,12 +120,12 @@ public sealed class OnionKeyTests : IDisposable
         Assert.Equal("Onion:KeyFile", Assert.Single(Problems(new OnionOptions { Enabled = true }, hasSecret: false)).Key);
         Assert.Empty(Problems(new OnionOptions { Enabled = true }, hasSecret: true));
         Assert.Empty(Problems(new OnionOptions(), hasSecret: false));
-        foreach (string client in (string[])["", "abc", new string('1', 52), new string('B', 52), new string('A', 53)])
+        foreach (string client in (string[])["", "abc", new string('1', 52), new string('B', 52), new string('A', 53), new string('A', 52), new string('a', 52)])
         {
             Assert.Equal("Onion:AuthorizedClients", Assert.Single(Problems(new OnionOptions { AuthorizedClients = [client] }, true)).Key);
         }
 
-        Assert.Empty(Problems(new OnionOptions { AuthorizedClients = [new string('a', 52), new string('C', 51) + "Q"] }, true));
+        Assert.Empty(Problems(new OnionOptions { AuthorizedClients = [new string('b', 51) + "a", new string('C', 51) + "Q"] }, true));
         Assert.Equal("Onion:Addresses", Assert.Single(Problems(new OnionOptions { Addresses = 0 }, true)).Key);
     }
 

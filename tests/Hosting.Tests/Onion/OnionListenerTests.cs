@@ -37,6 +37,27 @@ public sealed class OnionListenerTests : IDisposable
     }
 
     [Fact]
+    public async Task Target_of_odd_bytes_gets_no_header_that_breaks_the_reply()
+    {
+        using OnionDoor door = Open();
+        await using WebServer server = await StartAsync(door);
+        door.Report(new OnionState { IsPublished = true });
+        foreach (string target in (string[])["/who?a=\u0001b", "/who?a=\u007Fb", "/who?a=\u00E4", "/%0D%0AX-Bad:%201?%0d%0a", "//evil.example/who", "/who?\t"])
+        {
+            using TcpClient client = new();
+            await client.ConnectAsync("127.0.0.1", server.Address.Port, Ct);
+            await client.GetStream().WriteAsync(System.Text.Encoding.Latin1.GetBytes($"GET {target} HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n"), Ct);
+            using StreamReader reader = new(client.GetStream(), System.Text.Encoding.Latin1);
+            string reply = await reader.ReadToEndAsync(Ct);
+            Assert.Matches("^HTTP/1.1 (200|400|404) ", reply);
+            Assert.DoesNotContain("\nX-Bad", reply, StringComparison.Ordinal);
+            Assert.All(reply.Split("\r\n").Where(line => line.StartsWith("Onion-Location", StringComparison.Ordinal)),
+                line => Assert.StartsWith($"Onion-Location: http://{Address}/", line, StringComparison.Ordinal));
+        }
+        Assert.DoesNotContain("unexpectedly", _log.Text, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Nobody_else_can_open_the_socket_and_it_goes_with_the_server()
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows has no such modes.");
@@ -85,7 +106,7 @@ public sealed class OnionListenerTests : IDisposable
     [Fact]
     public async Task Service_for_certain_clients_is_told_to_nobody()
     {
-        using OnionDoor door = Open(options => options with { AuthorizedClients = [new string('A', 52)] });
+        using OnionDoor door = Open(options => options with { AuthorizedClients = [new string('B', 51) + "A"] });
         await using WebServer server = await StartAsync(door);
         door.Report(new OnionState { IsPublished = true });
 
