@@ -50,6 +50,7 @@ public sealed class OnionHost : IAsyncDisposable
     /// <param name="loggers">The log.</param>
     /// <param name="cancellationToken">Gives up.</param>
     /// <exception cref="TorException">Something that will not mend by itself: no tor, one that is too old, a wrong setting, a folder in use.</exception>
+    /// <remarks>What <paramref name="keep"/> throws, other than that a file cannot be written now, ends the start as well.</remarks>
     public static Task<OnionHost> StartAsync(
         TorOptions tor, OnionServiceOptions service, Action<OnionService> keep, Action<OnionHostStatus> report, TimeProvider time, ILoggerFactory loggers,
         CancellationToken cancellationToken = default) => StartAsync(tor, service, keep, report, s_patience, time, loggers, cancellationToken);
@@ -107,15 +108,22 @@ public sealed class OnionHost : IAsyncDisposable
             {
                 await RunAsync(() => pause = s_firstPause);
             }
-            catch (OperationCanceledException) when (_stop.IsCancellationRequested)
+            catch (Exception) when (_stop.IsCancellationRequested)
             {
+                // What ends is stopped, and no trouble to tell of.
                 return;
             }
-            catch (Exception e) when (e is TorException or IOException or UnauthorizedAccessException)
+            catch (Exception e)
             {
+                // Whatever it is, here is nobody else to tell of it: a loop that has ended unseen would look like a service that is about to come.
                 _report(new OnionHostStatus(null, false, false, e.Message));
                 if (e is TorException { Error: TorError.NotFound or TorError.TooOld or TorError.BadSetting or TorError.InUse } lasting && _first.TrySetResult(lasting))
                 {
+                    return;
+                }
+                if (e is not (TorException or IOException or UnauthorizedAccessException) && _first.TrySetException(e))
+                {
+                    // Such as a key that cannot be kept, as nothing is there to encrypt it under.
                     return;
                 }
 

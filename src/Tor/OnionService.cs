@@ -123,6 +123,15 @@ public sealed class OnionService : IAsyncDisposable
         }
     }
 
+    /// <summary>The key, to be overwritten by the caller; null once the service has ended.</summary>
+    internal byte[]? CopyKey()
+    {
+        lock (_lock)
+        {
+            return _ended ? null : [.. _privateKey];
+        }
+    }
+
     /// <summary>The service is no more.</summary>
     internal void End()
     {

@@ -11,6 +11,10 @@ namespace Tacit.Tor;
 /// </summary>
 public sealed class TorService : IAsyncDisposable
 {
+    /// <summary>Whoever ends something waits this long for tor's answer: what is stopped must not wait for what hangs.</summary>
+    private static readonly TimeSpan s_lastWord = TimeSpan.FromSeconds(5);
+
+    private readonly TimeProvider _time = TimeProvider.System;
     private readonly StatusBoard? _board;
     private readonly DataFolder? _data;
     private readonly RunFolder? _folder;
@@ -27,6 +31,7 @@ public sealed class TorService : IAsyncDisposable
 
     private TorService(TorOptions options, DataFolder data, TimeProvider time, ILogger logger)
     {
+        _time = time;
         _data = data;
         _folder = RunFolder.Create(data.FolderPath);
         var socks = Socks.SocksAddress.Unix(_folder.SocksSocket);
@@ -317,32 +322,26 @@ public sealed class TorService : IAsyncDisposable
         ImmutableArray<TorObservation> before = _observations;
         if (ImmutableInterlocked.Update(ref _observations, all => all.Remove(observation)) && before.Contains(observation) && _observations.IsEmpty && _disposed == 0)
         {
-            await TryTellAsync(control => ChooseEventsAsync(control, forService: false, CancellationToken.None));
+            await TryTellAsync(cancellationToken => _supervisor?.Present is { } run ? ChooseEventsAsync(run.Control, forService: false, cancellationToken) : Task.CompletedTask);
         }
     }
 
     private async ValueTask WithdrawAsync(OnionService service)
     {
-        if (_publisher!.Remove(service))
-        {
-            await TryTellAsync(control => control.SendAsync("DEL_ONION " + service.ServiceId, CancellationToken.None));
-        }
+        await TryTellAsync(cancellationToken => _publisher!.WithdrawAsync(service, cancellationToken));
     }
 
-    /// <summary>Says something that is true anyhow once tor has ended.</summary>
-    private async Task TryTellAsync(Func<ControlConnection, Task> tell)
+    /// <summary>Says something that is true anyhow once tor has ended. It is said then; that a tor which hangs has heard it is waited for only so long.</summary>
+    private async Task TryTellAsync(Func<CancellationToken, Task> tell)
     {
-        if (_supervisor?.Present is not { } run)
-        {
-            return;
-        }
+        using var patience = new CancellationTokenSource(s_lastWord, _time);
         try
         {
-            await tell(run.Control);
+            await tell(patience.Token);
         }
-        catch (TorException)
+        catch (Exception e) when (e is TorException or OperationCanceledException)
         {
-            // It has.
+            // It has, or will see.
         }
     }
 }

@@ -78,6 +78,17 @@ public sealed class OnionHostTests : IDisposable
         await UntilAsync(() => _reports.Last().Fault is null);
     }
 
+    [Fact]
+    public async Task Key_that_cannot_be_kept_ends_the_start()
+    {
+        using OfflineTor offline = new();
+        await Assert.ThrowsAsync<InvalidOperationException>(() => OnionHost.StartAsync(
+            offline.Options with { DataDirectory = _test.Folder }, new OnionServiceOptions { Target = "127.0.0.1:1" }, _ => throw new InvalidOperationException(), _reports.Enqueue,
+            Timeout.InfiniteTimeSpan, TimeProvider.System, NullLoggerFactory.Instance, _test.Token));
+        Assert.NotNull(_reports.Last().Fault);
+        Assert.Empty(Pids());
+    }
+
     private Task<OnionHost> StartAsync(TorOptions options, byte[]? key = null) => OnionHost.StartAsync(
         // Being stuck is the authority's doing and not what is looked at here.
         options with { DataDirectory = _test.Folder, StuckAfter = TimeSpan.FromHours(1) }, new OnionServiceOptions { PrivateKey = key, Target = "127.0.0.1:1" },

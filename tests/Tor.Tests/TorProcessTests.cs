@@ -138,7 +138,45 @@ public sealed class TorProcessTests : IDisposable
         Assert.Contains(again.Address[..56], await tor.InfoAsync("onions/current", _test.Token), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Onion_service_is_withdrawn_from_a_tor_that_hangs_without_waiting_for_it()
+    {
+        await using TorService tor = await _test.StartAsync(_test.Options(_authority.Port));
+        OnionService service = await tor.PublishAsync(new OnionServiceOptions { Target = "127.0.0.1:1" }, _test.Token);
+        int processId = await tor.ProcessIdAsync(_test.Token);
+        Signal("STOP");
+        try
+        {
+            await service.DisposeAsync();
+        }
+        finally
+        {
+            Signal("CONT");
+        }
+        // Waiting until the answer is overdue would have ended the connection, and with it this tor.
+        Assert.DoesNotContain(service.Address[..56], await tor.InfoAsync("onions/current", _test.Token) ?? "", StringComparison.Ordinal);
+        Assert.Equal(processId, await tor.ProcessIdAsync(_test.Token));
+
+        void Signal(string name)
+        {
+            using Process kill = Process.Start("/bin/kill", [$"-{name}", processId.ToString(CultureInfo.InvariantCulture)]);
+            kill.WaitForExit();
+        }
+    }
+
+    [Fact]
+    public async Task Onion_service_that_ends_between_two_tors_does_not_come_back()
+    {
+        await using TorService tor = await _test.StartAsync(_test.Options(_authority.Port));
+        OnionService service = await tor.PublishAsync(new OnionServiceOptions { Target = "127.0.0.1:1" }, _test.Token);
+        Task restarted = _test.KillAsync(tor);
+        await service.DisposeAsync();
+        await restarted;
+        Assert.DoesNotContain(service.Address[..56], await tor.InfoAsync("onions/current", _test.Token) ?? "", StringComparison.Ordinal);
+    }
+
     [Theory]
+    [InlineData("[::1%x Flags=Detach]:80", "Target")]
     [InlineData("gateway.example:80", "Target")]
     [InlineData("192.0.2.1:80", "Target")]
     [InlineData("unix:relative", "Target")]

@@ -18,6 +18,9 @@ internal sealed class OnionPublisher(RunFolder folder) : IDisposable
     private readonly SemaphoreSlim _telling = new(1);
     private readonly Dictionary<string, byte[]> _clientKeys = new(StringComparer.Ordinal);
 
+    /// <summary>The connection that was last told of services: those belong to it.</summary>
+    private volatile ControlConnection? _told;
+
     public bool HasServices
     {
         get
@@ -41,7 +44,9 @@ internal sealed class OnionPublisher(RunFolder folder) : IDisposable
             throw Bad("VirtualPort", "The onion service's port is none. Use 80.");
         }
         bool isUnix = options.Target.StartsWith("unix:/", StringComparison.Ordinal) && !options.Target.Any(char.IsControl);
-        if (!isUnix && !(IPEndPoint.TryParse(options.Target, out IPEndPoint? target) && target.Port > 0 && IPAddress.IsLoopback(target.Address)))
+        if (!isUnix && !(IPEndPoint.TryParse(options.Target, out IPEndPoint? target) && target.Port > 0 && IPAddress.IsLoopback(target.Address)
+            // A scope can be any text, and this goes into a command.
+            && !options.Target.Contains('%', StringComparison.Ordinal)))
         {
             throw Bad("Target", "The onion service's target is neither unix:/path nor an address and port of this machine (127.0.0.1:8226). Tor would pass requests on in the clear.");
         }
@@ -64,6 +69,7 @@ internal sealed class OnionPublisher(RunFolder folder) : IDisposable
         await _telling.WaitAsync(cancellationToken);
         try
         {
+            _told = control;
             (string serviceId, bool hasProofOfWork) = await TellAsync(control, program, kept, key, cancellationToken);
             var service = new OnionService(serviceId, key, kept, hasProofOfWork, withdraw);
             lock (_lock)
@@ -71,6 +77,11 @@ internal sealed class OnionPublisher(RunFolder folder) : IDisposable
                 _services.Add(service);
             }
             return service;
+        }
+        catch
+        {
+            CryptographicOperations.ZeroMemory(key);
+            throw;
         }
         finally
         {
@@ -93,6 +104,11 @@ internal sealed class OnionPublisher(RunFolder folder) : IDisposable
                 }
                 _clientKeys[serviceId] = kept;
             }
+        }
+        catch
+        {
+            CryptographicOperations.ZeroMemory(kept);
+            throw;
         }
         finally
         {
@@ -117,9 +133,10 @@ internal sealed class OnionPublisher(RunFolder folder) : IDisposable
             {
                 await TellKeyAsync(control, serviceId, key, cancellationToken);
             }
+            _told = control;
             foreach (OnionService service in services)
             {
-                (_, service.HasProofOfWork) = await TellAsync(control, program, service.Options, service.PrivateKey, cancellationToken);
+                await RestoreAsync(control, program, service, cancellationToken);
             }
         }
         finally
@@ -128,12 +145,18 @@ internal sealed class OnionPublisher(RunFolder folder) : IDisposable
         }
     }
 
-    /// <summary>Forgets a service; tells whether it was there.</summary>
-    public bool Remove(OnionService service)
+    /// <summary>Forgets a service, and tells the tor that was told of it; also one that is just being told everything, before anybody else can talk to it.</summary>
+    /// <exception cref="TorException">That tor has ended, and the service with it.</exception>
+    public async Task WithdrawAsync(OnionService service, CancellationToken cancellationToken)
     {
+        bool isRemoved;
         lock (_lock)
         {
-            return _services.Remove(service);
+            isRemoved = _services.Remove(service);
+        }
+        if (isRemoved && _told is { } control)
+        {
+            await control.SendAsync("DEL_ONION " + service.ServiceId, cancellationToken);
         }
     }
 
@@ -169,6 +192,27 @@ internal sealed class OnionPublisher(RunFolder folder) : IDisposable
                 CryptographicOperations.ZeroMemory(key);
             }
             _clientKeys.Clear();
+        }
+    }
+
+    private async Task RestoreAsync(ControlConnection control, TorProgram program, OnionService service, CancellationToken cancellationToken)
+    {
+        if (service.CopyKey() is not { } key)
+        {
+            return;
+        }
+        try
+        {
+            (_, service.HasProofOfWork) = await TellAsync(control, program, service.Options, key, cancellationToken);
+        }
+        finally
+        {
+            CryptographicOperations.ZeroMemory(key);
+        }
+        if (!Services().Contains(service))
+        {
+            // Withdrawn meanwhile, and the word of it may have come before this one.
+            await control.SendAsync("DEL_ONION " + service.ServiceId, cancellationToken);
         }
     }
 

@@ -145,6 +145,8 @@ internal sealed class Supervisor : IAsyncDisposable
                     _over.TrySetResult();
                     _over = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
                 }
+                // What it said last is heard before that it has ended: it would be taken for its successor's word.
+                await present.Control.DisposeAsync();
                 _board.Ended($"Tor ended ({how}).");
                 _onEnd();
                 pause = _time.GetElapsedTime(began) >= s_longLife ? s_firstPause : pause;
