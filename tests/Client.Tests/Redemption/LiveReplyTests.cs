@@ -56,6 +56,21 @@ public sealed class LiveReplyTests : IDisposable
         Assert.Equal("data: a\n\ndata: b\n\ndata: c\n\n", await ReadAsync(reply));
     }
 
+    [Theory]
+    [InlineData("\n")]
+    [InlineData("\r\n")]
+    [InlineData("\r")]
+    public async Task Comments_are_no_part_of_a_reply_whose_lines_end_as_its_provider_ends_them(string end)
+    {
+        string first = $"event: x{end}data: a{end}{end}";
+        string second = $"data: b{end}{end}";
+        using LiveReply reply = Reply(
+            new Script(_time, first, ":\n\n", second[..^1], 61), new Script(_time, ":\n\n", first, ":   \n\n", second, ":\n\n", "data: c\n\n"));
+
+        Assert.Equal(first + second + "data: c\n\n", await ReadAsync(reply));
+        Assert.Equal((1, 1), (_sent, _owner.Ended));
+    }
+
     [Fact]
     public async Task Gateway_that_attaches_and_then_says_nothing_is_given_up_after_the_time_for_which_replies_are_kept()
     {
