@@ -455,7 +455,7 @@ internal sealed partial class KeyRotation : IAsyncDisposable
     private bool HasUse(Plan plan, Period period) =>
         _uses.Exists(use => use.PlanId == plan.Id && use.TokenType == plan.TokenType && use.Period == period);
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "Plan {Plan} has a key for {Start} to {Deadline}.")]
+    [LoggerMessage(Level = LogLevel.Information, Message = "Plan {Plan} has a key for {Start:yyyy-MM-dd} to {Deadline:yyyy-MM-dd}.")]
     private static partial void LogNewUse(ILogger logger, string plan, DateTimeOffset start, DateTimeOffset deadline);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Searching safe primes for a 0xDA7A key; 0x0002 plans work meanwhile.")]

@@ -390,13 +390,13 @@ internal sealed partial class SealingKeys : IAsyncDisposable
 
     private sealed record PublishedKeys(IssuerDirectory? Directory, IReadOnlyList<SignedSealingKey> Keys);
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "Made sealing key {KeyId} for {Start} to {End}.")]
+    [LoggerMessage(Level = LogLevel.Information, Message = "Made sealing key {KeyId} for {Start:u} to {End:u}.")]
     private static partial void LogMade(ILogger log, int keyId, DateTimeOffset start, DateTimeOffset end);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Sealing keys can be swapped: {Problem}. {Remedy}")]
     private static partial void LogUnlocked(ILogger log, string problem, string remedy);
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "The directory lists sealing key {KeyId} for this gateway until {End}, and it is not one of its own. Unless its database was lost or put back, ask the issuer's operator.")]
+    [LoggerMessage(Level = LogLevel.Error, Message = "The directory lists sealing key {KeyId} for this gateway until {End:u}, and it is not one of its own. Unless its database was lost or put back, ask the issuer's operator.")]
     private static partial void LogForeignKey(ILogger log, int keyId, DateTimeOffset end);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Sealing keys could not be rotated: {Reason}")]
