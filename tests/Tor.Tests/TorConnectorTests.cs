@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using Tacit.Tor.Socks;
@@ -117,12 +118,10 @@ public sealed class TorConnectorTests : IDisposable
     [Fact]
     public async Task Nobody_at_the_address_is_said_with_the_setting()
     {
-        int port;
-        await using (ScriptedPeer peer = ScriptedPeer.OnTcp((_, _) => Task.CompletedTask))
-        {
-            port = peer.Port;
-        }
-        await using TorService tor = await _test.StartAsync(new TorOptions { Socks = string.Create(CultureInfo.InvariantCulture, $"127.0.0.1:{port}") });
+        // Taken, so that nobody else gets it, and not listened at.
+        using var taken = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        taken.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        await using TorService tor = await _test.StartAsync(new TorOptions { Socks = taken.LocalEndPoint!.ToString() });
         TorException e = await FailAsync(tor, "a.example");
         Assert.Equal(TorError.SocksUnreachable, e.Error);
         Assert.Contains("Tor:Socks", e.Message, StringComparison.Ordinal);

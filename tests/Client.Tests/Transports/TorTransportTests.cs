@@ -13,6 +13,7 @@ public sealed class TorTransportTests : IAsyncLifetime
 
     private readonly TestFolder _folder = new();
     private readonly SocksPeer _tor = new();
+    private readonly Socket _closed = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
     private TestOperator _operator = null!;
 
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
@@ -28,6 +29,7 @@ public sealed class TorTransportTests : IAsyncLifetime
     {
         await _tor.DisposeAsync();
         await _operator.DisposeAsync();
+        _closed.Dispose();
         _folder.Dispose();
     }
 
@@ -189,12 +191,14 @@ public sealed class TorTransportTests : IAsyncLifetime
         Assert.True(Assert.IsType<TransportException>(failure.InnerException).NothingSent);
     }
 
-    /// <summary>An address where nothing listens: it was bound a moment ago, and is not given out again so soon.</summary>
-    private static string Closed()
+    /// <summary>An address where nobody listens, and which nobody else gets while the test runs.</summary>
+    private string Closed()
     {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return listener.LocalEndpoint.ToString()!;
+        if (!_closed.IsBound)
+        {
+            _closed.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        }
+        return _closed.LocalEndPoint!.ToString()!;
     }
 
     private TransportOptions Options(string socks) =>
