@@ -11,7 +11,7 @@ internal sealed class TorReport(Terminal terminal) : IProgress<CarrierStatus>
         {
             terminal.EndProgress();
         }
-        else
+        else if (value.State != CarrierState.Idle)
         {
             terminal.Progress("Tor: " + value.Describe());
         }

@@ -144,6 +144,7 @@ public sealed partial class WalletFiller : IDisposable
             directory, SeriesCatalog.Gateway(directory, _gateway), bought.Id, TokenNamespace.AccountIssued, _time.GetUtcNow());
         TokenBatch batch = await _journal.ReserveAsync(series, affordable, _wallet.IsRecoverable ? null : TokenBlinder.FreshRandomness, cancellationToken);
         int received = await SendAsync(batch, directory, firstTime: true, cancellationToken);
+        await _account.NoteCreditsAsync(credits - (bought.Price * received).Value, cancellationToken);
         return new FillResult(bought.Id, received, batch.Tokens.Count - received, credits);
     }
 
