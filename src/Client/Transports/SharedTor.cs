@@ -54,14 +54,23 @@ internal sealed class SharedTor : IAsyncDisposable
             try
             {
                 TorService own = await TorService.StartAsync(options, time, loggers, cancellationToken);
-                Publish(file, own.Connector.SocksAddress);
+                try
+                {
+                    Publish(file, own.Connector.SocksAddress);
+                }
+                catch
+                {
+                    await own.DisposeAsync();
+                    throw;
+                }
                 return new SharedTor(own, isBorrowed: false, null, file);
             }
             catch (TorException e) when (e.Error == TorError.InUse && looked < MaxLooks)
             {
                 if (Find(file) is string address)
                 {
-                    return new SharedTor(await TorService.StartAsync(options with { Socks = address }, time, loggers, cancellationToken), isBorrowed: true, address, null);
+                    // It was started with the settings of this folder, bridges and all: here they would be taken for wishes that a Tor of somebody else's does not heed.
+                    return new SharedTor(await TorService.StartAsync(new TorOptions { Socks = address }, time, loggers, cancellationToken), isBorrowed: true, address, null);
                 }
             }
             // It starts just now, and has not said yet where it can be reached; or it is just ending.
