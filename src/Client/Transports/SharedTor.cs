@@ -12,6 +12,7 @@ internal sealed class SharedTor : IAsyncDisposable
     /// <summary>In the Tor's folder, readable by its user alone as all that is there.</summary>
     private const string AddressFile = "socks-address";
 
+    private const string UnixPrefix = "unix:";
     private const int MaxLooks = 40;
     private static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(250);
 
@@ -54,16 +55,7 @@ internal sealed class SharedTor : IAsyncDisposable
             try
             {
                 TorService own = await TorService.StartAsync(options, time, loggers, cancellationToken);
-                try
-                {
-                    Publish(file, own.Connector.SocksAddress);
-                }
-                catch
-                {
-                    await own.DisposeAsync();
-                    throw;
-                }
-                return new SharedTor(own, isBorrowed: false, null, file);
+                return new SharedTor(own, isBorrowed: false, null, TryPublish(file, own.Connector.SocksAddress) ? file : null);
             }
             catch (TorException e) when (e.Error == TorError.InUse && looked < MaxLooks)
             {
@@ -82,24 +74,55 @@ internal sealed class SharedTor : IAsyncDisposable
     {
         if (_addressFile is not null)
         {
-            // First, so that nobody is led to one that is gone.
-            File.Delete(_addressFile);
+            try
+            {
+                // First, so that nobody is led to one that is gone.
+                File.Delete(_addressFile);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                // Whoever reads it finds no socket there.
+            }
         }
         await Service.DisposeAsync();
     }
 
-    private static void Publish(string file, string address)
+    /// <returns>False if that cannot be written, as on a full disk: then it serves this process alone.</returns>
+    private static bool TryPublish(string file, string address)
     {
         string temporary = file + ".new";
-        File.WriteAllText(temporary, address);
-        File.Move(temporary, file, overwrite: true);
-    }
-
-    private static string? Find(string file)
-    {
         try
         {
-            return File.ReadAllText(file) is { Length: > 0 } address ? address : null;
+            // A link that was left there is not followed.
+            File.Delete(temporary);
+            File.WriteAllText(temporary, address);
+            File.Move(temporary, file, overwrite: true);
+            return true;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>
+    /// Where the Tor of another process of ours is: a socket in a folder that is this user's alone. Whatever else the file says is not believed, be it left over or put there by
+    /// somebody else: all that the client sends would go that way.
+    /// </summary>
+    internal static string? Find(string file)
+    {
+        const UnixFileMode Private = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
+        const int MaxLength = 256;
+        try
+        {
+            if (OperatingSystem.IsWindows() || new FileInfo(file) is not { Exists: true, LinkTarget: null, Length: > 0 and <= MaxLength })
+            {
+                return null;
+            }
+            string address = File.ReadAllText(file);
+            string path = address.StartsWith(UnixPrefix, StringComparison.Ordinal) ? address[UnixPrefix.Length..] : "";
+            // Mode 0700 and a file that we can see in it: the folder is ours.
+            return Path.IsPathRooted(path) && File.Exists(path) && File.GetUnixFileMode(Path.GetDirectoryName(path)!) == Private ? address : null;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -19,12 +19,14 @@ public sealed class SharedTorTests
         await File.WriteAllTextAsync(configuration, "ClientUseIPv6 0\n", TestContext.Current.CancellationToken);
         string data = Path.Combine(folder.Path, "tor");
         Directory.CreateDirectory(data);
-        await File.WriteAllTextAsync(Path.Combine(data, "socks-address"), "127.0.0.1:9", TestContext.Current.CancellationToken);
+        string socket = Path.Combine(data, "socks");
+        await File.WriteAllTextAsync(socket, "", TestContext.Current.CancellationToken);
+        await File.WriteAllTextAsync(Path.Combine(data, "socks-address"), "unix:" + socket, TestContext.Current.CancellationToken);
         using FileStream held = new(Path.Combine(data, "tacit.lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
 
         var settings = new TorSettings { DataDirectory = data, Bridges = ["192.0.2.7:443"], Configuration = configuration };
         await using SharedTor tor = await SharedTor.StartAsync(settings, TimeProvider.System, NullLoggerFactory.Instance, TestContext.Current.CancellationToken);
         Assert.True(tor.IsBorrowed);
-        Assert.Equal("127.0.0.1:9", tor.Source);
+        Assert.Equal("unix:" + socket, tor.Source);
     }
 }
