@@ -63,11 +63,13 @@ internal sealed class CarrierRules(CarrierChoice choice, bool exits)
         ? choice != CarrierChoice.Direct
         : exits || choice == CarrierChoice.Direct || (choice == CarrierChoice.TorUnlessLocal && IsThisMachine(server));
 
-    public static bool IsOnion(Uri server) => server.IdnHost.EndsWith(OnionSuffix, StringComparison.OrdinalIgnoreCase);
+    /// <summary>Also with the root's dot, which must not bring it to a resolver (RFC 7686, section 2).</summary>
+    public static bool IsOnion(Uri server) => server.IdnHost.TrimEnd('.').EndsWith(OnionSuffix, StringComparison.OrdinalIgnoreCase);
 
     /// <summary>Whether it is an address of this machine that nobody has to be asked for: <c>localhost</c>, or a loopback address as a number.</summary>
     public static bool IsThisMachine(Uri server) =>
         server.IdnHost.Equals(Localhost, StringComparison.OrdinalIgnoreCase) || (IPAddress.TryParse(server.IdnHost, out IPAddress? address) && IPAddress.IsLoopback(address));
 
-    private static string Name(Uri server) => server.GetLeftPart(UriPartial.Authority);
+    /// <summary>Without a user name and password, should the address have them: messages are logged.</summary>
+    public static string Name(Uri server) => server.GetComponents(UriComponents.SchemeAndServer, UriFormat.UriEscaped);
 }

@@ -37,6 +37,9 @@ internal sealed class Connectors(TransportOptions options, TorCarrier? tor, Time
             AllowTlsResume = false,
             AllowRenegotiation = false,
             RemoteCertificateValidationCallback = options.PinnedKey.IsEmpty ? null : IsPinned,
+            // A certificate names places to fetch its issuer's from (RFC 5280, section 4.2.2.1) and to ask whether it was revoked. Going there would be a connection, and a look-up, of
+            // the server's choice, beside Tor and outside the unit: who has no complete chain is not believed.
+            CertificateChainPolicy = new X509ChainPolicy { DisableCertificateDownloads = true, RevocationMode = X509RevocationMode.NoCheck },
         },
     };
 
@@ -46,7 +49,8 @@ internal sealed class Connectors(TransportOptions options, TorCarrier? tor, Time
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, deadline.Token);
         try
         {
-            return await tor!.ConnectAsync(server.Host, server.Port, identity, either.Token);
+            // The root's dot says nothing, and with it Tor may take an onion address for a name to be looked up at an exit.
+            return await tor!.ConnectAsync(server.Host.TrimEnd('.'), server.Port, identity, either.Token);
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
@@ -57,7 +61,7 @@ internal sealed class Connectors(TransportOptions options, TorCarrier? tor, Time
     /// <summary>To this machine and by number: where Tor is to be used, not even <c>localhost</c> is looked up.</summary>
     private static async ValueTask<Stream> ConnectHereAsync(DnsEndPoint server, CancellationToken cancellationToken)
     {
-        IPAddress[] addresses = IPAddress.TryParse(server.Host, out IPAddress? number) ? [number] : [IPAddress.Loopback, IPAddress.IPv6Loopback];
+        IPAddress[] addresses = IPAddress.TryParse(server.Host, out IPAddress? number) ? [number.IsIPv4MappedToIPv6 ? number.MapToIPv4() : number] : [IPAddress.Loopback, IPAddress.IPv6Loopback];
         if (!addresses.All(IPAddress.IsLoopback))
         {
             throw new InvalidOperationException("Nothing but this machine is connected to without Tor.");

@@ -29,7 +29,7 @@ public sealed record Route(RouteKind Kind, Uri Address)
     internal ObliviousKeyConfiguration? Key { get; init; }
 
     /// <summary>The server that connections are made to, for people.</summary>
-    internal string Server => ServerAddress.GetLeftPart(UriPartial.Authority);
+    internal string Server => CarrierRules.Name(ServerAddress);
 
     /// <summary>What connections are made to: with a relay the relay.</summary>
     internal Uri ServerAddress => Resource ?? Address;

@@ -1,7 +1,10 @@
 using System.Reflection;
+using Microsoft.Extensions.Logging.Abstractions;
 using Tacit.Client.Tests.Support;
 using Tacit.Client.Transports;
 using Tacit.Gateway.Tests.Support;
+using Tacit.Hosting;
+using Tacit.Relay;
 
 namespace Tacit.Client.Tests.Transports;
 
@@ -9,6 +12,7 @@ namespace Tacit.Client.Tests.Transports;
 public sealed class TorIsolationTests : IAsyncLifetime
 {
     private const string IssuerHost = "issueraaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.onion";
+    private const string RelayHost = "relayaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.onion";
     private const string GatewayHost = "gatewayaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.onion";
 
     private readonly TestFolder _folder = new();
@@ -109,6 +113,39 @@ public sealed class TorIsolationTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task With_a_relay_Tor_is_asked_for_issuer_and_relay_and_never_for_the_gateway()
+    {
+        await using RelayServer relay = await RelayServer.StartAsync(
+            new RelayOptions
+            {
+                DataDirectory = _folder["relay"], Listen = ListenAddress.Loopback(0),
+                Targets = [new RelayTarget { Name = TestOperator.GatewayName, Address = _operator.GatewayFront.Address }],
+            },
+            TimeProvider.System, NullLoggerFactory.Instance, Ct);
+        _tor.Know(RelayHost, relay.Address);
+        await using TacitClient client = await WalletAsync(tokens: 5, sealing: GatewayTransport.Ohttp, relay: new Uri($"http://{RelayHost}"));
+        while ((await ((ISealingKeySource)client.Directory).FindSealingKeyAsync(TestOperator.GatewayName, Ct)).Key is null)
+        {
+            // The issuer asks the gateway once a second.
+            await Task.Delay(100, Ct);
+            await client.Directory.RefreshAsync(Ct);
+        }
+        await AskAsync(client, "a");
+        await client.Redemption.GetModelsAsync(Ct);
+        int before = At(RelayHost).Length;
+        await AskAsync(client, "b");
+        await AskAsync(client, "a", "again");
+
+        Assert.Equal([IssuerHost, RelayHost], _tor.Seen.Select(request => request.Host).Distinct().Order());
+        // Of the last two only the new conversation needed a circuit.
+        Assert.Equal(before + 1, At(RelayHost).Length);
+        AssertAllDiffer(At(RelayHost));
+        Assert.Empty(At(IssuerHost).Select(request => request.UserName).Intersect(At(RelayHost).Select(request => request.UserName)));
+        ServerStatus carrying = (await client.GetServersAsync(Ct)).Single(server => server.Role == "relay");
+        Assert.Equal(("tor+ohttp", $"http://{RelayHost}"), (carrying.Carried, carrying.Address));
+    }
+
+    [Fact]
     public async Task Circuit_outlives_the_connection_and_ends_with_the_conversation()
     {
         var time = new FakeTime(new DateTimeOffset(2026, 3, 10, 12, 0, 0, TimeSpan.Zero));
@@ -184,12 +221,12 @@ public sealed class TorIsolationTests : IAsyncLifetime
 
     private TransportOptions Options() => new() { Carrier = CarrierChoice.Tor, Tor = new TorSettings { Socks = _tor.Address, DataDirectory = _folder["tor"] } };
 
-    private Task<TacitClient> WalletAsync(int tokens, GatewayTransport sealing = GatewayTransport.Direct) => _operator.WalletAsync(
+    private Task<TacitClient> WalletAsync(int tokens, GatewayTransport sealing = GatewayTransport.Direct, Uri? relay = null) => _operator.WalletAsync(
         _folder["wallet"], tokens: tokens,
         change: options => options with
         {
             Directory = options.Directory with { Issuer = new Uri($"http://{IssuerHost}") },
-            Redemption = options.Redemption with { GatewayAddress = new Uri($"http://{GatewayHost}"), Transport = sealing },
+            Redemption = options.Redemption with { GatewayAddress = new Uri($"http://{GatewayHost}"), Transport = sealing, Relay = relay },
             Transport = Options(),
         });
 }

@@ -134,11 +134,37 @@ public sealed class TorTransportTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Onion_service_without_Tor_is_refused()
+    public async Task Onion_address_with_the_roots_dot_goes_to_Tor_without_it()
+    {
+        await using var pool = new TransportPool(Options(_tor.Address), TimeProvider.System);
+
+        Assert.Equal(200, (await pool.GetAsync(new Uri($"http://{IssuerHost}./.well-known/private-token-issuer-directory"), 1 << 20, Ct)).Status);
+        Assert.Equal(IssuerHost, Assert.Single(_tor.Seen).Host);
+    }
+
+    [Fact]
+    public async Task User_name_and_password_of_an_address_are_in_no_message()
+    {
+        await using var pool = new TransportPool(Options(_tor.Address), TimeProvider.System);
+        foreach (string host in (string[])["clear.invalid", "unknown.onion"])
+        {
+            var address = new Uri($"http://canary:canary@{host}:81/");
+            ClientException failure = await Assert.ThrowsAsync<ClientException>(() => pool.GetAsync(address, 1024, Ct));
+            Assert.DoesNotContain("canary", failure.ToString(), StringComparison.Ordinal);
+            ServerStatus status = ServerStatus.Of(pool, Route.Direct(address), "gateway", null);
+            Assert.Equal($"http://{host}:81", status.Address);
+            Assert.DoesNotContain("canary", status.Problem, StringComparison.Ordinal);
+        }
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData(".")]
+    public async Task Onion_service_without_Tor_is_refused(string dot)
     {
         await using var pool = new TransportPool(new TransportOptions { Carrier = CarrierChoice.Direct }, TimeProvider.System);
 
-        ClientException failure = await Assert.ThrowsAsync<ClientException>(() => pool.GetAsync(new Uri($"http://{GatewayHost}/"), 1024, Ct));
+        ClientException failure = await Assert.ThrowsAsync<ClientException>(() => pool.GetAsync(new Uri($"http://{GatewayHost}{dot}/"), 1024, Ct));
         Assert.Equal((ClientError.AddressRefused, "tor_needed"), (failure.Error, failure.Code));
         Assert.Equal(CarrierState.Unneeded, pool.Status.State);
     }
@@ -164,6 +190,10 @@ public sealed class TorTransportTests : IAsyncLifetime
     [InlineData("http://localhost.example/", false)]
     [InlineData("http://127.0.0.1.nip.io/", false)]
     [InlineData("http://0.0.0.0/", false)]
+    [InlineData("http://localhost.evil.example/", false)]
+    [InlineData("http://127.0.0.1@evil.example/", false)]
+    [InlineData("http://[::ffff:192.0.2.1]/", false)]
+    [InlineData("http://localhost./", false)]
     [InlineData("http://LOCALHOST:1/", true)]
     // .NET takes it for localhost.
     [InlineData("http://loopback/", true)]
@@ -174,6 +204,8 @@ public sealed class TorTransportTests : IAsyncLifetime
     [Theory]
     [InlineData("http://g.onion.example/", false)]
     [InlineData("http://onion/", false)]
+    [InlineData("http://g.onion@example/", false)]
+    [InlineData("http://g.onion./", true)]
     [InlineData("http://G.ONION/", true)]
     [InlineData("http://a.g.onion:8080/v1", true)]
     public void Onion_service_is_known_by_its_last_label(string address, bool expected) => Assert.Equal(expected, CarrierRules.IsOnion(new Uri(address)));

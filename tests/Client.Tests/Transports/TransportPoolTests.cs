@@ -175,6 +175,56 @@ public sealed class TransportPoolTests
     }
 
     [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Server_whose_certificate_names_places_to_ask_has_nobody_asked(bool pins)
+    {
+        using var elsewhere = new TcpListener(IPAddress.Loopback, 0);
+        elsewhere.Start();
+        string place = $"http://127.0.0.1:{((IPEndPoint)elsewhere.LocalEndpoint).Port}/";
+        DateTimeOffset now = TimeProvider.System.GetUtcNow();
+        using var authorityKey = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var asked = new CertificateRequest("CN=gateway.test", key, HashAlgorithmName.SHA256);
+        asked.CertificateExtensions.Add(new X509AuthorityInformationAccessExtension([place], [place]));
+        asked.CertificateExtensions.Add(CertificateRevocationListBuilder.BuildCrlDistributionPointExtension([place]));
+        using X509Certificate2 bare = asked.Create(
+            new X500DistinguishedName("CN=unknown authority"), X509SignatureGenerator.CreateForECDsa(authorityKey), now.AddDays(-1), now.AddDays(1), [1, 2, 3]);
+        using X509Certificate2 certificate = bare.CopyWithPrivateKey(key);
+        // Offline: a server of .NET would ask as well.
+        SslStreamCertificateContext context = SslStreamCertificateContext.Create(certificate, null, offline: true);
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        Task served = ServeAsync();
+        using var pool = new TransportPool(new TransportOptions { PinnedKey = pins ? new byte[32] : [] }, _time);
+        var server = new Uri($"https://127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}/");
+        using TransportLease lease = pool.Lease(Route.Direct(server), AnonymousUnit.ForOneRequest(), keep: false);
+        using var request = new HttpRequestMessage(HttpMethod.Get, server);
+
+        HttpRequestException failure = await Assert.ThrowsAsync<HttpRequestException>(() => lease.Invoker.SendAsync(request, TestContext.Current.CancellationToken));
+
+        Assert.Equal(HttpRequestError.SecureConnectionError, failure.HttpRequestError);
+        await served;
+        // Chains are built before the certificate is judged.
+        Assert.False(elsewhere.Pending());
+
+        async Task ServeAsync()
+        {
+            using TcpClient connection = await listener.AcceptTcpClientAsync(TestContext.Current.CancellationToken);
+            await using var tls = new SslStream(connection.GetStream());
+            try
+            {
+                await tls.AuthenticateAsServerAsync(new SslServerAuthenticationOptions { ServerCertificateContext = context }, TestContext.Current.CancellationToken);
+                _ = tls.ReadByte();
+            }
+            catch (Exception e) when (e is IOException or AuthenticationException)
+            {
+                // It was not believed.
+            }
+        }
+    }
+
+    [Theory]
     [InlineData("ftp://host/")]
     [InlineData("/relative")]
     public void Address_that_is_no_web_address_is_refused(string address) =>
