@@ -151,6 +151,25 @@ public sealed class RunningRoleTests
         Assert.False(Running(status, "app"));
     }
 
+    [Theory]
+    [InlineData(new string[0], "Tor", "Idle", null, null)]
+    [InlineData(new[] { "--transport", "tor", "--tor-socks", "127.0.0.1:1" }, "Tor", "Idle", "127.0.0.1:1", "tor")]
+    [InlineData(new[] { "--transport", "direct" }, "Direct", "Unneeded", null, "direct")]
+    public async Task Status_tells_of_Tor_without_starting_or_asking_it(string[] flags, string carrier, string state, string? source, string? transport)
+    {
+        using TemporaryFolder folder = new();
+
+        JsonElement status = await JsonAsync(["status", "--json", .. flags, "--data", folder.Path]);
+
+        JsonElement tor = status.GetProperty("tor");
+        Assert.Equal((carrier, state, source, transport), (Text(tor, "carrier"), Text(tor, "state"), Text(tor, "source"), Text(status, "transport")));
+        Assert.Equal(0, tor.GetProperty("percent").GetInt32());
+        Assert.Null(Text(tor, "problem"));
+        Assert.False(Directory.Exists(folder["tor"]));
+
+        static string? Text(JsonElement json, string name) => json.TryGetProperty(name, out JsonElement value) ? value.GetString() : null;
+    }
+
     private static bool Running(JsonElement status, string role) =>
         status.GetProperty("roles").EnumerateArray().Single(r => r.GetProperty("role").GetString() == role).GetProperty("running").GetBoolean();
 
