@@ -64,7 +64,7 @@ internal sealed class TorSuite : Suite
         TacitClient client = await TacitClient.CreateAsync(options, null, TimeProvider.System, NullLoggerFactory.Instance, cancellationToken);
         await client.Account.CreateAsync(cancellationToken);
         await client.Account.DepositAsync(await system.VoucherAsync(Credits), cancellationToken);
-        for (int i = 0; i < 4; i++)
+        for (int i = 0; i < 8; i++)
         {
             await client.Filler.FillAsync(OnionSystem.Plan, Tokens, cancellationToken: cancellationToken);
         }
