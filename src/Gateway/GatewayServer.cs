@@ -324,15 +324,8 @@ public sealed partial class GatewayServer : IAsyncDisposable
                     ProofOfWork = _options.Onion.ProofOfWork,
                 },
                 service => onion.Keep(service.Address, service.PrivateKey.Span),
-                status => onion.Report(new OnionState
-                {
-                    IsPublished = status.IsPublished,
-                    Tor = status.Tor?.ToString() ?? "not running",
-                    Percent = status.Tor?.Percent ?? 0,
-                    TorVersion = status.Tor?.Version,
-                    HasProofOfWork = status.HasProofOfWork,
-                    Fault = status.Fault,
-                }),
+                status => onion.Report(new OnionState(
+                    status.IsPublished, status.Tor?.ToString() ?? "not running", status.Tor?.Percent ?? 0, status.Tor?.Version, status.HasProofOfWork, status.Fault)),
                 _time, loggers, cancellationToken));
         }
     }

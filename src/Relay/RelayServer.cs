@@ -103,15 +103,8 @@ public sealed class RelayServer : IAsyncDisposable
                     PrivateKey = Onion.PrivateKey, Target = Onion.Target, AuthorizedClients = options.Onion.AuthorizedClients, ProofOfWork = options.Onion.ProofOfWork,
                 },
                 service => Onion.Keep(service.Address, service.PrivateKey.Span),
-                status => Onion.Report(new OnionState
-                {
-                    IsPublished = status.IsPublished,
-                    Tor = status.Tor?.ToString() ?? "not running",
-                    Percent = status.Tor?.Percent ?? 0,
-                    TorVersion = status.Tor?.Version,
-                    HasProofOfWork = status.HasProofOfWork,
-                    Fault = status.Fault,
-                }),
+                status => Onion.Report(new OnionState(
+                    status.IsPublished, status.Tor?.ToString() ?? "not running", status.Tor?.Percent ?? 0, status.Tor?.Version, status.HasProofOfWork, status.Fault)),
                 time, loggers, cancellationToken);
         }
     }

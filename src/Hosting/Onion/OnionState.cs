@@ -4,26 +4,14 @@ using System.Text.Json.Serialization;
 namespace Tacit.Hosting.Onion;
 
 /// <summary>How a role's onion service stands at one moment.</summary>
-public sealed record OnionState
-{
-    /// <summary>Whether clients can find it.</summary>
-    public bool IsPublished { get; init; }
-
-    /// <summary>What tor is at, for people: <c>30 % (loading_status): …</c>.</summary>
-    public string Tor { get; init; } = "not started";
-
-    /// <summary>Tor's bootstrap progress, 0 to 100.</summary>
-    public int Percent { get; init; }
-
-    /// <summary>The version of the tor program; null while that is not known.</summary>
-    public string? TorVersion { get; init; }
-
-    /// <summary>Whether clients are asked for proof of work when many come at once.</summary>
-    public bool HasProofOfWork { get; init; }
-
-    /// <summary>Why it is not published, and what to try; null while nothing is wrong.</summary>
-    public string? Fault { get; init; }
-}
+/// <param name="IsPublished">Whether clients can find it.</param>
+/// <param name="Tor">What tor is at, for people: <c>30 % (loading_status): …</c>.</param>
+/// <param name="Percent">Tor's bootstrap progress, 0 to 100.</param>
+/// <param name="TorVersion">The version of the tor program; null while that is not known.</param>
+/// <param name="HasProofOfWork">Whether clients are asked for proof of work when many come at once.</param>
+/// <param name="Fault">Why it is not published, and what to try; null while nothing is wrong.</param>
+public sealed record OnionState(
+    bool IsPublished = false, string Tor = "not started", int Percent = 0, string? TorVersion = null, bool HasProofOfWork = false, string? Fault = null);
 
 /// <summary>Answer to the operator's <c>GET /onion</c>.</summary>
 /// <param name="Enabled">Whether the settings ask for an onion service.</param>

@@ -36,7 +36,7 @@ internal static class FreePorts
         }
     }
 
-    private static bool IsFree(int port)
+    public static bool IsFree(int port)
     {
         using var probe = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         try

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Security.Cryptography;
+using Tacit.EndToEnd.Support;
 
 namespace Tacit.EndToEnd.TorNetwork;
 
@@ -211,24 +212,10 @@ public sealed class PrivateTorNetwork : IAsyncDisposable
         while (true)
         {
             int first = 10_000 + (PortsTaken * RandomNumberGenerator.GetInt32(62));
-            if (Enumerable.Range(first, PortsTaken).All(IsFree))
+            if (Enumerable.Range(first, PortsTaken).All(FreePorts.IsFree))
             {
                 return first;
             }
-        }
-    }
-
-    private static bool IsFree(int port)
-    {
-        using var probe = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        try
-        {
-            probe.Bind(new IPEndPoint(IPAddress.Loopback, port));
-            return true;
-        }
-        catch (SocketException)
-        {
-            return false;
         }
     }
 
