@@ -1,7 +1,4 @@
 using System.Diagnostics;
-using System.Net;
-using System.Net.Sockets;
-using System.Security.Cryptography;
 using System.Text.Json;
 
 namespace Tacit.EndToEnd.Support;
@@ -18,35 +15,5 @@ internal static class Command
         await process.WaitForExitAsync(TestContext.Current.CancellationToken);
         Assert.True(process.ExitCode == 0, await errors);
         return JsonDocument.Parse(await output).RootElement;
-    }
-}
-
-internal static class FreePorts
-{
-    /// <summary>The first of so many ports in a row that are free now, outside the range that the system hands out by itself.</summary>
-    public static int Take(int count)
-    {
-        while (true)
-        {
-            int first = RandomNumberGenerator.GetInt32(12_000, 32_000);
-            if (Enumerable.Range(first, count).All(IsFree))
-            {
-                return first;
-            }
-        }
-    }
-
-    public static bool IsFree(int port)
-    {
-        using var probe = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        try
-        {
-            probe.Bind(new IPEndPoint(IPAddress.Loopback, port));
-            return true;
-        }
-        catch (SocketException)
-        {
-            return false;
-        }
     }
 }
