@@ -51,16 +51,20 @@ internal static class ApiErrors
         destination.Write("\n\n"u8);
     }
 
-    public static Task WriteFrameworkErrorAsync(HttpContext context, int status) => WriteAsync(
-        context,
-        status switch
-        {
-            StatusCodes.Status404NotFound => new ApiFault(404, "invalid_request_error", "not_found", "There is no such path here."),
-            StatusCodes.Status405MethodNotAllowed => new ApiFault(405, "invalid_request_error", "method_not_allowed", "This path does not take that method."),
-            StatusCodes.Status413PayloadTooLarge => new ApiFault(413, "invalid_request_error", "request_too_large", "The request is too large."),
-            >= 500 => new ApiFault(status, "server_error", "internal_error", "The app failed; its log names the cause."),
-            _ => new ApiFault(status, "invalid_request_error", "bad_request", "The request is malformed."),
-        });
+    public static Task WriteFrameworkErrorAsync(HttpContext context, int status)
+    {
+        ApiFault fault = OfFramework(status);
+        return PageApi.IsOf(context.Request) ? PageProblem.From(fault).WriteAsync(context) : WriteAsync(context, fault);
+    }
+
+    private static ApiFault OfFramework(int status) => status switch
+    {
+        StatusCodes.Status404NotFound => new ApiFault(404, "invalid_request_error", "not_found", "There is no such path here."),
+        StatusCodes.Status405MethodNotAllowed => new ApiFault(405, "invalid_request_error", "method_not_allowed", "This path does not take that method."),
+        StatusCodes.Status413PayloadTooLarge => new ApiFault(413, "invalid_request_error", "request_too_large", "The request is too large."),
+        >= 500 => new ApiFault(status, "server_error", "internal_error", "The app failed; its log names the cause."),
+        _ => new ApiFault(status, "invalid_request_error", "bad_request", "The request is malformed."),
+    };
 
     private static ApiFault From(ClientException e)
     {

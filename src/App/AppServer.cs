@@ -17,11 +17,13 @@ public sealed class AppServer : IAsyncDisposable
 
     private readonly WebServer _web;
     private readonly WebServer _management;
+    private readonly AppPage _page;
 
-    private AppServer(WebServer web, WebServer management)
+    private AppServer(WebServer web, WebServer management, AppPage page)
     {
         _web = web;
         _management = management;
+        _page = page;
     }
 
     /// <summary>Where it listens, with the port it really got. The base URL for SDKs is this and <c>v1</c>.</summary>
@@ -34,7 +36,7 @@ public sealed class AppServer : IAsyncDisposable
     {
         ArgumentNullException.ThrowIfNull(client);
         AppServer server = await StartAsync(
-            options, client.Redemption, (routes, address) => new AppManagement(client, address, time).Map(routes), time, loggers, cancellationToken);
+            options, client.Redemption, client.Wallet.DeriveLocalKey(AppDatabase.KeyPurpose), (routes, address) => new AppManagement(client, address, time).Map(routes), time, loggers, cancellationToken);
         await client.StartTransportAsync(cancellationToken);
         client.Refills.Start();
         return server;
@@ -46,47 +48,55 @@ public sealed class AppServer : IAsyncDisposable
         AppOptions options, DeviceClient device, TimeProvider time, ILoggerFactory loggers, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(device);
-        AppServer server = await StartAsync(options, device, (routes, address) => AppManagement.MapDevice(routes, device, address), time, loggers, cancellationToken);
+        AppServer server = await StartAsync(
+            options, device, device.DeriveLocalKey(AppDatabase.KeyPurpose), (routes, address) => AppManagement.MapDevice(routes, device, address), time, loggers, cancellationToken);
         device.StartTransport();
         return server;
     }
 
     private static async Task<AppServer> StartAsync(
-        AppOptions options, IPromptSender prompts, Action<IEndpointRouteBuilder, Uri> mapManagement, TimeProvider time, ILoggerFactory loggers,
+        AppOptions options, IPromptSender prompts, LocalKey key, Action<IEndpointRouteBuilder, Uri> mapManagement, TimeProvider time, ILoggerFactory loggers,
         CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(options);
-        var validation = new SettingsValidation();
-        options.Validate(validation);
-        validation.ThrowIfAny();
-
-        var drain = new DrainSignal();
-        int port = 0;
-        var guard = new LocalGuard(() => port);
-        WebServer web = await WebServer.StartAsync(
-            new WebServerOptions
-            {
-                Role = Role,
-                Listen = options.Listen,
-                MaxRequestBodyBytes = null,
-                DrainTimeout = options.DrainTimeout,
-                Drain = drain,
-                WriteError = ApiErrors.WriteFrameworkErrorAsync,
-            },
-            routes => Map(routes, guard, prompts, options),
-            time,
-            loggers,
-            cancellationToken);
-        port = web.Address.Port;
+        var page = new AppPage(options, prompts, key, time, loggers);
+        WebServer? web = null;
         try
         {
+            var validation = new SettingsValidation();
+            options.Validate(validation);
+            validation.ThrowIfAny();
+
+            var drain = new DrainSignal();
+            int port = 0;
+            var guard = new LocalGuard(() => port);
+            web = await WebServer.StartAsync(
+                new WebServerOptions
+                {
+                    Role = Role,
+                    Listen = options.Listen,
+                    MaxRequestBodyBytes = null,
+                    DrainTimeout = options.DrainTimeout,
+                    Drain = drain,
+                    WriteError = ApiErrors.WriteFrameworkErrorAsync,
+                },
+                routes => Map(routes, guard, prompts, options, page),
+                time,
+                loggers,
+                cancellationToken);
+            port = web.Address.Port;
+            Uri address = web.Address;
             WebServer socket = await ManagementSocket.StartAsync(
-                options.DataDirectory, Role, routes => mapManagement(routes, web.Address), new Health(drain), time, loggers, cancellationToken);
-            return new AppServer(web, socket);
+                options.DataDirectory, Role, routes => mapManagement(routes, address), new Health(drain), time, loggers, cancellationToken);
+            return new AppServer(web, socket, page);
         }
         catch
         {
-            await web.DisposeAsync();
+            if (web is not null)
+            {
+                await web.DisposeAsync();
+            }
+            await page.DisposeAsync();
             throw;
         }
     }
@@ -94,18 +104,22 @@ public sealed class AppServer : IAsyncDisposable
     /// <summary>Lets replies under way end, up to the drain timeout.</summary>
     public async Task StopAsync(CancellationToken cancellationToken = default)
     {
+        await _page.StopAsync();
         await _web.StopAsync(cancellationToken);
         await _management.StopAsync(cancellationToken);
     }
 
     public async ValueTask DisposeAsync()
     {
+        await _page.StopAsync();
         await _web.DisposeAsync();
         await _management.DisposeAsync();
+        await _page.DisposeAsync();
     }
 
-    private static void Map(IEndpointRouteBuilder routes, LocalGuard guard, IPromptSender prompts, AppOptions options)
+    private static void Map(IEndpointRouteBuilder routes, LocalGuard guard, IPromptSender prompts, AppOptions options, AppPage page)
     {
+        page.Map(routes, guard);
         var models = new ModelsEndpoint(prompts);
         Post("/v1/chat/completions", PromptOperation.ChatCompletions);
         Post("/v1/responses", PromptOperation.Responses);

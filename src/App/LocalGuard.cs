@@ -12,7 +12,8 @@ internal sealed class LocalGuard(Func<int> port)
         ? ApiErrors.WriteAsync(context, new ApiFault(StatusCodes.Status403Forbidden, "invalid_request_error", "foreign_origin", why))
         : next(context);
 
-    private string? Refusal(HttpRequest request)
+    /// <summary>Why a request is not answered; null lets it in.</summary>
+    public string? Refusal(HttpRequest request)
     {
         if (!IsOwnAuthority(request.Host.Value))
         {

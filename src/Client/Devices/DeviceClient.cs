@@ -74,6 +74,9 @@ public sealed class DeviceClient : IPromptSender, IAsyncDisposable
     /// <summary>The device's public key in base64url.</summary>
     public string KeyId => _key.Id;
 
+    /// <inheritdoc cref="DeviceKey.DeriveLocalKey"/>
+    public LocalKey DeriveLocalKey(string purpose) => _key.DeriveLocalKey(purpose);
+
     public async Task<PromptReply> SendAsync(PromptRequest prompt, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(prompt);

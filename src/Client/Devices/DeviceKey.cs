@@ -75,6 +75,21 @@ public sealed class DeviceKey : IDisposable
         }
     }
 
+    /// <summary>A key for what a program keeps on this machine beside the device's. The caller disposes it.</summary>
+    /// <param name="purpose">What it is for; each purpose has a key of its own.</param>
+    public LocalKey DeriveLocalKey(string purpose)
+    {
+        byte[] seed = _key.Export();
+        try
+        {
+            return LocalKey.Derive(seed, "device", purpose);
+        }
+        finally
+        {
+            CryptographicOperations.ZeroMemory(seed);
+        }
+    }
+
     public void Dispose() => _key.Dispose();
 
     internal DeviceSignature Sign(string path, ReadOnlySpan<byte> body, ReadOnlySpan<byte> nonce, DateTimeOffset now) =>

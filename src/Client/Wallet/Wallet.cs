@@ -170,6 +170,10 @@ public sealed class Wallet : IAsyncDisposable
     /// <summary>The seed as text: whoever has it can restore this wallet's tokens, and link its past. To be shown once and written down.</summary>
     public string RevealSeed() => _keys.Seed.ToString();
 
+    /// <summary>A key for what a program keeps on this machine beside the wallet. The caller disposes it.</summary>
+    /// <param name="purpose">What it is for; each purpose has a key of its own.</param>
+    public LocalKey DeriveLocalKey(string purpose) => _keys.DeriveLocalKey(purpose);
+
     /// <summary>What the wallet holds. Calls nobody.</summary>
     public async Task<WalletStatus> GetStatusAsync(CancellationToken cancellationToken = default)
     {

@@ -9,14 +9,12 @@ namespace Tacit.Client;
 /// </summary>
 internal sealed class WalletKeys : IDisposable
 {
-    private const int KeySizeInBytes = 32;
-    private const int NonceSizeInBytes = 12;
-    private const int TagSizeInBytes = 16;
+    private const int KeySizeInBytes = LocalCipher.KeySizeInBytes;
 
     private readonly byte[] _storageKey;
     private readonly byte[] _requestTagKey;
     private readonly byte[] _conversationKey;
-    private readonly AesGcm _cipher;
+    private readonly LocalCipher _cipher;
 
     public WalletKeys(WalletSeed seed)
     {
@@ -25,7 +23,7 @@ internal sealed class WalletKeys : IDisposable
         _requestTagKey = Derive("tacit wallet request tag 1"u8);
         _conversationKey = Derive("tacit wallet conversation 1"u8);
         SeedCheck = Derive("tacit wallet seed check 1"u8);
-        _cipher = new AesGcm(_storageKey, TagSizeInBytes);
+        _cipher = new LocalCipher(_storageKey);
     }
 
     public WalletSeed Seed { get; }
@@ -45,41 +43,15 @@ internal sealed class WalletKeys : IDisposable
         return mac.GetHashAndReset();
     }
 
-    /// <summary>AES-256-GCM: nonce ‖ ciphertext ‖ tag.</summary>
-    /// <param name="place">What the value belongs to; a value moved to another place does not open.</param>
-    public byte[] Seal(ReadOnlySpan<byte> value, ReadOnlySpan<byte> place)
-    {
-        byte[] box = new byte[NonceSizeInBytes + value.Length + TagSizeInBytes];
-        Span<byte> nonce = box.AsSpan(0, NonceSizeInBytes);
-        RandomNumberGenerator.Fill(nonce);
-        lock (_cipher)
-        {
-            _cipher.Encrypt(nonce, value, box.AsSpan(NonceSizeInBytes, value.Length), box.AsSpan(NonceSizeInBytes + value.Length), place);
-        }
-        return box;
-    }
+    /// <inheritdoc cref="LocalCipher.Seal"/>
+    public byte[] Seal(ReadOnlySpan<byte> value, ReadOnlySpan<byte> place) => _cipher.Seal(value, place);
 
     /// <exception cref="ClientException"><see cref="ClientError.JournalCorrupt"/>: changed, moved, or sealed under another seed.</exception>
-    public byte[] Open(ReadOnlySpan<byte> box, ReadOnlySpan<byte> place)
-    {
-        if (box.Length >= NonceSizeInBytes + TagSizeInBytes)
-        {
-            byte[] value = new byte[box.Length - NonceSizeInBytes - TagSizeInBytes];
-            try
-            {
-                lock (_cipher)
-                {
-                    _cipher.Decrypt(box[..NonceSizeInBytes], box[NonceSizeInBytes..^TagSizeInBytes], box[^TagSizeInBytes..], value, place);
-                }
-                return value;
-            }
-            catch (AuthenticationTagMismatchException)
-            {
-                CryptographicOperations.ZeroMemory(value);
-            }
-        }
-        throw new ClientException(ClientError.JournalCorrupt, "A sealed entry of the wallet does not open: the database was damaged or altered.");
-    }
+    public byte[] Open(ReadOnlySpan<byte> box, ReadOnlySpan<byte> place) => _cipher.TryOpen(box, place)
+        ?? throw new ClientException(ClientError.JournalCorrupt, "A sealed entry of the wallet does not open: the database was damaged or altered.");
+
+    /// <summary>A key for what a program keeps beside the wallet.</summary>
+    public LocalKey DeriveLocalKey(string purpose) => LocalKey.Derive(Seed.Bytes, "wallet", purpose);
 
     public void Dispose()
     {

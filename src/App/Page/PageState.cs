@@ -1,0 +1,17 @@
+namespace Tacit.App;
+
+/// <summary>All that a tab starts with: the first event it gets. Each area puts in its part (<see cref="PageEvents.Contribute"/>).</summary>
+internal sealed record PageState
+{
+    /// <summary>The app's version.</summary>
+    public string Version { get; init; } = typeof(PageState).Assembly.GetName().Version?.ToString(3) ?? "";
+
+    /// <summary>The base address of the local API, with <c>/v1</c>.</summary>
+    public string? Address { get; init; }
+
+    public ChatKeeping Chats { get; init; }
+
+    public IReadOnlyList<ConversationSummary> Conversations { get; init; } = [];
+
+    public IReadOnlyList<SavedPrompt> Prompts { get; init; } = [];
+}
