@@ -45,7 +45,7 @@ if [ "$purpose" = test ] && [ "$(id -u)" = 0 ]; then
   ip link add tacit-probe type wireguard 2>/dev/null && ip link del tacit-probe || command -v wireguard-go >/dev/null || wished+=(wireguard-go)
 fi
 
-# The TypeScript client is tried in a real browser.
+# The page and the TypeScript client are tried in a real browser.
 [ "$purpose" != test ] || command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || wished+=(chromium)
 
 if [ "$purpose" = test ]; then

@@ -46,7 +46,7 @@ run_project() {
 
 # The longest first, so that the two lanes end at about the same time.
 order() {
-  for name in EndToEnd Inference.Tests Gateway.Tests Client.Tests Issuer.Tests Crypto.Tests; do
+  for name in EndToEnd Browser Inference.Tests Gateway.Tests Client.Tests Issuer.Tests Crypto.Tests; do
     [ -d "tests/$name" ] && echo "$name"
   done
   # The fuzzer is a program; Protocol.Tests runs its targets.

@@ -27,9 +27,11 @@ internal sealed class LocalGuard(Func<int> port)
                 return "The app answers no web page but its own.";
             }
         }
-        // Browsers say this even where they leave Origin out, as for images and scripts. A person who follows a link to the page itself is welcome.
+        // Browsers say this even where they leave Origin out, as for images and scripts. A person who follows a link to the page itself is welcome, a frame of
+        // somebody else's page is not.
         string? site = request.Headers["Sec-Fetch-Site"];
-        bool isNavigation = HttpMethods.IsGet(request.Method) && request.Headers["Sec-Fetch-Mode"] == "navigate" && request.Path == "/";
+        bool isNavigation = HttpMethods.IsGet(request.Method) && request.Headers["Sec-Fetch-Mode"] == "navigate"
+            && (string?)request.Headers["Sec-Fetch-Dest"] is null or "document" && request.Path == "/";
         return site is null or "same-origin" or "none" || isNavigation ? null : "The app answers no web page but its own.";
     }
 

@@ -41,7 +41,7 @@ internal static class Rules
     internal static IEnumerable<string> Friends(IEnumerable<CompiledAssembly> assemblies) =>
         from assembly in assemblies
         from friend in assembly.Friends
-        where !friend.EndsWith(".Tests", StringComparison.Ordinal) && friend is not ("Tacit.EndToEnd" or "Tacit.Bench")
+        where !friend.EndsWith(".Tests", StringComparison.Ordinal) && friend is not ("Tacit.EndToEnd" or "Tacit.Browser" or "Tacit.Bench")
         select $"{assembly.Project} opens its internals to {friend}";
 
     internal static IEnumerable<string> SeenTypes(IEnumerable<CompiledAssembly> assemblies) =>

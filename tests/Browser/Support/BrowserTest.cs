@@ -1,0 +1,50 @@
+using Microsoft.Playwright;
+using Tacit.EndToEnd.Support;
+
+namespace Tacit.Browser.Support;
+
+/// <summary>
+/// A test in the browser. Every visit is watched: it asks nobody but the app, and nothing is refused by the content security policy or written to the console as an error.
+/// What a failed test saw last is kept in artifacts/screenshots/failed.
+/// </summary>
+public abstract class BrowserTest(Chromium chromium) : IAsyncLifetime
+{
+    private readonly List<Visit> _visits = [];
+
+    internal Chromium Chromium => chromium;
+
+    internal static string Artifacts => Path.Combine(Node.RepositoryRoot(), "artifacts", "screenshots");
+
+    public ValueTask InitializeAsync() => ValueTask.CompletedTask;
+
+    /// <summary>A browser profile that knows nothing yet, with one tab on the app's page.</summary>
+    internal async Task<Visit> VisitAsync(TestSystem system, Action<BrowserNewContextOptions>? change = null, string path = "/")
+    {
+        Visit visit = await Visit.OpenAsync(await chromium.OpenAsync(), system.Address, change);
+        _visits.Add(visit);
+        await visit.GoAsync(path);
+        return visit;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        GC.SuppressFinalize(this);
+        bool failed = TestContext.Current.TestState?.Result == TestResult.Failed;
+        List<string> faults = [];
+        foreach (Visit visit in _visits)
+        {
+            if (failed)
+            {
+                await visit.KeepAsync(Path.Combine(Artifacts, "failed"), TestContext.Current.TestMethod?.MethodName ?? "test");
+            }
+
+            faults.AddRange(visit.Faults);
+            await visit.DisposeAsync();
+        }
+
+        if (!failed)
+        {
+            Assert.True(faults.Count == 0, string.Join('\n', faults));
+        }
+    }
+}

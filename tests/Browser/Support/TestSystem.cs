@@ -1,0 +1,82 @@
+using Microsoft.Extensions.Logging;
+using Tacit.App;
+using Tacit.Client;
+using Tacit.EndToEnd.Support;
+using Tacit.Gateway;
+using Tacit.Hosting;
+using Tacit.Protocol;
+
+namespace Tacit.Browser.Support;
+
+/// <summary>Signer, issuer, gateway and app as they are run, with a <see cref="ScriptedModel"/> behind, each on a port of its own.</summary>
+internal sealed class TestSystem : IAsyncDisposable
+{
+    private const string Wallet = "app";
+
+    /// <summary>Both of the type that needs no safe primes, whose search takes a minute.</summary>
+    public static readonly Plan Chat = WholeSystem.Chat with { Models = [ScriptedModel.Name] };
+    public static readonly Plan Large = WholeSystem.Chat with { Id = "large", Models = [ScriptedModel.LargeName], MaxInputBytes = 1 << 20, Price = new Credits(4) };
+
+    private readonly WholeSystem _operators;
+    private TacitClient? _client;
+
+    private TestSystem(ScriptedModel model, WholeSystem operators)
+    {
+        Model = model;
+        _operators = operators;
+    }
+
+    public ScriptedModel Model { get; }
+
+    public AppServer App { get; private set; } = null!;
+
+    /// <summary>Where the page is.</summary>
+    public Uri Address => App.Address;
+
+    public string AppData => _operators[Wallet];
+
+    public WholeSystem Operators => _operators;
+
+    public TacitClient Client => _client!;
+
+    /// <param name="credits">What the wallet's account holds.</param>
+    /// <param name="tokens">How many tokens of the plan it holds: 1, 2, 5 or 10.</param>
+    public static async Task<TestSystem> StartAsync(long credits = 100, int tokens = 10, IReadOnlyList<Plan>? plans = null)
+    {
+        var model = new ScriptedModel();
+        WholeSystem operators = await WholeSystem.StartAsync(plans ?? [Chat, Large], model.Inference);
+        var system = new TestSystem(model, operators);
+        // One that the system hands to nobody, so that it is still free when the gateway comes back.
+        int port = FreePorts.Take(1);
+        await operators.StopGatewayAsync();
+        operators.ConfigureGateway = options => options with { Listen = ListenAddress.Loopback(port) };
+        await operators.StartGatewayAsync();
+        system._client = await operators.ClientAsync(Wallet, credits);
+        if (tokens > 0)
+        {
+            await system._client.Filler.FillAsync(Chat.Id, tokens);
+        }
+
+        system.App = await operators.AppAsync(Wallet, system._client);
+        return system;
+    }
+
+    public Task<string> VoucherAsync(long credits) => _operators.VoucherAsync(credits);
+
+    /// <summary>The gateway goes away, as when its machine is switched off.</summary>
+    public Task StopGatewayAsync() => _operators.StopGatewayAsync();
+
+    public Task StartGatewayAsync() => _operators.StartGatewayAsync();
+
+    public async ValueTask DisposeAsync()
+    {
+        await App.DisposeAsync();
+        if (_client is not null)
+        {
+            await _client.DisposeAsync();
+        }
+
+        await _operators.DisposeAsync();
+        await Model.DisposeAsync();
+    }
+}
