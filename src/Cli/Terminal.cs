@@ -4,6 +4,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Spectre.Console;
+using Tacit.Cli.Rendering;
 
 namespace Tacit.Cli;
 
@@ -37,6 +38,14 @@ internal sealed class Terminal : IDisposable
 
     public bool InputIsRedirected { get; init; } = true;
 
+    /// <summary>
+    /// Standard input is a pipe or a file: somebody put something there. Of a socket or a terminal that a service was started with nobody knows whether it ever ends.
+    /// </summary>
+    public bool InputBringsText { get; init; }
+
+    /// <summary>Standard input as bytes; null where there is only <see cref="In"/>.</summary>
+    public Func<Stream>? OpenInput { get; init; }
+
     public bool UseColor { get; init; }
 
     /// <summary>Where a server's log goes.</summary>
@@ -60,9 +69,24 @@ internal sealed class Terminal : IDisposable
             IsInteractive = outputIsTerminal,
             ErrorIsTerminal = !Console.IsErrorRedirected && !dumb,
             InputIsRedirected = Console.IsInputRedirected,
+            InputBringsText = Console.IsInputRedirected && IsPipeOrFile(),
+            OpenInput = Console.OpenStandardInput,
             UseColor = outputIsTerminal && !plain,
             OpenLog = Console.OpenStandardError,
         };
+    }
+
+    private static bool IsPipeOrFile()
+    {
+        try
+        {
+            return File.ResolveLinkTarget("/proc/self/fd/0", returnFinalTarget: false)?.Name is string target
+                && (target.StartsWith("pipe:", StringComparison.Ordinal) || File.Exists("/proc/self/fd/0")) && !target.StartsWith("socket:", StringComparison.Ordinal);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return false;
+        }
     }
 
     /// <summary>Asks for a secret on the terminal, without showing what is typed.</summary>
@@ -119,19 +143,14 @@ internal sealed class Terminal : IDisposable
         }
     }
 
-    public void Fail(string text) => Note("tacit: " + Harmless(text));
+    public void Fail(string text) => Note("tacit: " + TerminalText.Clean(text));
 
     /// <summary>Writes text that a model or a server made up: it may break lines and no more. An escape sequence could rewrite what stands above.</summary>
     public void Untrusted(string text)
     {
-        Out.Write(Harmless(text));
+        Out.Write(TerminalText.Clean(text));
         Out.Flush();
     }
-
-    private static string Harmless(string text) =>
-        text.Any(IsHarmful) ? string.Concat(text.Select(c => IsHarmful(c) ? '\uFFFD' : c)) : text;
-
-    private static bool IsHarmful(char c) => char.IsControl(c) && c is not ('\n' or '\t');
 
     /// <summary>What is being done: on a terminal one line that the next replaces, elsewhere one line each.</summary>
     public void Progress(string text)

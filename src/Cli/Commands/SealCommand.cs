@@ -41,7 +41,7 @@ internal static class SealCommand
         client.AddTo(command);
         command.SetAction(async (parsed, cancellationToken) =>
         {
-            string question = await AskCommand.QuestionAsync(terminal, parsed.GetValue(text), parsed.GetValue(stdin), cancellationToken, "seal");
+            string question = await AskCommand.QuestionAsync(terminal, parsed.GetValue(text), parsed.GetValue(stdin), cancellationToken, command: "seal");
             ReplySecrets secrets = new(flags.DataFolderOf(parsed), TimeProvider.System);
             string? address = parsed.GetValue(gateway);
             string? pin = parsed.GetValue(key);

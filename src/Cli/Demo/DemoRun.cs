@@ -74,7 +74,7 @@ internal sealed class DemoRun(Terminal terminal, DemoOptions options, bool once,
         double begin = times.Now;
         double? first = null;
         StringBuilder answer = new();
-        AskReply reply = await RunningApp.AskAsync(user.Address, ChatReply.Question(options.Model, Question), null, stop);
+        AskReply reply = await RunningApp.AskAsync(user.Address, ChatReply.Question(options.Model, Question), null, null, stop);
         await foreach (string piece in ChatReply.ReadAsync(reply, stop))
         {
             if (first is null)

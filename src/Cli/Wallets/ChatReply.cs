@@ -2,15 +2,30 @@ using System.Buffers;
 using System.Net.ServerSentEvents;
 using System.Text;
 using System.Text.Json;
+using Tacit.Cli.Chat;
 
 namespace Tacit.Cli.Wallets;
+
+/// <summary>What one side said in a conversation.</summary>
+/// <param name="Role"><c>user</c>, <c>assistant</c> or <c>system</c>.</param>
+internal sealed record ChatTurn(string Role, string Text, IReadOnlyList<QuestionFile> Files)
+{
+    public ChatTurn(string role, string text)
+        : this(role, text, [])
+    {
+    }
+}
 
 /// <summary>A question and its answer in OpenAI's chat completion form.</summary>
 internal static class ChatReply
 {
     private const int MaxErrorBytes = 64 * 1024;
 
-    public static byte[] Question(string model, string text)
+    public static byte[] Question(string model, string text) => Question(model, null, [new ChatTurn("user", text)]);
+
+    /// <param name="system">What is told the model before anything else; null tells it nothing.</param>
+    /// <param name="turns">The conversation so far; the last is the question.</param>
+    public static byte[] Question(string model, string? system, IEnumerable<ChatTurn> turns)
     {
         ArrayBufferWriter<byte> body = new();
         using (Utf8JsonWriter json = new(body))
@@ -19,14 +34,50 @@ internal static class ChatReply
             json.WriteString("model"u8, model);
             json.WriteBoolean("stream"u8, true);
             json.WriteStartArray("messages"u8);
-            json.WriteStartObject();
-            json.WriteString("role"u8, "user"u8);
-            json.WriteString("content"u8, text);
-            json.WriteEndObject();
+            if (system is not null)
+            {
+                Write(json, new ChatTurn("system", system));
+            }
+            foreach (ChatTurn turn in turns)
+            {
+                Write(json, turn);
+            }
             json.WriteEndArray();
             json.WriteEndObject();
         }
         return body.WrittenSpan.ToArray();
+    }
+
+    private static void Write(Utf8JsonWriter json, ChatTurn turn)
+    {
+        json.WriteStartObject();
+        json.WriteString("role"u8, turn.Role);
+        string text = string.Join("\n\n", [.. turn.Text.Length > 0 ? [turn.Text] : Array.Empty<string>(), .. turn.Files.Where(file => file.Text is not null).Select(file => file.Fenced())]);
+        if (turn.Files.All(file => file.Image is null))
+        {
+            json.WriteString("content"u8, text);
+            json.WriteEndObject();
+            return;
+        }
+        json.WriteStartArray("content"u8);
+        if (text.Length > 0)
+        {
+            json.WriteStartObject();
+            json.WriteString("type"u8, "text"u8);
+            json.WriteString("text"u8, text);
+            json.WriteEndObject();
+        }
+        foreach (QuestionFile file in turn.Files.Where(file => file.Image is not null))
+        {
+            json.WriteStartObject();
+            json.WriteString("type"u8, "image_url"u8);
+            json.WriteStartObject("image_url"u8);
+            json.WriteString("url"u8, file.Image);
+            json.WriteEndObject();
+            json.WriteEndObject();
+        }
+        json.WriteEndArray();
+        json.WriteEndObject();
     }
 
     /// <summary>The pieces of the answer as they come.</summary>
@@ -59,9 +110,25 @@ internal static class ChatReply
 
     private static List<string> Pieces(byte[] data)
     {
-        using JsonDocument json = Parse(data);
-        JsonElement root = json.RootElement;
-        if (root.TryGetProperty("error"u8, out JsonElement error))
+        try
+        {
+            using JsonDocument json = JsonDocument.Parse(data);
+            return Pieces(json.RootElement);
+        }
+        // Of half a surrogate pair no string can be made.
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            throw new CommandException("The reply is not in the form of a chat completion.");
+        }
+    }
+
+    private static List<string> Pieces(JsonElement root)
+    {
+        if (root.ValueKind != JsonValueKind.Object)
+        {
+            throw new JsonException();
+        }
+        if (root.TryGetProperty("error"u8, out JsonElement error) && error.ValueKind == JsonValueKind.Object)
         {
             throw new CommandException(Describe(error, 0));
         }
@@ -70,7 +137,8 @@ internal static class ChatReply
         {
             foreach (JsonElement choice in choices.EnumerateArray())
             {
-                if (choice.TryGetProperty("delta"u8, out JsonElement delta) && delta.TryGetProperty("content"u8, out JsonElement content) && content.GetString() is { Length: > 0 } text)
+                if (choice.ValueKind == JsonValueKind.Object && choice.TryGetProperty("delta"u8, out JsonElement delta) && delta.ValueKind == JsonValueKind.Object
+                    && delta.TryGetProperty("content"u8, out JsonElement content) && content.ValueKind == JsonValueKind.String && content.GetString() is { Length: > 0 } text)
                 {
                     pieces.Add(text);
                 }
@@ -115,17 +183,5 @@ internal static class ChatReply
             text.Append(" (").Append(code.GetString()).Append(')');
         }
         return text.ToString();
-    }
-
-    private static JsonDocument Parse(byte[] data)
-    {
-        try
-        {
-            return JsonDocument.Parse(data);
-        }
-        catch (JsonException)
-        {
-            throw new CommandException("The reply is not in the form of a chat completion.");
-        }
     }
 }

@@ -10,8 +10,8 @@ internal sealed class OwnDevice(DeviceClient client) : IQuestionAccess
 {
     public static OwnDevice Open(AppOptions options, Terminal terminal) => new(options.OpenDevice(TimeProvider.System, new WorkReport(terminal), new TorReport(terminal)));
 
-    public async Task<AskReply> AskAsync(ReadOnlyMemory<byte> body, string? plan, CancellationToken cancellationToken) =>
-        ReplyStream.Begun(await client.SendAsync(new PromptRequest(PromptOperation.ChatCompletions, body, Plan: plan), cancellationToken));
+    public async Task<AskReply> AskAsync(ReadOnlyMemory<byte> body, string? plan, string? conversation, CancellationToken cancellationToken) =>
+        ReplyStream.Begun(await client.SendAsync(new PromptRequest(PromptOperation.ChatCompletions, body, conversation, plan), cancellationToken));
 
     /// <summary>The first model that the gateway lists.</summary>
     public async Task<string> DefaultModelAsync(CancellationToken cancellationToken)

@@ -48,9 +48,9 @@ internal sealed class OwnWallet(TacitClient client) : IWalletAccess
     public async Task<byte[]> BackupAsync(string passphrase, CancellationToken cancellationToken) =>
         WalletBackupFile.Seal(await client.Wallet.ExportAsync(cancellationToken), passphrase);
 
-    public async Task<AskReply> AskAsync(ReadOnlyMemory<byte> body, string? plan, CancellationToken cancellationToken)
+    public async Task<AskReply> AskAsync(ReadOnlyMemory<byte> body, string? plan, string? conversation, CancellationToken cancellationToken)
     {
-        return ReplyStream.Begun(await client.Redemption.SendAsync(new PromptRequest(PromptOperation.ChatCompletions, body, Plan: plan), cancellationToken));
+        return ReplyStream.Begun(await client.Redemption.SendAsync(new PromptRequest(PromptOperation.ChatCompletions, body, conversation, plan), cancellationToken));
     }
 
     public Task<SealedPrompt> PresentSealedAsync(byte[] body, string? plan, CancellationToken cancellationToken) =>

@@ -7,7 +7,8 @@ namespace Tacit.Cli.Wallets;
 internal sealed class ReplyStream(PromptReply reply) : Stream
 {
     public static AskReply Begun(PromptReply reply) => new(
-        reply.Status, reply.IsEventStream, new ReplyStream(reply), reply.Plan, [.. PromptNotices.Explain(PromptNotices.Of(reply), reply.Plan)]);
+        reply.Status, reply.IsEventStream, new ReplyStream(reply), reply.Plan, [.. PromptNotices.Explain(PromptNotices.Of(reply), reply.Plan)],
+        reply.PlanLeft, reply.PlanUntil);
 
     public override bool CanRead => true;
 

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net.Http.Headers;
 using Tacit.App;
 using Tacit.Client;
@@ -96,7 +97,7 @@ internal sealed class RunningApp(string dataFolder, Terminal? terminal = null) :
     public Task SettleSealedAsync(string id, SealedOutcome outcome, CancellationToken cancellationToken) =>
         _app.PostAsync("/sealed/settle", new SettleCommand(id, outcome), AppJson.Default.SettleCommand, AppJson.Default.SealedOutcome, cancellationToken);
 
-    public async Task<AskReply> AskAsync(ReadOnlyMemory<byte> body, string? plan, CancellationToken cancellationToken)
+    public async Task<AskReply> AskAsync(ReadOnlyMemory<byte> body, string? plan, string? conversation, CancellationToken cancellationToken)
     {
         AppStatus status = await GetAppStatusAsync(cancellationToken);
         Uri address = new(status.Address);
@@ -108,11 +109,11 @@ internal sealed class RunningApp(string dataFolder, Terminal? terminal = null) :
             await Task.Delay(s_lookEvery, TimeProvider.System, cancellationToken);
             status = await GetAppStatusAsync(cancellationToken);
         }
-        return await AskAsync(address, body, plan, cancellationToken);
+        return await AskAsync(address, body, plan, conversation, cancellationToken);
     }
 
     /// <summary>Asks the app at this address over HTTP.</summary>
-    public static async Task<AskReply> AskAsync(Uri app, ReadOnlyMemory<byte> body, string? plan, CancellationToken cancellationToken)
+    public static async Task<AskReply> AskAsync(Uri app, ReadOnlyMemory<byte> body, string? plan, string? conversation, CancellationToken cancellationToken)
     {
         HttpMessageInvoker http = new(new SocketsHttpHandler { UseProxy = false, UseCookies = false, AllowAutoRedirect = false, ActivityHeadersPropagator = null });
         HttpRequestMessage request = new(HttpMethod.Post, new Uri(app, "/v1/chat/completions"))
@@ -123,6 +124,10 @@ internal sealed class RunningApp(string dataFolder, Terminal? terminal = null) :
         {
             request.Headers.TryAddWithoutValidation("Tacit-Plan", plan);
         }
+        if (conversation is not null)
+        {
+            request.Headers.TryAddWithoutValidation("Tacit-Conversation", conversation);
+        }
         HttpResponseMessage response = await http.SendAsync(request, cancellationToken);
         string? paid = Header(response, "Tacit-Plan");
         return new AskReply(
@@ -130,7 +135,9 @@ internal sealed class RunningApp(string dataFolder, Terminal? terminal = null) :
             response.Content.Headers.ContentType?.MediaType == "text/event-stream",
             await response.Content.ReadAsStreamAsync(cancellationToken),
             paid,
-            [.. PromptNotices.Explain(Header(response, "Tacit-Notice") ?? "", paid)]);
+            [.. PromptNotices.Explain(Header(response, "Tacit-Notice") ?? "", paid)],
+            long.TryParse(Header(response, "Tacit-Plan-Left"), NumberStyles.None, CultureInfo.InvariantCulture, out long left) ? left : null,
+            DateTimeOffset.TryParse(Header(response, "Tacit-Plan-Until"), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out DateTimeOffset until) ? until : null);
     }
 
     private static string? Header(HttpResponseMessage response, string name) =>

@@ -8,14 +8,18 @@ namespace Tacit.Cli.Wallets;
 
 /// <summary>A reply as it comes, whichever way it came.</summary>
 /// <param name="Notices">What a person should know of how it was paid, in sentences.</param>
-internal sealed record AskReply(int Status, bool IsEventStream, Stream Body, string? Plan, IReadOnlyList<string> Notices);
+/// <param name="Left">How many tokens of the plan the wallet still has; null for a subscription's, which is not counted, and where there is no wallet.</param>
+/// <param name="Until">When what paid expires.</param>
+internal sealed record AskReply(
+    int Status, bool IsEventStream, Stream Body, string? Plan, IReadOnlyList<string> Notices, long? Left = null, DateTimeOffset? Until = null);
 
 /// <summary>What answers a question: a wallet, or a gateway that knows this device.</summary>
 internal interface IQuestionAccess : IAsyncDisposable
 {
     /// <summary>Sends a chat completion and returns once the reply begins.</summary>
     /// <param name="plan">The plan that is to pay; null takes the cheapest.</param>
-    Task<AskReply> AskAsync(ReadOnlyMemory<byte> body, string? plan, CancellationToken cancellationToken);
+    /// <param name="conversation">Whose requests may share a connection; null keeps this one to itself.</param>
+    Task<AskReply> AskAsync(ReadOnlyMemory<byte> body, string? plan, string? conversation, CancellationToken cancellationToken);
 }
 
 /// <summary>
