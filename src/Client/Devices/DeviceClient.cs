@@ -83,10 +83,11 @@ public sealed class DeviceClient : IPromptSender, IAsyncDisposable
         PromptBody body = PromptBody.Parse(prompt.Body, _conversations);
         try
         {
-            return await SendAsync(prompt.Operation.Path(), body, cancellationToken);
+            return await SendAsync(prompt.Operation.Path(), body, prompt.Trace, cancellationToken);
         }
-        catch
+        catch (Exception e)
         {
+            prompt.Trace?.Failed(e);
             body.Dispose();
             throw;
         }
@@ -130,12 +131,15 @@ public sealed class DeviceClient : IPromptSender, IAsyncDisposable
         _key.Dispose();
     }
 
-    private async Task<PromptReply> SendAsync(string path, PromptBody body, CancellationToken cancellationToken)
+    private async Task<PromptReply> SendAsync(string path, PromptBody body, PromptTrace? trace, CancellationToken cancellationToken)
     {
+        trace?.Begin(body);
+        trace?.Routed(null, _route, _options.Transport, _transports);
         await _transports.PrepareAsync(_route, cancellationToken);
+        trace?.Signing(KeyId, body);
         byte[] nonce = RandomNumberGenerator.GetBytes(DeviceSignature.NonceSizeInBytes);
         var request = new RepeatedRequest(
-            (patience, token) => _gateway.SendAsync(_route, path, Credentials(path, body.Content, nonce), body.Content, _isolation, patience, token),
+            (patience, token) => _gateway.SendAsync(_route, path, Credentials(path, body.Content, nonce), body.Content, _isolation, patience, token, trace),
             body.Content.Length,
             // Something in front that cannot reach the gateway says nothing of the request, either.
             answer => answer.Verdict != TokenVerdict.InFlight && (answer.Verdict != TokenVerdict.None || answer.Status < 500), _gateway, _options, _time);
@@ -147,13 +151,15 @@ public sealed class DeviceClient : IPromptSender, IAsyncDisposable
         }
         if (answer.IsSuccess)
         {
-            return new PromptReply(new LiveReply(new SignedReply(this, nonce), body, request, answer), PlanName) { Linkable = PlanName };
+            trace?.Accepted(answer.Status);
+            return new PromptReply(new LiveReply(new SignedReply(this, nonce), body, request, answer, trace), PlanName) { Linkable = PlanName };
         }
         using (answer)
         {
             byte[] error = answer.Error;
             string code = GatewayConnection.ErrorCode(error);
             body.Dispose();
+            trace?.Refused(answer.Status, code);
             return code is ErrorCodes.DeviceUnknown or ErrorCodes.DeviceRevoked or ErrorCodes.SignatureExpired
                 ? throw new ClientException(ClientError.DeviceRefused, Explain(code, error), code)
                 : new PromptReply(

@@ -101,7 +101,8 @@ internal sealed class GatewayConnection(TransportPool transports, PseudonymKeepe
     /// <exception cref="TransportException">No answer began.</exception>
     /// <exception cref="ClientException"><see cref="ClientError.WorkRefused"/>.</exception>
     public async Task<GatewayAnswer> SendAsync(
-        Route route, string path, OpenRequest open, ReadOnlyMemory<byte> body, AnonymousUnit? isolation, TimeSpan patience, CancellationToken cancellationToken)
+        Route route, string path, OpenRequest open, ReadOnlyMemory<byte> body, AnonymousUnit? isolation, TimeSpan patience, CancellationToken cancellationToken,
+        PromptTrace? trace = null)
     {
         string? pseudonym = pseudonyms is null ? null : await pseudonyms.HeaderAsync(open.Series.Gateway, cancellationToken);
         return await SendAsync(
@@ -118,7 +119,7 @@ internal sealed class GatewayConnection(TransportPool transports, PseudonymKeepe
                     headers.TryAddWithoutValidation(Routes.PseudonymHeader, pseudonym);
                 }
             },
-            body, isolation, patience, cancellationToken);
+            body, isolation, patience, cancellationToken, trace);
     }
 
     /// <summary>Sends a request and waits for the beginning of the answer; with a proof of work if the gateway asks for one, which it does before anything is spent.</summary>
@@ -127,12 +128,13 @@ internal sealed class GatewayConnection(TransportPool transports, PseudonymKeepe
     /// <exception cref="TransportException">No answer began.</exception>
     /// <exception cref="ClientException"><see cref="ClientError.WorkRefused"/>.</exception>
     public async Task<GatewayAnswer> SendAsync(
-        Route route, string path, Action<HttpRequestHeaders> credentials, ReadOnlyMemory<byte> body, AnonymousUnit? isolation, TimeSpan patience, CancellationToken cancellationToken)
+        Route route, string path, Action<HttpRequestHeaders> credentials, ReadOnlyMemory<byte> body, AnonymousUnit? isolation, TimeSpan patience, CancellationToken cancellationToken,
+        PromptTrace? trace = null)
     {
         string? stamp = null;
         for (int solved = 0; ; solved++)
         {
-            GatewayAnswer answer = await SendOnceAsync(route, path, credentials, stamp, body, isolation, patience, cancellationToken);
+            GatewayAnswer answer = await SendOnceAsync(route, path, credentials, stamp, body, isolation, patience, trace, cancellationToken);
             if (answer.Status != WorkRequired || solved == MaxSolutions)
             {
                 return answer;
@@ -158,7 +160,7 @@ internal sealed class GatewayConnection(TransportPool transports, PseudonymKeepe
 
     private async Task<GatewayAnswer> SendOnceAsync(
         Route route, string path, Action<HttpRequestHeaders> credentials, string? stamp, ReadOnlyMemory<byte> body, AnonymousUnit? isolation, TimeSpan patience,
-        CancellationToken cancellationToken)
+        PromptTrace? trace, CancellationToken cancellationToken)
     {
         await transports.ReadyAsync(route, cancellationToken);
         TransportLease lease = transports.Lease(route, isolation ?? AnonymousUnit.ForOneRequest(), keep: isolation is not null);
@@ -174,10 +176,16 @@ internal sealed class GatewayConnection(TransportPool transports, PseudonymKeepe
                 request.Headers.TryAddWithoutValidation(Routes.WorkHeader, stamp);
             }
             request.Headers.TryAddWithoutValidation("Accept", "application/json, text/event-stream");
-            request.Content = new ReadOnlyMemoryContent(body);
+            // What is sealed is sent when the handler below hands it over.
+            request.Content = ObservedContent.Of(body, route.Kind == RouteKind.Direct ? trace : null);
+            if (trace is not null)
+            {
+                request.Options.Set(PromptTrace.Option, trace);
+            }
             request.Content.Headers.ContentType = new MediaTypeHeaderValue(MediaTypes.Json);
             response = await lease.Invoker.SendAsync(request, either.Token);
             transports.Sightings.Answered(route);
+            trace?.Answered((int)response.StatusCode, lease.Way, transports);
             return new GatewayAnswer(response, lease, await response.Content.ReadAsStreamAsync(either.Token));
         }
         catch (Exception e)

@@ -36,7 +36,7 @@ internal interface IReplyOwner
 }
 
 /// <summary>A reply that a token pays for.</summary>
-internal sealed class PaidReply(RedemptionClient client, OpenRequest open) : IReplyOwner
+internal sealed class PaidReply(RedemptionClient client, OpenRequest open, PromptTrace? trace) : IReplyOwner
 {
     private bool _renewed;
 
@@ -44,12 +44,27 @@ internal sealed class PaidReply(RedemptionClient client, OpenRequest open) : IRe
 
     public TimeProvider Time => client.Time;
 
-    public async Task EndOfReplyAsync(GatewayAnswer answer, CancellationToken cancellationToken) =>
+    public async Task EndOfReplyAsync(GatewayAnswer answer, CancellationToken cancellationToken)
+    {
         _renewed = await client.EndOfReplyAsync(open, answer, cancellationToken);
+        if (_renewed && open.Successor is not null)
+        {
+            trace?.Renewed();
+        }
+    }
 
-    public Task<TokenOutcome> SettleAsync(GatewayAnswer answer) => client.SettleAsync(open, answer, knownSpent: true);
+    public async Task<TokenOutcome> SettleAsync(GatewayAnswer answer)
+    {
+        TokenOutcome outcome = await client.SettleAsync(open, answer, knownSpent: true);
+        trace?.Settled(outcome);
+        return outcome;
+    }
 
-    public Task CompleteAsync(CancellationToken cancellationToken) => client.CompleteAsync(open, _renewed, cancellationToken);
+    public async Task CompleteAsync(CancellationToken cancellationToken)
+    {
+        await client.CompleteAsync(open, _renewed, cancellationToken);
+        trace?.Settled(TokenOutcome.Spent);
+    }
 
     public Task CancelAsync() => client.CancelAsync(open, knownSpent: true);
 

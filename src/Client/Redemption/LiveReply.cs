@@ -8,7 +8,8 @@ namespace Tacit.Client;
 /// sends it from its beginning. It goes on only if what was delivered already is, byte for byte, how the new one begins. Of what was delivered only a hash is kept.
 /// </summary>
 /// <param name="body">What was asked; disposed with this.</param>
-internal sealed class LiveReply(IReplyOwner owner, PromptBody body, RepeatedRequest request, GatewayAnswer answer) : IDisposable
+/// <param name="trace">Told how it goes; null as a rule.</param>
+internal sealed class LiveReply(IReplyOwner owner, PromptBody body, RepeatedRequest request, GatewayAnswer answer, PromptTrace? trace = null) : IDisposable
 {
     private readonly IncrementalHash _delivered = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
     private CommentFilter _comments = new();
@@ -30,16 +31,27 @@ internal sealed class LiveReply(IReplyOwner owner, PromptBody body, RepeatedRequ
             }
             catch (Exception e) when (ServiceCaller.IsTransportFailure(e, cancellationToken))
             {
-                await ResumeAsync(e, cancellationToken);
+                try
+                {
+                    await ResumeAsync(e, cancellationToken);
+                }
+                catch (Exception failure) when (trace is not null)
+                {
+                    trace.Failed(failure);
+                    throw;
+                }
+                trace?.Resumed(_deliveredBytes);
                 continue;
             }
             if (read == 0)
             {
+                trace?.Ended(_deliveredBytes);
                 await owner.EndOfReplyAsync(Answer, cancellationToken);
                 return 0;
             }
             _delivered.AppendData(buffer.Span[..read]);
             _deliveredBytes += read;
+            trace?.Came(_deliveredBytes);
             request.Progress();
             return read;
         }
@@ -47,7 +59,11 @@ internal sealed class LiveReply(IReplyOwner owner, PromptBody body, RepeatedRequ
 
     public Task CompleteAsync(CancellationToken cancellationToken) => owner.CompleteAsync(cancellationToken);
 
-    public Task CancelAsync() => owner.CancelAsync();
+    public Task CancelAsync()
+    {
+        trace?.Cancelled();
+        return owner.CancelAsync();
+    }
 
     public void Abandon() => owner.Abandon();
 

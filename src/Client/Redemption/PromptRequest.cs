@@ -10,6 +10,9 @@ namespace Tacit.Client;
 public sealed record PromptRequest(PromptOperation Operation, ReadOnlyMemory<byte> Body, string? Conversation = null, string? Plan = null)
 {
     public const int MaxConversationLength = 256;
+
+    /// <summary>Told what becomes of it; null, as a rule, for nobody.</summary>
+    public PromptTrace? Trace { get; init; }
 }
 
 /// <summary>What became of the token that paid for a request.</summary>

@@ -39,7 +39,7 @@ public sealed partial class RedemptionClient
             IssuerDirectory directory = await _directory.CurrentAsync(cancellationToken);
             byte[] tag = _journal.Keys.RequestTag(open.Operation, [], body.Content.Span);
             Route route = RouteTo(SeriesCatalog.Gateway(directory, open.Series.Gateway));
-            return await RepeatAsync(new Errand(open.Operation, body, tag, open.Conversation, null, route), open, cancellationToken);
+            return await RepeatAsync(new Errand(open.Operation, body, tag, open.Conversation, null, route), open, directory, cancellationToken);
         }
         catch
         {

@@ -64,7 +64,7 @@ public sealed partial class RedemptionClient
         if (open is null)
         {
             var wish = new TokenWish(directory.IssuerName, gateway.Name, offer.Plans, Time.GetUtcNow() + DeadlineMargin, AllowUnknown: true, _policy);
-            (open, _) = await PresentAsync(wish, errand, offer, mayFill: true, cancellationToken);
+            (open, _, _) = await PresentAsync(wish, errand, offer, mayFill: true, cancellationToken);
         }
 
         // Its caller is another program from here on: the same question asked again finds the request, and its token is exchanged if nobody ever says how it ended.

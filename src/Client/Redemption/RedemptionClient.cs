@@ -82,8 +82,9 @@ public sealed partial class RedemptionClient : IPromptSender, IAsyncDisposable
         {
             return await SendAsync(prompt, body, cancellationToken);
         }
-        catch
+        catch (Exception e)
         {
+            prompt.Trace?.Failed(e);
             body.Dispose();
             throw;
         }
@@ -92,24 +93,30 @@ public sealed partial class RedemptionClient : IPromptSender, IAsyncDisposable
     private async Task<PromptReply> SendAsync(PromptRequest prompt, PromptBody body, CancellationToken cancellationToken)
     {
         // 1. What buys it, and where.
+        PromptTrace? trace = prompt.Trace;
+        trace?.Begin(body);
         IssuerDirectory directory = await _directory.CurrentAsync(known => PlanChoice.Knows(known, body.Model), cancellationToken);
         DirectoryGateway gateway = SeriesCatalog.Gateway(directory, Options.Gateway);
-        await _transports.PrepareAsync(RouteTo(gateway), cancellationToken);
+        Route route = RouteTo(gateway);
+        trace?.Routed(gateway.Name, route, Options.Transport, _transports);
+        await _transports.PrepareAsync(route, cancellationToken);
         string? linkable = await _pseudonyms.RequireAsync(directory, gateway, cancellationToken);
 
         // 2. Which conversation it belongs to; one that belongs to none is a unit of its own.
         byte[] tag = _journal.Keys.RequestTag(prompt.Operation, Encoding.UTF8.GetBytes(prompt.Conversation ?? ""), body.Content.Span);
         (ConversationId conversation, AnonymousUnit? isolation) = Place(prompt, body, tag);
         PlanOffer offer = await OfferAsync(directory, prompt, body, cancellationToken);
+        trace?.Paying(offer.First, linkable, body);
 
         // 3. A repetition gets the earlier request's error, or its token.
         if (_errors.TryRepeat(tag, out DeliveredError again))
         {
             body.Dispose();
+            trace?.Refused(again.Status, "");
             return new PromptReply(again, offer.First, TokenOutcome.Kept) { IsRepetition = true, Linkable = linkable };
         }
-        var errand = new Errand(prompt.Operation, body, tag, conversation, isolation, RouteTo(gateway));
-        if (await JoinAsync(tag, body, cancellationToken) is OpenRequest joined && await RepeatAsync(errand, joined, cancellationToken) is PromptReply repeated)
+        var errand = new Errand(prompt.Operation, body, tag, conversation, isolation, route, trace);
+        if (await JoinAsync(tag, body, cancellationToken) is OpenRequest joined && await RepeatAsync(errand, joined, directory, cancellationToken) is PromptReply repeated)
         {
             repeated.Linkable = linkable;
             return repeated;
@@ -123,8 +130,9 @@ public sealed partial class RedemptionClient : IPromptSender, IAsyncDisposable
         bool filled = false;
         for (int tried = 1; ; tried++)
         {
-            (OpenRequest open, bool filledNow) = await PresentAsync(wish, errand, offer, mayFill: !filled, cancellationToken);
+            (OpenRequest open, bool filledNow, TokenSource source) = await PresentAsync(wish, errand, offer, mayFill: !filled, cancellationToken);
             filled |= filledNow;
+            trace?.Took(open, directory, forThis: filledNow || source == TokenSource.Exchange);
             Sent sent = await SendOnceAsync(errand, open, repeated: false, cancellationToken);
             if (sent.Reply is LiveReply live)
             {
@@ -146,8 +154,9 @@ public sealed partial class RedemptionClient : IPromptSender, IAsyncDisposable
     }
 
     /// <summary>An open request again, with its own token and body. Null if that token was not spent and has expired: another may be used.</summary>
-    private async Task<PromptReply?> RepeatAsync(Errand errand, OpenRequest open, CancellationToken cancellationToken)
+    private async Task<PromptReply?> RepeatAsync(Errand errand, OpenRequest open, IssuerDirectory directory, CancellationToken cancellationToken)
     {
+        errand.Trace?.Took(open, directory, forThis: false);
         Sent sent = await SendOnceAsync(errand, open, repeated: true, cancellationToken);
         if (sent.Reply is LiveReply live)
         {
@@ -172,6 +181,8 @@ public sealed partial class RedemptionClient : IPromptSender, IAsyncDisposable
         {
             _errors.Remember(errand.Tag, sent.Error!);
         }
+        errand.Trace?.Refused(sent.Error!.Status, sent.Code ?? "");
+        errand.Trace?.Settled(sent.Outcome);
         errand.Body.Dispose();
         return new PromptReply(sent.Error!, open.Series.Plan, sent.Outcome) { FilledAtPrompt = filled, RetryAfter = sent.RetryAfter };
     }
@@ -180,7 +191,7 @@ public sealed partial class RedemptionClient : IPromptSender, IAsyncDisposable
     private async Task<Sent> SendOnceAsync(Errand errand, OpenRequest open, bool repeated, CancellationToken cancellationToken)
     {
         var request = new RepeatedRequest(
-            (patience, token) => _gateway.SendAsync(errand.Route, errand.Operation.Path(), open, errand.Body.Content, errand.Isolation, patience, token),
+            (patience, token) => _gateway.SendAsync(errand.Route, errand.Operation.Path(), open, errand.Body.Content, errand.Isolation, patience, token, errand.Trace),
             errand.Body.Content.Length, answer => answer.Verdict is not (TokenVerdict.None or TokenVerdict.InFlight), _gateway, Options, Time)
         {
             MayHaveLeft = repeated,
@@ -205,7 +216,8 @@ public sealed partial class RedemptionClient : IPromptSender, IAsyncDisposable
             if (answer.IsSuccess)
             {
                 _conversations.Remember(errand.Body.Messages, open.Conversation);
-                return new Sent { Reply = new LiveReply(new PaidReply(this, open), errand.Body, request, answer) };
+                errand.Trace?.Accepted(answer.Status);
+                return new Sent { Reply = new LiveReply(new PaidReply(this, open, errand.Trace), errand.Body, request, answer, errand.Trace) };
             }
 
             // 7. An error: what it says of the token is settled now.
@@ -296,7 +308,7 @@ public sealed partial class RedemptionClient : IPromptSender, IAsyncDisposable
         return isOpen;
     }
 
-    private async Task<(OpenRequest Open, bool Filled)> PresentAsync(
+    private async Task<(OpenRequest Open, bool Filled, TokenSource Source)> PresentAsync(
         TokenWish wish, Errand errand, PlanOffer offer, bool mayFill, CancellationToken cancellationToken)
     {
         byte[] id = RandomNumberGenerator.GetBytes(OpenRequest.IdSizeInBytes);
@@ -312,10 +324,11 @@ public sealed partial class RedemptionClient : IPromptSender, IAsyncDisposable
                 cancellationToken);
             if (chain.Open is not null)
             {
-                return (chain.Open, false);
+                return (chain.Open, false, TokenSource.Wallet);
             }
             OpenRequest? open = null;
             bool filled = false;
+            TokenSource from = TokenSource.Wallet;
             string reason = "";
             if ((chain.Ended > 0 ? wish.Subscriptions[0] : offer.Ended) is string ended)
             {
@@ -337,6 +350,7 @@ public sealed partial class RedemptionClient : IPromptSender, IAsyncDisposable
                         }
                         break;
                 }
+                from = source;
                 open = await TryAsync(source == TokenSource.Restored ? wish with { AllowUnknown = true } : wish);
                 if (open is not null)
                 {
@@ -344,7 +358,7 @@ public sealed partial class RedemptionClient : IPromptSender, IAsyncDisposable
                 }
             }
             return open is not null
-                ? (open, filled)
+                ? (open, filled, from)
                 : throw new ClientException(
                     ClientError.WalletEmpty,
                     $"The wallet holds no token that buys this request (plan {offer.First}). {reason}Deposit a voucher with tacit account deposit CODE, then run tacit wallet fill.",
@@ -423,7 +437,7 @@ public sealed partial class RedemptionClient : IPromptSender, IAsyncDisposable
     }
 
     /// <summary>A prompt on its way: what to send, and as which unit.</summary>
-    private sealed record Errand(PromptOperation Operation, PromptBody Body, byte[] Tag, ConversationId Conversation, AnonymousUnit? Isolation, Route Route);
+    private sealed record Errand(PromptOperation Operation, PromptBody Body, byte[] Tag, ConversationId Conversation, AnonymousUnit? Isolation, Route Route, PromptTrace? Trace = null);
 
     /// <summary>What came of one token: a reply, or an error.</summary>
     private readonly record struct Sent

@@ -11,9 +11,9 @@ namespace Tacit.Client.Transports;
 /// <summary>What makes a unit's connections: HTTP's part is the same whatever carries them.</summary>
 internal sealed class Connectors(TransportOptions options, TorCarrier? tor, TimeProvider time)
 {
-    /// <param name="circuit">Over Tor, the identity that its circuits have; null connects directly.</param>
+    /// <param name="way">What the unit's connections have in common.</param>
     /// <remarks>Nothing that a request did not put there itself: no cookies, redirects, proxies of the environment, trace headers, or resumed TLS sessions (law 9).</remarks>
-    public SocketsHttpHandler Make(TorIsolation? circuit) => new()
+    public SocketsHttpHandler Make(ConnectionWay way) => new()
     {
         UseCookies = false,
         AllowAutoRedirect = false,
@@ -23,10 +23,8 @@ internal sealed class Connectors(TransportOptions options, TorCarrier? tor, Time
         PreAuthenticate = false,
         Credentials = null,
         // Over Tor that time is counted where the connection is made, so that TLS comes on top.
-        ConnectTimeout = circuit is null ? options.ConnectTimeout : options.Tor.ConnectTimeout + options.ConnectTimeout,
-        ConnectCallback = circuit is TorIsolation identity ? (context, cancelled) => ConnectByTorAsync(context.DnsEndPoint, identity, cancelled)
-            : tor is not null ? (context, cancelled) => ConnectHereAsync(context.DnsEndPoint, cancelled)
-            : null,
+        ConnectTimeout = way.Circuit is null ? options.ConnectTimeout : options.Tor.ConnectTimeout + options.ConnectTimeout,
+        ConnectCallback = (context, cancelled) => ConnectAsync(context, way, cancelled),
         PooledConnectionIdleTimeout = options.IdleTimeout,
         MaxResponseHeadersLength = 64,
         // A reply that nobody wants is not read to its end first: the connection goes, and with it the unit's trace.
@@ -42,6 +40,17 @@ internal sealed class Connectors(TransportOptions options, TorCarrier? tor, Time
             CertificateChainPolicy = new X509ChainPolicy { DisableCertificateDownloads = true, RevocationMode = X509RevocationMode.NoCheck },
         },
     };
+
+    private async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, ConnectionWay way, CancellationToken cancellationToken)
+    {
+        PromptTrace? trace = context.InitialRequestMessage.Options.TryGetValue(PromptTrace.Option, out PromptTrace? observer) ? observer : null;
+        trace?.Connecting($"{context.DnsEndPoint.Host}:{context.DnsEndPoint.Port}");
+        Stream made = way.Circuit is TorIsolation identity ? await ConnectByTorAsync(context.DnsEndPoint, identity, cancellationToken)
+            : tor is not null ? way.Made(await ConnectHereAsync(context.DnsEndPoint, cancellationToken))
+            : way.Made(await ConnectAnywhereAsync(context.DnsEndPoint, cancellationToken));
+        trace?.Connected(way);
+        return made;
+    }
 
     private async ValueTask<Stream> ConnectByTorAsync(DnsEndPoint server, TorIsolation identity, CancellationToken cancellationToken)
     {
@@ -59,7 +68,7 @@ internal sealed class Connectors(TransportOptions options, TorCarrier? tor, Time
     }
 
     /// <summary>To this machine and by number: where Tor is to be used, not even <c>localhost</c> is looked up.</summary>
-    private static async ValueTask<Stream> ConnectHereAsync(DnsEndPoint server, CancellationToken cancellationToken)
+    private static async ValueTask<Socket> ConnectHereAsync(DnsEndPoint server, CancellationToken cancellationToken)
     {
         IPAddress[] addresses = IPAddress.TryParse(server.Host, out IPAddress? number) ? [number.IsIPv4MappedToIPv6 ? number.MapToIPv4() : number] : [IPAddress.Loopback, IPAddress.IPv6Loopback];
         if (!addresses.All(IPAddress.IsLoopback))
@@ -72,7 +81,7 @@ internal sealed class Connectors(TransportOptions options, TorCarrier? tor, Time
             try
             {
                 await socket.ConnectAsync(addresses[tried], server.Port, cancellationToken);
-                return new NetworkStream(socket, ownsSocket: true);
+                return socket;
             }
             catch (SocketException) when (tried + 1 < addresses.Length)
             {
@@ -83,6 +92,22 @@ internal sealed class Connectors(TransportOptions options, TorCarrier? tor, Time
                 socket.Dispose();
                 throw;
             }
+        }
+    }
+
+    /// <summary>As the framework does it by itself, which does not tell what was connected to.</summary>
+    private static async ValueTask<Socket> ConnectAnywhereAsync(DnsEndPoint server, CancellationToken cancellationToken)
+    {
+        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        try
+        {
+            await socket.ConnectAsync(server, cancellationToken);
+            return socket;
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
         }
     }
 

@@ -27,6 +27,7 @@ internal sealed class ObliviousHandler(HttpMessageInvoker outer, Route route, Se
     protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
     {
         using SensitiveBuffer message = await WriteAsync(request, cancellationToken);
+        PromptTrace? trace = request.Options.TryGetValue(PromptTrace.Option, out PromptTrace? observer) ? observer : null;
         for (bool isFirst = true; ; isFirst = false)
         {
             ObliviousKeyConfiguration key = route.Key ?? await findKey!(route.Gateway!, cancellationToken);
@@ -37,7 +38,8 @@ internal sealed class ObliviousHandler(HttpMessageInvoker outer, Route route, Se
             try
             {
                 using SensitiveBuffer encapsulated = Seal(exchange, message);
-                answer = await PostAsync(encapsulated, null, cancellationToken);
+                trace?.Sealed(encapsulated.WrittenCount);
+                answer = await PostAsync(encapsulated, null, trace, cancellationToken);
                 for (int solved = 0; answer.StatusCode == HttpStatusCode.PreconditionRequired && work is not null && solved < MaxSolutions; solved++)
                 {
                     if (!WorkAnnouncement.TryReadError(await ReadProblemAsync(answer, cancellationToken), out WorkAnnouncement? asked))
@@ -49,12 +51,12 @@ internal sealed class ObliviousHandler(HttpMessageInvoker outer, Route route, Se
                     WorkStamp.DigestOfSealed(encapsulated.WrittenSpan[ObliviousRequestHeader.SizeInBytes..], default, digest);
                     string stamp = await work.SolveAsync(asked, digest, cancellationToken);
                     answer.Dispose();
-                    answer = await PostAsync(encapsulated, stamp, cancellationToken);
+                    answer = await PostAsync(encapsulated, stamp, trace, cancellationToken);
                 }
 
                 if (answer.StatusCode == HttpStatusCode.OK && answer.Content.Headers.ContentType?.MediaType == MediaTypes.ObliviousChunkedResponse)
                 {
-                    var opened = new OpenedReply(exchange, answer, await answer.Content.ReadAsStreamAsync(cancellationToken));
+                    var opened = new OpenedReply(exchange, answer, await answer.Content.ReadAsStreamAsync(cancellationToken), trace);
                     (exchange, answer) = (null!, null);
                     return await opened.ReadHeadAsync(request, cancellationToken);
                 }
@@ -140,9 +142,13 @@ internal sealed class ObliviousHandler(HttpMessageInvoker outer, Route route, Se
         return encapsulated;
     }
 
-    private async Task<HttpResponseMessage> PostAsync(SensitiveBuffer encapsulated, string? stamp, CancellationToken cancellationToken)
+    private async Task<HttpResponseMessage> PostAsync(SensitiveBuffer encapsulated, string? stamp, PromptTrace? trace, CancellationToken cancellationToken)
     {
-        using var post = new HttpRequestMessage(HttpMethod.Post, route.Resource) { Content = new ReadOnlyMemoryContent(encapsulated.WrittenMemory) };
+        using var post = new HttpRequestMessage(HttpMethod.Post, route.Resource) { Content = ObservedContent.Of(encapsulated.WrittenMemory, trace) };
+        if (trace is not null)
+        {
+            post.Options.Set(PromptTrace.Option, trace);
+        }
         post.Content.Headers.ContentType = new MediaTypeHeaderValue(MediaTypes.ObliviousChunkedRequest);
         if (stamp is not null)
         {

@@ -16,12 +16,15 @@ internal sealed class OpenedReply : Stream
     private readonly byte[] _block = new byte[BlockBytes];
     private readonly SensitiveBuffer _plaintext = new(BlockBytes);
     private readonly SensitiveBuffer _content = new(BlockBytes);
+    private readonly PromptTrace? _trace;
     private HttpResponseMessage? _response;
     private bool _ended;
 
     /// <param name="exchange">Owned, as are the answer and its stream.</param>
-    public OpenedReply(ObliviousClientExchange exchange, HttpResponseMessage answer, Stream source)
+    /// <param name="trace">Told how much comes; null as a rule.</param>
+    public OpenedReply(ObliviousClientExchange exchange, HttpResponseMessage answer, Stream source, PromptTrace? trace = null)
     {
+        _trace = trace;
         _exchange = exchange;
         _sealed = answer;
         _source = source;
@@ -129,6 +132,7 @@ internal sealed class OpenedReply : Stream
         }
 
         int read = await _source.ReadAsync(_block, cancellationToken);
+        _trace?.SealedCame(read);
         _plaintext.Clear();
         bool isValid = read > 0 ? _chunks.TryRead(_block.AsSpan(0, read), _plaintext) : _chunks.TryEnd(_plaintext);
         if (!isValid || !_reader.TryRead(_plaintext.WrittenSpan, _content) || (read == 0 && !_reader.TryEnd()))

@@ -14,6 +14,9 @@ internal sealed class TorCarrier(TorSettings settings, IProgress<CarrierStatus>?
 
     private static readonly TimeSpan ReportEvery = TimeSpan.FromMilliseconds(250);
 
+    /// <summary>How long tor is given to tell of its circuits.</summary>
+    private static readonly TimeSpan AnswerTime = TimeSpan.FromSeconds(10);
+
     private readonly CancellationTokenSource _stop = new();
     private readonly Lock _gate = new();
     private Task<SharedTor>? _start;
@@ -116,6 +119,33 @@ internal sealed class TorCarrier(TorSettings settings, IProgress<CarrierStatus>?
         }
     }
 
+    /// <summary>The circuit that carries the connections of an identity now, as tor tells of it; or why that is not known.</summary>
+    public async Task<(CircuitFacts? Circuit, string? Problem)> FindCircuitAsync(TorIsolation identity)
+    {
+        if (Started is not { IsCompletedSuccessfully: true } start)
+        {
+            return (null, "Tor has ended.");
+        }
+        if (start.Result.IsBorrowed || settings.Socks is not null)
+        {
+            return (null, "This Tor is another program's, which alone it tells of its circuits.");
+        }
+        using var patience = new CancellationTokenSource(AnswerTime, time);
+        try
+        {
+            TorService tor = start.Result.Service;
+            IReadOnlyList<TorConnection> connections = await tor.ConnectionsAsync(patience.Token);
+            IReadOnlyList<TorCircuit> circuits = await tor.CircuitsAsync(patience.Token);
+            return CircuitOf(identity, connections, circuits) is { Path.Count: > 0 } found
+                ? (new CircuitFacts([.. found.Path.Select(hop => new CircuitHop(hop.Nickname, hop.Fingerprint))], found.OnionAddress), null)
+                : (null, "Tor knows of no such circuit any more.");
+        }
+        catch (Exception e) when (e is TorException or OperationCanceledException or ObjectDisposedException)
+        {
+            return (null, "Tor did not tell.");
+        }
+    }
+
     public async ValueTask DisposeAsync()
     {
         await _stop.CancelAsync();
@@ -140,6 +170,13 @@ internal sealed class TorCarrier(TorSettings settings, IProgress<CarrierStatus>?
         {
             return _start is null or { IsFaulted: true } or { IsCanceled: true } ? _start = SharedTor.StartAsync(settings, time, loggers, _stop.Token) : _start;
         }
+    }
+
+    /// <summary>The one that the newest connection of the identity is on; where connections do not tell whose they are, the one built for it.</summary>
+    internal static TorCircuit? CircuitOf(TorIsolation identity, IReadOnlyList<TorConnection> connections, IReadOnlyList<TorCircuit> circuits)
+    {
+        string? id = connections.LastOrDefault(connection => connection.SocksUserName == identity.UserName && connection.Status == "SUCCEEDED")?.CircuitId;
+        return circuits.FirstOrDefault(circuit => circuit.Id == id) ?? circuits.LastOrDefault(circuit => circuit.IsOf(identity) && circuit.Status == "BUILT");
     }
 
     private async Task ForgetAsync(SharedTor tor)

@@ -143,6 +143,9 @@ public sealed class TransportPool : IDisposable, IAsyncDisposable
         }
     }
 
+    /// <summary>The circuit that carries a unit's connections now, as our tor tells; or why it does not.</summary>
+    internal Task<(CircuitFacts? Circuit, string? Problem)> FindCircuitAsync(TorIsolation circuit) => _tor!.FindCircuitAsync(circuit);
+
     /// <summary>How long a call of <paramref name="time"/> at the most may take on this route: over Tor, making the circuit comes on top.</summary>
     internal TimeSpan Patience(Route route, TimeSpan time) => Rules.For(route.ServerAddress) == Carrier.Tor ? time + _options.Tor.ConnectTimeout : time;
 
@@ -158,11 +161,12 @@ public sealed class TransportPool : IDisposable, IAsyncDisposable
             if (!_entries.TryGetValue((route, key), out Entry? entry))
             {
                 TorIsolation? circuit = carrier == Carrier.Tor ? _circuits.Of(route, key, keep) : null;
-                entry = new Entry(Connect(route, circuit));
+                var way = new ConnectionWay(circuit);
+                entry = new Entry(Connect(route, way), way);
                 _entries.Add((route, key), entry);
             }
             entry.Users++;
-            return new TransportLease(entry.Invoker, () => Return((route, key), entry, keep), () => Discard((route, key), entry));
+            return new TransportLease(entry.Invoker, entry.Way, () => Return((route, key), entry, keep), () => Discard((route, key), entry));
         }
     }
 
@@ -194,11 +198,11 @@ public sealed class TransportPool : IDisposable, IAsyncDisposable
         _sweep.Dispose();
     }
 
-    private HttpMessageInvoker Connect(Route route, TorIsolation? circuit) => route.Kind switch
+    private HttpMessageInvoker Connect(Route route, ConnectionWay way) => route.Kind switch
     {
-        RouteKind.Direct => new HttpMessageInvoker(_connectors.Make(circuit)),
+        RouteKind.Direct => new HttpMessageInvoker(_connectors.Make(way)),
         RouteKind.Oblivious when SealingKeys is not null || route.Key is not null =>
-            new HttpMessageInvoker(new ObliviousHandler(new HttpMessageInvoker(_connectors.Make(circuit)), route, SealingKeys, Work)),
+            new HttpMessageInvoker(new ObliviousHandler(new HttpMessageInvoker(_connectors.Make(way)), route, SealingKeys, Work)),
         _ => throw new ArgumentOutOfRangeException(nameof(route), route.Kind, "No connector carries this kind of route."),
     };
 
@@ -288,9 +292,11 @@ public sealed class TransportPool : IDisposable, IAsyncDisposable
         expired.ForEach(invoker => invoker.Dispose());
     }
 
-    private sealed class Entry(HttpMessageInvoker invoker)
+    private sealed class Entry(HttpMessageInvoker invoker, ConnectionWay way)
     {
         public HttpMessageInvoker Invoker { get; } = invoker;
+
+        public ConnectionWay Way { get; } = way;
 
         public int Users { get; set; }
 
@@ -302,11 +308,14 @@ public sealed class TransportPool : IDisposable, IAsyncDisposable
 }
 
 /// <summary>The right to send through one unit's connection, until disposed.</summary>
-internal sealed class TransportLease(HttpMessageInvoker invoker, Action giveBack, Action discard) : IDisposable
+internal sealed class TransportLease(HttpMessageInvoker invoker, ConnectionWay way, Action giveBack, Action discard) : IDisposable
 {
     private Action? _giveBack = giveBack;
 
     public HttpMessageInvoker Invoker { get; } = invoker;
+
+    /// <summary>Where its connections go.</summary>
+    public ConnectionWay Way { get; } = way;
 
     /// <summary>
     /// What the unit has of connections is believed in no longer, nor the way that they took: whoever asks next in it connects anew. To be called before the
