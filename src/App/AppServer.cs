@@ -2,6 +2,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Logging;
+using Tacit.App.Page;
 using Tacit.Client;
 using Tacit.Hosting;
 
@@ -127,13 +128,7 @@ public sealed class AppServer : IAsyncDisposable
         Post("/v1/messages", PromptOperation.Messages);
         routes.MapGet("/v1/models", guard.Wrap(models.ListAsync));
         routes.MapGet("/v1/models/{**id}", guard.Wrap(models.GetAsync));
-        routes.MapGet("/", guard.Wrap(context =>
-        {
-            context.Response.ContentType = "text/plain; charset=utf-8";
-            return context.Response.WriteAsync(
-                $"Tacit runs here. Point any OpenAI client at {context.Request.Scheme}://{context.Request.Host}/v1, "
-                + $"or any Anthropic client at {context.Request.Scheme}://{context.Request.Host}, with any API key.\n", context.RequestAborted);
-        }));
+        new PageFiles(typeof(AppServer).Assembly).Map(routes, guard.Wrap);
         routes.MapFallback("{**path}", guard.Wrap(context => ApiErrors.WriteFrameworkErrorAsync(context, StatusCodes.Status404NotFound)));
 
         void Post(string path, PromptOperation operation) => routes.MapPost(path, guard.Wrap(new PromptEndpoint(operation, prompts, options).HandleAsync));

@@ -1,0 +1,120 @@
+import { signal } from '@preact/signals';
+import { useEffect, useRef } from 'preact/hooks';
+import { ChatPage } from './chat/ChatPage';
+import { Sidebar } from './chat/Sidebar';
+import { summary } from './store';
+import { connection, isReady, mode } from './store';
+import { KeysPage } from './keys/KeysPage';
+import { route } from './router';
+import { SettingsPage } from './settings/SettingsPage';
+import { SetupPage } from './setup/SetupPage';
+import { useShortcuts } from './shortcuts';
+import { IconButton } from './ui/controls';
+import { Dialogs } from './ui/dialog';
+import { Mark } from './ui/icons';
+import { Toasts } from './ui/toast';
+import { WalletPage } from './wallet/WalletPage';
+
+const narrow = matchMedia('(max-width: 52rem)');
+export const isSidebarOpen = signal(!narrow.matches);
+narrow.addEventListener('change', () => { isSidebarOpen.value = !narrow.matches; });
+
+/** On a narrow screen the sidebar lies over the rest, and goes once it has been used. */
+export function leaveSidebar(): void {
+  if (narrow.matches) {
+    isSidebarOpen.value = false;
+  }
+}
+
+export function Shell() {
+  if (!isReady.value) {
+    return <Waiting />;
+  }
+  const at = route.value;
+  if (mode.value === 'setup' || at.page === 'setup') {
+    return <><Gone /><SetupPage /><Dialogs /><Toasts /></>;
+  }
+  return <Inside />;
+}
+
+function Inside() {
+  useShortcuts();
+  const at = route.value;
+  const place = at.page === 'chat' ? `chat:${at.conversation ?? ''}` : at.page;
+  const title = titleOf();
+  useEffect(() => { document.title = title === 'Tacit' ? title : `${title} · Tacit`; }, [title]);
+  useFocusOnArrival(at.page);
+  return (
+    <div class={isSidebarOpen.value ? 'shell' : 'shell is-narrow'} data-place={place}>
+      <a class="skip-link" href={location.hash || '#/'} onClick={event => { event.preventDefault(); document.querySelector<HTMLElement>('#main')?.focus(); }}>Skip to the content</a>
+      <Sidebar />
+      <button type="button" class="scrim" tabIndex={-1} aria-label="Close the list of chats" onClick={leaveSidebar} />
+      <main class="main" id="main" tabIndex={-1}>
+        <Gone />
+        {at.page !== 'chat' && (
+          <div class="topbar">
+            {!isSidebarOpen.value && <SidebarButton />}
+          </div>
+        )}
+        <div class="stage-area">{page()}</div>
+      </main>
+      <Dialogs />
+      <Toasts />
+    </div>
+  );
+}
+
+function page() {
+  const at = route.value;
+  switch (at.page) {
+    case 'wallet': return <WalletPage />;
+    case 'settings': return <SettingsPage />;
+    case 'keys': return <KeysPage />;
+    case 'chat': return <ChatPage conversation={at.conversation} />;
+    default: return null;
+  }
+}
+
+function titleOf(): string {
+  const at = route.value;
+  switch (at.page) {
+    case 'wallet': return 'Wallet';
+    case 'settings': return 'Settings';
+    case 'keys': return 'Local keys';
+    case 'chat': return at.conversation === null ? 'Tacit' : summary(at.conversation)?.title || 'Tacit';
+    default: return 'Tacit';
+  }
+}
+
+/** After a change of page the focus is at its heading, so that a screen reader begins there. */
+function useFocusOnArrival(name: string): void {
+  const isFirst = useRef(true);
+  useEffect(() => {
+    if (!isFirst.current && name !== 'chat') {
+      document.querySelector<HTMLElement>('#main h1')?.focus();
+    }
+    isFirst.current = false;
+  }, [name]);
+}
+
+export function SidebarButton() {
+  return (
+    <IconButton icon={narrow.matches ? 'menu' : 'sidebar'} label={isSidebarOpen.value ? 'Hide the list of chats' : 'Show the list of chats'}
+      onPress={() => { isSidebarOpen.value = !isSidebarOpen.value; }} />
+  );
+}
+
+function Gone() {
+  return <div role="status">{connection.value === 'gone' && isReady.value && <div class="banner">The app does not answer. Start it again with “tacit”; this page goes on by itself.</div>}</div>;
+}
+
+function Waiting() {
+  return (
+    <div class="loading">
+      <div role="status">
+        <Mark size={56} />
+        {connection.value === 'gone' && <p>The app does not answer. Start it with “tacit”; this page goes on by itself.</p>}
+      </div>
+    </div>
+  );
+}

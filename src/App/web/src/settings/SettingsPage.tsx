@@ -1,0 +1,5 @@
+import { Page } from '../ui/controls';
+
+export function SettingsPage() {
+  return <Page title="Settings">{null}</Page>;
+}

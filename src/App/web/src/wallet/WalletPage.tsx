@@ -1,0 +1,5 @@
+import { Page } from '../ui/controls';
+
+export function WalletPage() {
+  return <Page title="Wallet">{null}</Page>;
+}
