@@ -5,7 +5,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Net.Http.Headers;
 
-namespace Tacit.App.Page;
+namespace Tacit.App;
 
 /// <summary>
 /// The files of the page, which the build embeds: each in brotli and gzip form only, as every browser takes one of them and whoever does not gets it decompressed. None where the

@@ -6,8 +6,6 @@ import { connection, receive } from './store';
 
 const firstPause = 400;
 const longestPause = 8000;
-// The app sends a comment at least every fifteen seconds; a connection that is silent for longer is dead without having said so.
-const silence = 45_000;
 
 type Shared = { kind: 'event'; name: string; data: string } | { kind: 'connection'; value: typeof connection.value } | { kind: 'hello' };
 
@@ -91,9 +89,7 @@ async function read(abort: AbortController, tell: (name: string, data: string) =
   const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
   const parser = new EventParser();
   for (;;) {
-    const timer = setTimeout(() => abort.abort(), silence);
     const { done, value } = await reader.read();
-    clearTimeout(timer);
     if (done) {
       return;
     }

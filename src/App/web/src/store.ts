@@ -31,11 +31,13 @@ export function summary(id: string): ConversationSummary | undefined {
 const handlers: { [Name in keyof Events]: (data: Events[Name]) => void } = {
   state(data) {
     version.value = data.version;
-    mode.value = data.mode;
+    mode.value = data.mode ?? 'wallet';
     address.value = data.address;
     chats.value = data.chats;
     summaries.value = new Map(data.conversations.map(one => [one.id, one]));
-    handlers.settings(data.settings);
+    if (data.settings) {
+      handlers.settings(data.settings);
+    }
     wallet.value = data.wallet ?? null;
     carrier.value = data.carrier ?? null;
     notices.value = data.notices ?? [];

@@ -46,6 +46,7 @@ export interface Message {
   state: 'done' | 'generating' | 'stopped' | 'failed';
   error?: MessageError | null;
   notices: string[];
+  usage?: { input: number; output: number } | null;
 }
 
 export interface MessageError {
@@ -62,10 +63,12 @@ export interface AttachmentView {
 }
 
 export interface NewAttachment {
-  name: string;
-  mediaType: string;
+  name?: string;
+  mediaType?: string;
   data?: string;
   text?: string;
+  /** One of an earlier message of the same conversation; then nothing else counts. */
+  id?: string;
 }
 
 export interface Delta {
