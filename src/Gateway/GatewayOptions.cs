@@ -140,7 +140,7 @@ public sealed record GatewayOptions : IValidatedSettings
                 InstanceAddress is null || (Uri.TryCreate(InstanceAddress, UriKind.Absolute, out Uri? url) && url.Scheme is "http" or "https"),
                 "InstanceAddress", "this is no http or https URL", "Use a base URL of this very instance, such as http://10.0.0.5:8226.")
             .Require(
-                WebOrigins.All(IsOrigin), "WebOrigins", "one of these is no origin",
+                WebOrigins.All(CrossOrigin.IsOrigin), "WebOrigins", "one of these is no origin",
                 "Write each as a browser does: https://chat.example, with a port only if it is not the scheme's own, and nothing behind it; or * for all.")
             .RequireRange(DirectoryRefresh, TimeSpan.FromSeconds(1), TimeSpan.FromDays(1), "DirectoryRefresh")
             .RequireRange(KeepReplies, TimeSpan.Zero, TimeSpan.FromHours(1), "KeepReplies")
@@ -181,10 +181,6 @@ public sealed record GatewayOptions : IValidatedSettings
         key = parsed ?? [];
         return isKey;
     }
-
-    /// <summary>Compared byte for byte with the browser's, so only its own spelling will ever match.</summary>
-    private static bool IsOrigin(string? text) =>
-        text == "*" || (Uri.TryCreate(text, UriKind.Absolute, out Uri? url) && url.GetLeftPart(UriPartial.Authority) == text && url.UserInfo.Length == 0 && url.Host.Length > 0);
 
     private static bool IsName(string? name) =>
         name is { Length: > 0 and <= 255 } && !name.AsSpan().ContainsAnyExceptInRange('!', '~') && !name.Contains(',', StringComparison.Ordinal);

@@ -3,6 +3,7 @@ using Tacit.Hosting.KeyProtection;
 using Tacit.Hosting.Metrics;
 using Tacit.Hosting.Onion;
 using Tacit.Issuer.Gateways;
+using Tacit.Issuer.Issuance;
 using Tacit.Issuer.Payments;
 using Tacit.Protocol;
 using Tacit.Tor;
@@ -94,6 +95,9 @@ public sealed record IssuerOptions : IValidatedSettings
     /// </summary>
     public long MaxBodyBytes { get; init; } = 256L << 20;
 
+    /// <summary>How tokens of open plans are given away, where there are such plans.</summary>
+    public OpenIssuanceOptions OpenIssuance { get; init; } = new();
+
     /// <summary>Payments by Stripe and Paddle. Default: vouchers only.</summary>
     public PaymentOptions Payments { get; init; } = new();
 
@@ -149,6 +153,7 @@ public sealed record IssuerOptions : IValidatedSettings
         Metrics.Validate(validation, Listen);
         Database.Validate(validation);
         Payments.Validate(validation, nameof(Payments));
+        OpenIssuance.Validate(validation, nameof(OpenIssuance));
         foreach (IssuerGateway gateway in Gateways)
         {
             gateway.Validate(validation);

@@ -117,12 +117,20 @@ public sealed class IssuerServer : IAsyncDisposable
                     new VoucherEndpoints(vouchers, new SourceLimiter(options.VoucherFailureBurst, VoucherFailuresPerSecond, options.Onion.Addresses, time), time).Map(routes);
                     checkouts.Map(routes);
                     var restores = new RateLimiter(options.RestoreBurst, RestoresPerSecond, time);
+                    var issuance = new IssuanceService(publisher, book, signer, restores, time);
                     new IssuanceEndpoints(
-                        new IssuanceService(publisher, book, signer, restores, time), accounts, restores,
-                        options.MaxBodyBytes, options.Plans.Any(plan => plan.Price.Value == 0 && plan.Kind == PlanKind.Request)).Map(routes);
+                        issuance, accounts, restores,
+                        options.MaxBodyBytes, options.Plans.Any(plan => plan.Price.Value == 0 && plan.Kind == PlanKind.Request && !plan.Open)).Map(routes);
+                    bool hasOpenPlan = options.Plans.Any(plan => plan.Open);
+                    var pages = new CrossOrigin(hasOpenPlan ? options.OpenIssuance.Origins : []);
+                    if (hasOpenPlan)
+                    {
+                        new OpenIssuanceEndpoint(issuance, options.OpenIssuance, options.Onion.Addresses, time).Map(routes, pages);
+                    }
+
                     new PseudonymEndpoint(
                         publisher, new PseudonymBook(database, options.PseudonymMinimum, options.PseudonymVouchersCount), signer, restores, time).Map(routes);
-                    new DirectoryEndpoints(publisher, directoryStore, options.DirectoryMaxAge, time).Map(routes);
+                    new DirectoryEndpoints(publisher, directoryStore, options.DirectoryMaxAge, time).Map(routes, pages);
                 },
                 time, loggers, cancellationToken);
             await server.PublishOnionAsync(options, time, loggers, cancellationToken);

@@ -23,12 +23,15 @@ internal sealed class RateLimiter
     }
 
     /// <summary>Takes one; false if there is none.</summary>
-    public bool TryTake(ReadOnlySpan<byte> key) => Spend(key, 1);
+    public bool TryTake(ReadOnlySpan<byte> key) => Spend(key, 1, 1);
+
+    /// <summary>Takes so many; false, and nothing is taken, if there are fewer.</summary>
+    public bool TryTake(ReadOnlySpan<byte> key, int amount) => Spend(key, amount, amount);
 
     /// <summary>Whether there is one, without taking it.</summary>
-    public bool HasOne(ReadOnlySpan<byte> key) => Spend(key, 0);
+    public bool HasOne(ReadOnlySpan<byte> key) => Spend(key, 1, 0);
 
-    private bool Spend(ReadOnlySpan<byte> key, int amount)
+    private bool Spend(ReadOnlySpan<byte> key, int needed, int amount)
     {
         var hash = default(HashCode);
         hash.AddBytes(key);
@@ -38,9 +41,9 @@ internal sealed class RateLimiter
             (double level, long timestamp) = _slots[slot];
             long now = _time.GetTimestamp();
             level = Math.Min(_burst, level + (_time.GetElapsedTime(timestamp, now).TotalSeconds * _perSecond));
-            bool hasOne = level >= 1;
-            _slots[slot] = (hasOne ? level - amount : level, now);
-            return hasOne;
+            bool isThere = level >= needed;
+            _slots[slot] = (isThere ? level - amount : level, now);
+            return isThere;
         }
     }
 }

@@ -24,7 +24,11 @@ internal sealed class SourceLimiter
     }
 
     /// <summary>Takes one; false if there is none.</summary>
-    public bool TryTake(HttpContext context) => context.IsOnion() ? _onion.TryTake([]) : _addresses.TryTake(SourceOf(context.Connection.RemoteIpAddress));
+    public bool TryTake(HttpContext context) => TryTake(context, 1);
+
+    /// <summary>Takes so many; false, and nothing is taken, if there are fewer.</summary>
+    public bool TryTake(HttpContext context, int amount) =>
+        context.IsOnion() ? _onion.TryTake([], amount) : _addresses.TryTake(SourceOf(context.Connection.RemoteIpAddress), amount);
 
     /// <summary>Whether there is one, without taking it.</summary>
     public bool HasOne(HttpContext context) => context.IsOnion() ? _onion.HasOne([]) : _addresses.HasOne(SourceOf(context.Connection.RemoteIpAddress));

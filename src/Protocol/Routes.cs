@@ -15,6 +15,10 @@ public static class Routes
     public const string Webhooks = "/webhooks/";
 
     public const string TokenRequest = "/token-request";
+
+    /// <summary>As <see cref="TokenRequest"/>, without an account, for open plans (<see cref="Plan.Open"/>) only.</summary>
+    public const string OpenTokenRequest = "/open-token-request";
+
     public const string TokenRestore = "/token-restore";
     public const string PseudonymRequest = "/pseudonym-request";
 

@@ -24,6 +24,7 @@ public sealed partial class DocumentTests
         { "signer", typeof(Signer.SignerOptions) },
         { "issuer", typeof(Issuer.IssuerOptions) },
         { "issuer: each of `Gateways`", typeof(Issuer.Gateways.IssuerGateway) },
+        { "issuer: `OpenIssuance`", typeof(Issuer.Issuance.OpenIssuanceOptions) },
         { "issuer: `Payments`", typeof(Issuer.Payments.PaymentOptions) },
         { "issuer: each of `Payments:Packs`", typeof(Issuer.Payments.CreditPack) },
         { "issuer: `Payments:Stripe`", typeof(Issuer.Payments.StripeOptions) },

@@ -173,6 +173,8 @@ public sealed class DirectoryTests
         { "request plan with concurrency", document => Array(document, "plans")[0]!["concurrency"] = 1 },
         { "subscription without a chain", document => Subscription(document)["concurrency"] = 0 },
         { "subscription with too many chains", document => Subscription(document)["concurrency"] = 65 },
+        { "open plan at a price", document => Array(document, "plans")[0]!["open"] = true },
+        { "open as a number", document => Array(document, "plans")[0]!["open"] = 1 },
         { "concurrency as text", document => Subscription(document)["concurrency"] = "2" },
         { "plan cap above int", document => Array(document, "plans")[0]!["maxInputBytes"] = 1L << 40 },
         { "plan of another token type", document => Array(document, "plans")[0]!["tokenType"] = 0xda7a },
@@ -217,6 +219,20 @@ public sealed class DirectoryTests
 
         Assert.Equal((PlanKind.Subscription, 1), (one.Plans[0].Plan.Kind, one.Plans[0].Plan.Concurrency));
         Assert.Equal(64, many.Plans[0].Plan.Concurrency);
+    }
+
+    [Fact]
+    public void Open_plan_is_told_as_one_and_is_none_of_those_that_are_sold()
+    {
+        IssuerDirectory directory = Samples.Directory();
+        DirectoryPlan[] plans =
+            [.. directory.Plans.Select((entry, i) => i == 0 ? entry with { Plan = entry.Plan with { Price = Credits.Zero, Open = true } } : entry)];
+
+        Assert.True(IssuerDirectory.TryParse((directory with { Plans = plans }).SignAndEncode(_ => new byte[64]), out IssuerDirectory? read, out string? error), error);
+
+        Assert.True(read.Plans[0].Plan.Open);
+        Assert.Equal(read.Plans.Skip(1).Select(entry => entry.Plan.Id), read.SoldPlans.Select(entry => entry.Plan.Id));
+        Assert.DoesNotContain("\"open\"", System.Text.Encoding.UTF8.GetString(directory.SignAndEncode(_ => new byte[64])), StringComparison.Ordinal);
     }
 
     [Fact]

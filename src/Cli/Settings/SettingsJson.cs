@@ -34,6 +34,7 @@ namespace Tacit.Cli.Settings;
 [JsonSerializable(typeof(TorSettings))]
 [JsonSerializable(typeof(PseudonymOffer))]
 [JsonSerializable(typeof(Issuer.Gateways.IssuerGateway))]
+[JsonSerializable(typeof(Issuer.Issuance.OpenIssuanceOptions))]
 [JsonSerializable(typeof(Gateway.Pseudonyms.PseudonymLimits))]
 [JsonSerializable(typeof(DeviceOptions))]
 [JsonSerializable(typeof(AddressOptions))]

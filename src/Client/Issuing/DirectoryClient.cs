@@ -287,7 +287,7 @@ public sealed partial class DirectoryClient : IDisposable
             Sequence = directory.Sequence,
             Plans =
             [
-                .. directory.Plans.Select(entry => new PlanSummary
+                .. directory.SoldPlans.Select(entry => new PlanSummary
                 {
                     Id = entry.Plan.Id,
                     Kind = entry.Plan.Kind == PlanKind.Request ? "request" : "subscription",

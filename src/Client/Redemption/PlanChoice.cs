@@ -23,7 +23,7 @@ internal sealed record PlanOffer(IReadOnlyList<string> Subscriptions, IReadOnlyL
 internal static class PlanChoice
 {
     /// <summary>Whether some plan buys requests of the model.</summary>
-    public static bool Knows(IssuerDirectory directory, string model) => directory.Plans.Any(entry => Buys(entry.Plan, model));
+    public static bool Knows(IssuerDirectory directory, string model) => directory.SoldPlans.Any(entry => Buys(entry.Plan, model));
 
     /// <summary>The plans that buy the request: subscriptions that are there, then request plans, the cheapest first, at one price the smaller one first.</summary>
     /// <param name="subscribed">The plans of which the wallet has chains for now, and whether one of them has not ended.</param>
@@ -36,7 +36,7 @@ internal static class PlanChoice
     public static PlanOffer Choose(
         IssuerDirectory directory, PromptBody body, IReadOnlyList<(string Plan, bool IsLive)> subscribed, string? wanted, OutgrownPlan policy)
     {
-        List<Plan> forModel = [.. directory.Plans.Select(entry => entry.Plan).Where(plan => Buys(plan, body.Model) && (wanted is null || plan.Id == wanted))];
+        List<Plan> forModel = [.. directory.SoldPlans.Select(entry => entry.Plan).Where(plan => Buys(plan, body.Model) && (wanted is null || plan.Id == wanted))];
         if (forModel.Count == 0)
         {
             throw wanted is null

@@ -168,7 +168,7 @@ public sealed partial class RefillService : IAsyncDisposable
     {
         await _directory.RefreshAsync(cancellationToken);
         IssuerDirectory directory = await _directory.CurrentAsync(cancellationToken);
-        foreach (string plan in _policy.KeptPlans(directory.Plans.Select(entry => entry.Plan)))
+        foreach (string plan in _policy.KeptPlans(directory.SoldPlans.Select(entry => entry.Plan)))
         {
             if (directory.FindPlan(plan)?.LiveKeysAt(_time.GetUtcNow()) is [PlanKey key, ..] && (key.Accounts ?? 0) < _directory.MinCrowd && _warnedOf.Add((plan, key.Start)))
             {
@@ -183,7 +183,7 @@ public sealed partial class RefillService : IAsyncDisposable
     {
         IssuerDirectory directory = await _directory.CurrentAsync(cancellationToken);
         string[] subscribed = [.. (await _wallet.Journal.SubscribedPlansAsync(directory.IssuerName, _time.GetUtcNow(), cancellationToken)).Select(entry => entry.Plan)];
-        foreach (string plan in _policy.KeptPlans(directory.Plans.Select(entry => entry.Plan), subscribed))
+        foreach (string plan in _policy.KeptPlans(directory.SoldPlans.Select(entry => entry.Plan), subscribed))
         {
             int size = _policy.PurchaseAtLook(await _wallet.GetStockAsync(plan, cancellationToken));
             if (size > 0)

@@ -266,7 +266,7 @@ public sealed partial class WalletFiller : IDisposable
     }
 
     private static Plan Choose(IssuerDirectory directory, string? id) =>
-        directory.Plans.Select(entry => entry.Plan)
+        directory.SoldPlans.Select(entry => entry.Plan)
             .Where(plan => plan.Kind == PlanKind.Request && (id is null || plan.Id == id))
             .OrderBy(plan => plan.Price).ThenBy(plan => plan.Id, StringComparer.Ordinal).FirstOrDefault()
         ?? throw new ClientException(

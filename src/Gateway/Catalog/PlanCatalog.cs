@@ -40,7 +40,7 @@ internal sealed class PlanCatalog
         Keys = keys;
         _keys = keys.GroupBy(key => Prefix(key.TokenKeyId)).ToDictionary(group => group.Key, group => group.ToArray());
         _digests = Enum.GetValues<TokenType>().ToDictionary(type => type, type => TokenChallenge.ForGateway(type, directory.IssuerName, gatewayName).Digest());
-        _offered = [.. keys.OrderBy(key => key.Plan.Kind).ThenBy(key => key.Plan.Price.Value).ThenBy(key => key.Deadline)];
+        _offered = [.. keys.OrderBy(key => key.Plan.Open).ThenBy(key => key.Plan.Kind).ThenBy(key => key.Plan.Price.Value).ThenBy(key => key.Deadline)];
         _challenges = Array.ConvertAll(
             _offered,
             key => PrivateTokenHeader.FormatChallenge(TokenChallenge.ForGateway(key.Type, directory.IssuerName, gatewayName), key.SubjectPublicKeyInfo.Span));
@@ -121,7 +121,7 @@ internal sealed class PlanCatalog
         TryFind(token.Type, token.TokenKeyId, extensions, out key);
 
     /// <summary>
-    /// The <c>WWW-Authenticate</c> values: one challenge for each live key, the cheapest plan's first, and no more than proxies before the gateway (and the first chunk of
+    /// The <c>WWW-Authenticate</c> values: one challenge for each live key, the cheapest plan's first and open ones, for which no account gets tokens, last; and no more than proxies before the gateway (and the first chunk of
     /// a sealed reply) have room for. The directory has them all.
     /// </summary>
     public StringValues Challenges(DateTimeOffset now)
@@ -166,7 +166,7 @@ internal sealed class PlanCatalog
     }
 
     private static string[] PlansFor(IssuerDirectory directory, string model) =>
-        [.. directory.Plans.Where(plan => plan.Plan.Models.Contains(model)).OrderBy(plan => plan.Plan.Kind).ThenBy(plan => plan.Plan.Price.Value).Select(plan => plan.Plan.Id)];
+        [.. directory.Plans.Where(plan => plan.Plan.Models.Contains(model)).OrderBy(plan => plan.Plan.Open).ThenBy(plan => plan.Plan.Kind).ThenBy(plan => plan.Plan.Price.Value).Select(plan => plan.Plan.Id)];
 
     /// <summary>The body of <c>GET /v1/models</c>.</summary>
     public static byte[] WriteModels(IReadOnlyList<CatalogModel> models)

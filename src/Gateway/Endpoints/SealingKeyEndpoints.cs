@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Tacit.Gateway.Sealing;
 using Tacit.Gateway.Work;
+using Tacit.Hosting;
 using Tacit.Protocol;
 
 namespace Tacit.Gateway.Endpoints;

@@ -2,6 +2,7 @@ using System.Globalization;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
+using Tacit.Hosting;
 using Tacit.Protocol;
 
 namespace Tacit.Issuer.Issuance;
@@ -25,9 +26,11 @@ internal sealed class DirectoryEndpoints
         _time = time;
     }
 
-    public void Map(IEndpointRouteBuilder routes)
+    /// <param name="routes">Where they are added.</param>
+    /// <param name="pages">Whose pages may read the newest.</param>
+    public void Map(IEndpointRouteBuilder routes, CrossOrigin pages)
     {
-        routes.MapGet(Routes.IssuerDirectory, StorageGuard.Around(ShowAsync));
+        routes.MapGet(Routes.IssuerDirectory, pages.Around(StorageGuard.Around(ShowAsync)));
         routes.MapGet(Routes.IssuerDirectory + "/{sequence}", StorageGuard.Around(ShowEarlierAsync));
     }
 

@@ -17,6 +17,9 @@ internal enum ChargeStatus
 
     /// <summary>All chains of a subscription's period have been started.</summary>
     ChainsUsed,
+
+    /// <summary>The account has all tokens of a plan that costs nothing that it gets in this period.</summary>
+    FreeUsed,
 }
 
 /// <summary>What came of a charge.</summary>
@@ -32,6 +35,9 @@ internal readonly record struct ChargeResult(ChargeStatus Status, long Required,
 /// </summary>
 internal sealed class IssuanceBook
 {
+    /// <summary>Tokens that one account gets of a plan that costs nothing, in one period: each is a row, and no debit bounds them.</summary>
+    internal const int MaxFreePerKey = 1000;
+
     private readonly Database _database;
 
     public IssuanceBook(Database database)
@@ -74,6 +80,10 @@ internal sealed class IssuanceBook
         catch (KeyNoLongerIssuesException)
         {
             return new ChargeResult(ChargeStatus.KeyNoLongerIssues, 0, 0);
+        }
+        catch (FreeUsedException)
+        {
+            return new ChargeResult(ChargeStatus.FreeUsed, 0, 0);
         }
         catch (ChainsUsedException)
         {
@@ -272,6 +282,7 @@ internal sealed class IssuanceBook
 
         var sums = new Dictionary<string, (int Count, long Credits)>(StringComparer.Ordinal);
         var chains = new Dictionary<IssuanceKey, int>();
+        var free = new HashSet<IssuanceKey>();
         long required = 0;
         bool isRepeated = false;
         foreach (IssuanceItem item in items)
@@ -296,9 +307,22 @@ internal sealed class IssuanceBook
                 continue;
             }
 
+            if (item.Key.Price == 0)
+            {
+                free.Add(item.Key);
+            }
+
             (int count, long credits) = sums.GetValueOrDefault(item.Key.PlanId);
             sums[item.Key.PlanId] = (count + 1, checked(credits + item.Key.Price));
             required = checked(required + item.Key.Price);
+        }
+
+        foreach (IssuanceKey key in free)
+        {
+            if (session.QueryInt64("SELECT COUNT(*) FROM issued WHERE key_ref = $1 AND account = $2", key.KeyRef, account) > MaxFreePerKey)
+            {
+                throw new FreeUsedException();
+            }
         }
 
         long balance = session.QueryInt64("SELECT balance FROM account WHERE id = $1", account) ?? 0;
@@ -328,4 +352,6 @@ internal sealed class IssuanceBook
             "SELECT 1 FROM issued WHERE key_ref = $1 AND account = $2 AND element = $3", item.Key.KeyRef, account, item.ElementHash) is not null;
 
     private sealed class KeyNoLongerIssuesException : Exception;
+
+    private sealed class FreeUsedException : Exception;
 }

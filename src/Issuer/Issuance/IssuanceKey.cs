@@ -17,6 +17,7 @@ internal sealed class IssuanceKey
         PlanKey = planKey;
         IsOffered = plan is not null && plan.TokenType == key.Type && plan.Period == planKey.Period.Kind;
         Price = plan?.Price.Value ?? 0;
+        IsOpen = plan?.Open ?? false;
         ChainLimit = plan?.Kind == PlanKind.Subscription ? plan.Concurrency + Subscriptions.Restarts : null;
         _modulus = modulus;
         Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
@@ -43,6 +44,9 @@ internal sealed class IssuanceKey
 
     /// <summary>Whether the plan is on sale with keys of this kind.</summary>
     public bool IsOffered { get; }
+
+    /// <summary>Whether its tokens are given to whoever asks, and to no account.</summary>
+    public bool IsOpen { get; }
 
     /// <summary>A short name for the key and its metadata in the database, the same on every issuer.</summary>
     public long KeyRef { get; }

@@ -44,22 +44,10 @@ internal sealed class IssuanceService
         }
 
         DateTimeOffset now = _time.GetUtcNow();
-        var items = new List<IssuanceItem>(requests.Count);
-        for (int i = 0; i < requests.Count; i++)
+        (List<IssuanceItem> items, IssuanceOutcome? refusal) = Find(catalog, requests, now, open: false);
+        if (refusal is not null)
         {
-            TokenRequest request = requests[i];
-            IssuanceKey? key = catalog.Find(request, now, out bool truncatedIdIsKnown);
-            if (key is null)
-            {
-                return IssuanceOutcome.Refused(truncatedIdIsKnown ? ProblemTypes.PlanNotLive : ProblemTypes.TokenKeyUnknown, At(i));
-            }
-
-            if (!key.IsInRange(request.BlindedMessage.Span))
-            {
-                return IssuanceOutcome.Refused(ProblemTypes.BlindedMessageInvalid, At(i));
-            }
-
-            items.Add(new IssuanceItem(i, key, request.BlindedMessage, key.HashElement(request.BlindedMessage.Span)));
+            return refusal;
         }
 
         long day = LedgerDay.Of(now);
@@ -72,10 +60,30 @@ internal sealed class IssuanceService
             ChargeStatus.KeyNoLongerIssues => IssuanceOutcome.Refused(ProblemTypes.PlanNotLive, "A key asked for issues no new tokens now."),
             ChargeStatus.ChainsUsed => IssuanceOutcome.Refused(
                 ProblemTypes.SubscriptionChainsUsed, "Nothing of this request was issued. The next period's chains can be started shortly before it begins."),
+            ChargeStatus.FreeUsed => IssuanceOutcome.Refused(ProblemTypes.RateLimited, "The account has as many tokens of this period as are free."),
             _ when charge.IsRepeated && !_restores.TryTake(account.Span) =>
                 IssuanceOutcome.Refused(ProblemTypes.RateLimited, "Nothing is lost: repeat the request later."),
             _ => await SignAsync(account, requests.Count, items, now, day, cancellationToken),
         };
+    }
+
+    /// <summary>Signs requests for keys of open plans. Nothing is debited or remembered: whoever repeats one gets the same signatures, within the same limits.</summary>
+    /// <param name="requests">What is asked for.</param>
+    /// <param name="take">Takes so many tokens from what may be given; false if there are not as many now.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public async Task<IssuanceOutcome> GiveAsync(IReadOnlyList<TokenRequest> requests, Func<int, bool> take, CancellationToken cancellationToken)
+    {
+        if (await _directory.GetAsync(cancellationToken) is not { Catalog: IssuanceCatalog catalog })
+        {
+            return IssuanceOutcome.Refused(ProblemTypes.SignerUnavailable);
+        }
+
+        DateTimeOffset now = _time.GetUtcNow();
+        (List<IssuanceItem> items, IssuanceOutcome? refusal) = Find(catalog, requests, now, open: true);
+        return refusal
+            ?? (items.Find(item => !item.Key.IssuesAt(now)) is { } over ? IssuanceOutcome.Refused(ProblemTypes.PlanNotLive, At(over.Index))
+            : take(items.Count) ? await SignAsync(null, requests.Count, items, now, LedgerDay.Of(now), cancellationToken)
+            : IssuanceOutcome.Refused(ProblemTypes.RateLimited, "As many as are given away for now are gone. Nothing is lost: repeat the request later."));
     }
 
     /// <summary>Signs again what this account paid for, and nothing else.</summary>
@@ -102,8 +110,39 @@ internal sealed class IssuanceService
         return await SignAsync(account, requests.Count, items, now, LedgerDay.Of(now), cancellationToken);
     }
 
+    /// <summary>The key of each request, or why there is none.</summary>
+    /// <param name="open">Whether they are to be of open plans; if not, of others.</param>
+    private static (List<IssuanceItem> Items, IssuanceOutcome? Refusal) Find(
+        IssuanceCatalog catalog, IReadOnlyList<TokenRequest> requests, DateTimeOffset now, bool open)
+    {
+        var items = new List<IssuanceItem>(requests.Count);
+        for (int i = 0; i < requests.Count; i++)
+        {
+            TokenRequest request = requests[i];
+            IssuanceKey? key = catalog.Find(request, now, out bool truncatedIdIsKnown);
+            if (key is null)
+            {
+                return (items, IssuanceOutcome.Refused(truncatedIdIsKnown ? ProblemTypes.PlanNotLive : ProblemTypes.TokenKeyUnknown, At(i)));
+            }
+
+            if (key.IsOpen != open)
+            {
+                return (items, IssuanceOutcome.Refused(key.IsOpen ? ProblemTypes.PlanOpen : ProblemTypes.PlanNotOpen, At(i)));
+            }
+
+            if (!key.IsInRange(request.BlindedMessage.Span))
+            {
+                return (items, IssuanceOutcome.Refused(ProblemTypes.BlindedMessageInvalid, At(i)));
+            }
+
+            items.Add(new IssuanceItem(i, key, request.BlindedMessage, key.HashElement(request.BlindedMessage.Span)));
+        }
+
+        return (items, null);
+    }
+
     private async Task<IssuanceOutcome> SignAsync(
-        ReadOnlyMemory<byte> account, int count, List<IssuanceItem> items, DateTimeOffset now, long day, CancellationToken cancellationToken)
+        ReadOnlyMemory<byte>? account, int count, List<IssuanceItem> items, DateTimeOffset now, long day, CancellationToken cancellationToken)
     {
         var signatures = new byte[]?[count];
         foreach (IGrouping<IssuanceKey, IssuanceItem> group in items.GroupBy(item => item.Key))
@@ -131,7 +170,11 @@ internal sealed class IssuanceService
                 case SignStatus.InvalidBlindedMessage when response.FailedIndex >= 0:
                     // Nobody can sign it, ever; whoever paid for it gets that back.
                     IssuanceItem invalid = ofKey[response.FailedIndex];
-                    await _book.RefundAsync(account, invalid, day);
+                    if (account is { } payer)
+                    {
+                        await _book.RefundAsync(payer, invalid, day);
+                    }
+
                     return IssuanceOutcome.Refused(ProblemTypes.BlindedMessageInvalid, At(invalid.Index));
                 case SignStatus.Busy:
                     return IssuanceOutcome.Refused(ProblemTypes.Busy, "Nothing is lost: repeat the request.");

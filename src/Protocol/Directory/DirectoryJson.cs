@@ -128,6 +128,11 @@ internal static partial class DirectoryJson
                 json.WriteNumber("concurrency"u8, plan.Concurrency);
             }
 
+            if (plan.Open)
+            {
+                json.WriteBoolean("open"u8, true);
+            }
+
             json.WriteStartArray("keys"u8);
             foreach (PlanKey key in keys)
             {
@@ -267,7 +272,8 @@ internal static partial class DirectoryJson
                 || !TryNumber(element, "price", out long price)
                 || !TryText(element, "period", out string? periodName)
                 || !TryNumber(element, "tokenType", out long tokenType)
-                || !TryConcurrency(element, kindName, out int concurrency))
+                || !TryConcurrency(element, kindName, out int concurrency)
+                || !TryOpen(element, out bool open))
             {
                 return false;
             }
@@ -296,6 +302,7 @@ internal static partial class DirectoryJson
                     Period = period,
                     TokenType = (TokenType)tokenType,
                     Concurrency = concurrency,
+                    Open = open,
                 },
                 [.. keys.OfType<PlanKey>()]);
             return true;
@@ -324,6 +331,18 @@ internal static partial class DirectoryJson
 
             concurrency = (int)number;
             return true;
+        }
+
+        private bool TryOpen(JsonElement plan, out bool open)
+        {
+            open = false;
+            if (!plan.TryGetProperty("open", out JsonElement value))
+            {
+                return true;
+            }
+
+            open = value.ValueKind == JsonValueKind.True;
+            return value.ValueKind is JsonValueKind.True or JsonValueKind.False || Fail("open is true or false");
         }
 
         private bool ReadPlanKey(JsonElement element, string planId, PeriodKind kind, out PlanKey? key)

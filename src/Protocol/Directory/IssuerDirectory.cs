@@ -104,6 +104,9 @@ public sealed record IssuerDirectory
 
     public required IReadOnlyList<DirectoryPlan> Plans { get; init; }
 
+    /// <summary>The plans that accounts are given tokens of: all but open ones, which wallets pass over.</summary>
+    public IEnumerable<DirectoryPlan> SoldPlans => Plans.Where(entry => !entry.Plan.Open);
+
     public required IReadOnlyList<DirectoryGateway> Gateways { get; init; }
 
     /// <summary>What gateways ask for beside tokens; those that are not in it ask for nothing.</summary>

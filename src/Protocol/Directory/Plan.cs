@@ -46,6 +46,12 @@ public sealed record Plan
     /// <summary>Chains that one subscription has in a period, 1 to 64: each is one request at a time. 1 for a request plan, where it means nothing.</summary>
     public int Concurrency { get; init; } = 1;
 
+    /// <summary>
+    /// Whether its tokens are given to whoever asks, without an account and within limits (<see cref="Routes.OpenTokenRequest"/>), for demonstrations. Such a plan
+    /// costs nothing, is a request plan of type 0x0002 and so has keys of its own, and no wallet uses it.
+    /// </summary>
+    public bool Open { get; init; }
+
     /// <summary>Whether <paramref name="id"/> can name a plan.</summary>
     public static bool IsValidId(ReadOnlySpan<char> id) =>
         id.Length is > 0 and <= MaxIdLength && char.IsAsciiLetterOrDigit(id[0]) && !id.ContainsAnyExcept(IdCharacters);
@@ -84,6 +90,11 @@ public sealed record Plan
         if (Concurrency is < 1 or > MaxConcurrency || (Kind == PlanKind.Request && Concurrency != 1))
         {
             return $"plan {Id}: concurrency is 1 to {MaxConcurrency}, and for subscriptions only";
+        }
+
+        if (Open && (Price != Credits.Zero || Kind != PlanKind.Request || TokenType != TokenType.BlindRsa))
+        {
+            return $"plan {Id}: an open plan is a request plan of price 0 and token type 0x0002";
         }
 
         if (!Enum.IsDefined(Kind) || !Enum.IsDefined(Period) || !TokenTypes.IsKnown(TokenType))

@@ -25,6 +25,9 @@ public static class ProblemTypes
     public const string TokenKeyUnknown = Prefix + "token-key-unknown";
     public const string PlanNotLive = Prefix + "plan-not-live";
     public const string SubscriptionChainsUsed = Prefix + "subscription-chains-used";
+    public const string PlanOpen = Prefix + "plan-open";
+    public const string PlanNotOpen = Prefix + "plan-not-open";
+    public const string CredentialRefused = Prefix + "credential-refused";
     public const string PseudonymUnpaid = Prefix + "pseudonym-unpaid";
     public const string PseudonymIssued = Prefix + "pseudonym-issued";
     public const string NothingToRestore = Prefix + "nothing-to-restore";
@@ -65,6 +68,9 @@ public static class ProblemTypes
             TokenKeyUnknown => (422, "No live key has this truncated key id."),
             PlanNotLive => (422, "The extensions name no plan and deadline that is live now."),
             SubscriptionChainsUsed => (403, "All chains of this subscription's period have been started."),
+            PlanOpen => (403, "Tokens of this plan are given to whoever asks, and to no account."),
+            PlanNotOpen => (403, "Tokens of this plan are given to accounts only."),
+            CredentialRefused => (400, "This call takes no credential: it is for nobody in particular."),
             PseudonymUnpaid => (403, "Pseudonyms are for accounts that paid a certain sum."),
             PseudonymIssued => (403, "The account has its pseudonym of this kind and epoch already."),
             NothingToRestore => (404, "This account was never issued any of these tokens."),

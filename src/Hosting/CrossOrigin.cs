@@ -1,13 +1,14 @@
 using Microsoft.AspNetCore.Http;
 using Microsoft.Net.Http.Headers;
 
-namespace Tacit.Gateway.Endpoints;
+namespace Tacit.Hosting;
 
 /// <summary>
-/// Lets web pages of the origins that the operator names read what a path answers (the Fetch standard, CORS). Credentials are never allowed: there are none here that a
-/// browser would add by itself, so a page gets nothing by it that any program could not have.
+/// Lets web pages of the origins that the operator names read what a path answers (the Fetch standard, CORS). Credentials are never allowed, nor an Authorization header:
+/// there are none here that a browser would add by itself, so a page gets nothing by it that any program could not have.
 /// </summary>
-internal sealed class CrossOrigin(IReadOnlyList<string> origins)
+/// <param name="origins">As browsers write them, see <see cref="IsOrigin"/>; none turns it off.</param>
+public sealed class CrossOrigin(IReadOnlyList<string> origins)
 {
     private const string Any = "*";
 
@@ -39,6 +40,10 @@ internal sealed class CrossOrigin(IReadOnlyList<string> origins)
         context.Response.StatusCode = StatusCodes.Status204NoContent;
         return Task.CompletedTask;
     };
+
+    /// <summary>Whether a setting names an origin, or all: <c>https://chat.example</c>, <c>*</c>. Compared byte for byte with the browser's, so only its own spelling will ever match.</summary>
+    public static bool IsOrigin(string? text) =>
+        text == Any || (Uri.TryCreate(text, UriKind.Absolute, out Uri? url) && url.GetLeftPart(UriPartial.Authority) == text && url.UserInfo.Length == 0 && url.Host.Length > 0);
 
     private bool Allow(HttpContext context)
     {
