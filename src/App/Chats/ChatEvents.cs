@@ -13,5 +13,7 @@ internal static class ChatEvents
 
     public static PageEvent<DeltaEvent> Delta { get; } = new("delta", PageJson.Default.DeltaEvent);
 
+    public static PageEvent<StageEvent> Stage { get; } = new("stage", PageJson.Default.StageEvent);
+
     public static PageEvent<IReadOnlyList<SavedPrompt>> Prompts { get; } = new("prompts", PageJson.Default.IReadOnlyListSavedPrompt);
 }

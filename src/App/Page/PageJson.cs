@@ -28,4 +28,7 @@ namespace Tacit.App;
 [JsonSerializable(typeof(DeltaEvent))]
 [JsonSerializable(typeof(ImportResult))]
 [JsonSerializable(typeof(IReadOnlyList<SavedPrompt>))]
+// Privacy
+[JsonSerializable(typeof(StageEvent))]
+[JsonSerializable(typeof(PrivacyView))]
 internal sealed partial class PageJson : JsonSerializerContext;
