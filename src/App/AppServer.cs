@@ -127,7 +127,7 @@ public sealed class AppServer : IAsyncDisposable
         Post("/v1/messages", PromptOperation.Messages);
         routes.MapGet("/v1/models", guard.Wrap(models.ListAsync));
         routes.MapGet("/v1/models/{**id}", guard.Wrap(models.GetAsync));
-        new PageFiles(typeof(AppServer).Assembly).Map(routes, guard.Wrap);
+        new PageFiles(typeof(AppServer).Assembly, PageDocument.ContentSecurityPolicy).Map(routes, "/", guard.Wrap, PageDocument.SayWhatIsMissingAsync);
         routes.MapFallback("{**path}", guard.Wrap(context => ApiErrors.WriteFrameworkErrorAsync(context, StatusCodes.Status404NotFound)));
 
         void Post(string path, PromptOperation operation) => routes.MapPost(path, guard.Wrap(new PromptEndpoint(operation, prompts, options).HandleAsync));

@@ -5,7 +5,7 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writ
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
+import { compress } from '../../../build/web.mjs';
 
 const root = dirname(fileURLToPath(import.meta.url));
 process.chdir(root);
@@ -79,27 +79,12 @@ function finish(out, metafile) {
   for (const name of readdirSync('static').filter(name => name !== 'index.html')) {
     cpSync(join('static', name), join(out, name));
   }
-  compress(out);
+  compress(out, isWatching);
   if (argument('--sizes')) {
     const bytes = path => readFileSync(join(out, `${path}.br`)).length;
     const rows = Object.keys(outputs).map(path => [path, outputs[path].bytes, bytes(path), first.has(path) || path === style ? 'at once' : 'when needed']);
     console.table(rows.map(([file, plain, brotli, when]) => ({ file: basename(file), plain, brotli, when })));
     console.log(`script loaded at once: ${[...first].reduce((sum, path) => sum + bytes(path), 0)} bytes compressed`);
-  }
-}
-
-function compress(folder) {
-  for (const entry of readdirSync(folder, { withFileTypes: true })) {
-    const path = join(folder, entry.name);
-    if (entry.isDirectory()) {
-      compress(path);
-    } else if (!/\.(png|br|gz)$/.test(entry.name)) {
-      const bytes = readFileSync(path);
-      // The last step of brotli takes a second for a megabyte, and this is built once: but not while somebody watches.
-      const quality = isWatching ? 1 : constants.BROTLI_MAX_QUALITY;
-      writeFileSync(`${path}.br`, brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: quality, [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length } }));
-      writeFileSync(`${path}.gz`, gzipSync(bytes, { level: isWatching ? 1 : 9 }));
-    }
   }
 }
 

@@ -5,31 +5,28 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Net.Http.Headers;
 
-namespace Tacit.App;
+namespace Tacit.Hosting;
 
 /// <summary>
-/// The files of the page, which the build embeds: each in brotli and gzip form only, as every browser takes one of them and whoever does not gets it decompressed. None where the
+/// The files of a page, which the build embeds (build/Web.targets): each in brotli and gzip form only, as every browser takes one of them and whoever does not gets it decompressed. None where the
 /// build had no Node. Every file has a route of its own, so that no path is ever looked up by a name that somebody sends.
 /// </summary>
-internal sealed class PageFiles
+public sealed class PageFiles
 {
     private const string ResourcePrefix = "page/";
     private const string Immutable = "private, max-age=31536000, immutable";
 
-    /// <summary>
-    /// What the page may do: load its own files and ask its own app. Markup that came with a model's reply could then neither run nor fetch anything, even if it got past the
-    /// sanitizer; <c>trusted-types</c> names the only two policies, the sanitizer's own and the one that makes the PDF reader's worker address.
-    /// </summary>
-    internal const string ContentSecurityPolicy =
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; connect-src 'self'; manifest-src 'self'; worker-src 'self'; "
-        + "frame-ancestors 'none'; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types dompurify tacit-worker";
-
     private readonly Assembly _assembly;
     private readonly Dictionary<string, Forms> _files;
+    private readonly string _contentSecurityPolicy;
 
-    public PageFiles(Assembly assembly)
+    /// <param name="assembly">Has the files.</param>
+    /// <param name="contentSecurityPolicy">What the page may do.</param>
+    public PageFiles(Assembly assembly, string contentSecurityPolicy)
     {
+        ArgumentNullException.ThrowIfNull(assembly);
         _assembly = assembly;
+        _contentSecurityPolicy = contentSecurityPolicy;
         _files = new(StringComparer.Ordinal);
         foreach (string resource in assembly.GetManifestResourceNames().Where(name => name.StartsWith(ResourcePrefix, StringComparison.Ordinal)))
         {
@@ -53,18 +50,41 @@ internal sealed class PageFiles
     /// <summary>Whether the build had what makes the page.</summary>
     public bool AreBuilt => _files.ContainsKey("index.html");
 
-    public void Map(IEndpointRouteBuilder routes, Func<RequestDelegate, RequestDelegate> guard)
+    /// <summary>Adds a route for each file: <c>index.html</c> at the root, the others below it.</summary>
+    /// <param name="routes">Where they are added.</param>
+    /// <param name="root">The page's own path: <c>/</c>, or <c>/name</c>.</param>
+    /// <param name="guard">What is around each.</param>
+    /// <param name="instead">Answers at the root where the page was not built; null leaves it unanswered.</param>
+    public void Map(IEndpointRouteBuilder routes, string root, Func<RequestDelegate, RequestDelegate> guard, RequestDelegate? instead = null)
     {
+        ArgumentNullException.ThrowIfNull(root);
+        ArgumentNullException.ThrowIfNull(guard);
         string[] methods = [HttpMethods.Get, HttpMethods.Head];
         foreach ((string path, Forms forms) in _files)
         {
-            string route = path == "index.html" ? "/" : "/" + path;
-            routes.MapMethods(route, methods, guard(context => SendAsync(context, path, forms)));
+            routes.MapMethods(path == "index.html" ? root : $"{root.TrimEnd('/')}/{path}", methods, guard(context => SendAsync(context, path, forms)));
         }
-        if (!AreBuilt)
+        if (!AreBuilt && instead is not null)
         {
-            routes.MapMethods("/", methods, guard(SayWhatIsMissingAsync));
+            routes.MapMethods(root, methods, guard(context =>
+            {
+                WriteSecurityHeaders(context.Response.Headers);
+                return instead(context);
+            }));
         }
+    }
+
+    /// <summary>The headers by which a browser keeps to what the page may do.</summary>
+    public void WriteSecurityHeaders(IHeaderDictionary headers)
+    {
+        ArgumentNullException.ThrowIfNull(headers);
+        headers.ContentSecurityPolicy = _contentSecurityPolicy;
+        headers.XContentTypeOptions = "nosniff";
+        headers.XFrameOptions = "DENY";
+        headers["Referrer-Policy"] = "no-referrer";
+        headers["Cross-Origin-Opener-Policy"] = "same-origin";
+        headers["Cross-Origin-Resource-Policy"] = "same-origin";
+        headers["Permissions-Policy"] = "camera=(), microphone=(), geolocation=(), payment=(), usb=(), interest-cohort=()";
     }
 
     private async Task SendAsync(HttpContext context, string path, Forms forms)
@@ -115,17 +135,6 @@ internal sealed class PageFiles
         bool Accepts(string encoding) => accepted.Any(value => value.Value.Equals(encoding, StringComparison.OrdinalIgnoreCase) && value.Quality is null or > 0);
     }
 
-    private static void WriteSecurityHeaders(IHeaderDictionary headers)
-    {
-        headers.ContentSecurityPolicy = ContentSecurityPolicy;
-        headers.XContentTypeOptions = "nosniff";
-        headers.XFrameOptions = "DENY";
-        headers["Referrer-Policy"] = "no-referrer";
-        headers["Cross-Origin-Opener-Policy"] = "same-origin";
-        headers["Cross-Origin-Resource-Policy"] = "same-origin";
-        headers["Permissions-Policy"] = "camera=(), microphone=(), geolocation=(), payment=(), usb=(), interest-cohort=()";
-    }
-
     private static string ContentType(string path) => Path.GetExtension(path) switch
     {
         ".html" => "text/html; charset=utf-8",
@@ -136,18 +145,6 @@ internal sealed class PageFiles
         ".webmanifest" => "application/manifest+json",
         _ => "application/octet-stream",
     };
-
-    private static Task SayWhatIsMissingAsync(HttpContext context)
-    {
-        HttpRequest request = context.Request;
-        WriteSecurityHeaders(context.Response.Headers);
-        context.Response.Headers.CacheControl = "no-store";
-        context.Response.ContentType = "text/plain; charset=utf-8";
-        return context.Response.WriteAsync(
-            $"Tacit runs here. Point any OpenAI client at {request.Scheme}://{request.Host}/v1, or any Anthropic client at {request.Scheme}://{request.Host}, with any API key.\n\n"
-            + "Its page was not built, as Node 20 or later and npm were not there: install them (on Debian: apt-get install npm), run make again, and open this address anew.\n"
-            + "In a terminal, `tacit chat` does the same without it.\n", context.RequestAborted);
-    }
 
     /// <summary>The names of a file's resources.</summary>
     private sealed record Forms(string? Plain, string? Brotli, string? Gzip);
