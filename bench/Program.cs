@@ -4,6 +4,7 @@ using Tacit.Bench.Gateway;
 using Tacit.Bench.Harness;
 using Tacit.Bench.Hpke;
 using Tacit.Bench.Issuance;
+using Tacit.Bench.Page;
 using Tacit.Bench.Paper;
 using Tacit.Bench.Privacy;
 using Tacit.Bench.Scale;
@@ -16,7 +17,7 @@ if (args is ["role", ..])
     return await Roles.RunAsync(args[1..]);
 }
 
-Suite[] suites = [new CryptoSuite(), new HpkeBench(), new WorkSuite(), new IssuanceSuite(), .. GatewaySuite.All, new DemoSuite(), new PaperSuite(), new TorSuite(), new ScaleSuite(), new PrivacySuite()];
+Suite[] suites = [new CryptoSuite(), new HpkeBench(), new WorkSuite(), new IssuanceSuite(), .. GatewaySuite.All, new DemoSuite(), new PaperSuite(), new PageSuite(), new TorSuite(), new ScaleSuite(), new PrivacySuite()];
 
 string[] words = [.. args.Where(arg => !arg.StartsWith("--", StringComparison.Ordinal))];
 string[] flags = [.. args.Where(arg => arg.StartsWith("--", StringComparison.Ordinal))];

@@ -9,21 +9,25 @@ internal static class Mint
     private const int BatchSize = 100;
 
     /// <returns>Values of the header <c>Authorization</c>.</returns>
-    internal static async Task<Queue<string>> MakeAsync(OnionSystem system, int count, CancellationToken cancellationToken)
+    internal static Task<Queue<string>> MakeAsync(OnionSystem system, int count, CancellationToken cancellationToken) =>
+        MakeAsync(system.Signer, OnionSystem.Plan, OnionSystem.IssuerName, OnionSystem.GatewayName, count, cancellationToken);
+
+    /// <inheritdoc cref="MakeAsync(OnionSystem, int, CancellationToken)"/>
+    internal static async Task<Queue<string>> MakeAsync(ISigner signer, string planId, string issuer, string gateway, int count, CancellationToken cancellationToken)
     {
-        SignerKey key = (await system.Signer.GetKeysAsync(cancellationToken)).First(key => key.Plans.Any(plan => plan.PlanId == OnionSystem.Plan && plan.IsLiveAt(TimeProvider.System.GetUtcNow())));
+        SignerKey key = (await signer.GetKeysAsync(cancellationToken)).First(key => key.Plans.Any(plan => plan.PlanId == planId && plan.IsLiveAt(TimeProvider.System.GetUtcNow())));
         if (!TokenPublicKey.TryImport(key.Type, key.SubjectPublicKeyInfo, null, out TokenPublicKey? found))
         {
             throw new InvalidOperationException("The signer's key cannot be read.");
         }
 
         using TokenPublicKey imported = found;
-        byte[] digest = TokenChallenge.ForGateway(key.Type, OnionSystem.IssuerName, OnionSystem.GatewayName).Digest();
+        byte[] digest = TokenChallenge.ForGateway(key.Type, issuer, gateway).Digest();
         Queue<string> headers = [];
         while (headers.Count < count)
         {
             TokenIssuance[] issuances = [.. Enumerable.Range(0, BatchSize).Select(_ => Begin(imported, digest))];
-            SignResponse signed = await system.Signer.SignAsync(
+            SignResponse signed = await signer.SignAsync(
                 new SignRequest { TokenKeyId = key.TokenKeyId, BlindedMessages = [.. issuances.Select(issuance => issuance.Request.BlindedMessage)] }, cancellationToken);
             for (int i = 0; i < BatchSize; i++)
             {
