@@ -41,7 +41,7 @@ internal sealed class Visit : IAsyncDisposable
     /// <summary>What must not happen on any visit.</summary>
     public IReadOnlyList<string> Faults => [.. _faults];
 
-    public static async Task<Visit> OpenAsync(IBrowser browser, Uri app, Action<BrowserNewContextOptions>? change)
+    public static async Task<Visit> OpenAsync(IBrowser browser, Uri app, Action<BrowserNewContextOptions>? change, bool withAxe)
     {
         var options = new BrowserNewContextOptions { ViewportSize = new ViewportSize { Width = 1280, Height = 800 }, ReducedMotion = ReducedMotion.Reduce, Locale = "en-GB" };
         change?.Invoke(options);
@@ -50,6 +50,11 @@ internal sealed class Visit : IAsyncDisposable
         context.SetDefaultNavigationTimeout(Patience.Milliseconds);
         // Also where nothing is written to the console, as for a policy that only reports.
         await context.AddInitScriptAsync("addEventListener('securitypolicyviolation', e => console.error('refused by policy: ' + e.violatedDirective + ' ' + e.blockedURI));");
+        if (withAxe)
+        {
+            await Axe.BringAsync(context);
+        }
+
         var visit = new Visit(context, app);
         visit.Page = await context.NewPageAsync();
         return visit;
