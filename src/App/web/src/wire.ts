@@ -170,14 +170,97 @@ export interface WalletView {
   lowBalance: boolean;
   recoverable: boolean;
   plans: WalletPlan[];
-  subscriptions: unknown[];
+  subscriptions: SubscriptionView[];
   nextRefill?: string | null;
   issuer?: string | null;
   problem?: string | null;
 }
 
+export interface SubscriptionView {
+  plan: string;
+  until: string;
+  ready: number;
+  busy: number;
+  pending: number;
+  lost: number;
+  refused: number;
+  renews: boolean;
+  renewsAt?: string | null;
+}
+
+export interface ServerView {
+  role: string;
+  name?: string | null;
+  address: string;
+  carried?: string | null;
+  lastAnswered?: string | null;
+  problem?: string | null;
+}
+
 export interface CarrierView {
-  [member: string]: unknown;
+  carrier: 'direct' | 'tor';
+  state: 'unneeded' | 'idle' | 'starting' | 'ready' | 'stuck' | 'failed';
+  percent: number;
+  phase?: string | null;
+  summary?: string | null;
+  version?: string | null;
+  problem?: string | null;
+  source?: string | null;
+  servers: ServerView[];
+}
+
+export interface DepositView {
+  worth: number;
+  credits: number;
+  alreadyDeposited: boolean;
+}
+
+export interface FillView {
+  plan: string;
+  received: number;
+  pending: number;
+  credits: number;
+}
+
+export interface PricesView {
+  offers: { id: string; credits: number; amount: number; currency: string }[];
+  providers: string[];
+}
+
+export interface CheckoutView {
+  url: string;
+  credits: number;
+}
+
+export interface HistoryLine {
+  day: string;
+  kind: string;
+  plan?: string | null;
+  amount: number;
+}
+
+export interface HistoryView {
+  entries: HistoryLine[];
+}
+
+export interface SetupTrial {
+  name: string;
+  plans: { id: string; kind: string; models: string[]; price: number; period: string }[];
+  gateways: string[];
+}
+
+export interface SetupResult {
+  seed?: string | null;
+  accountKey?: string | null;
+  device?: string | null;
+}
+
+export interface NewLocalKey {
+  key: string;
+}
+
+export interface WaysView {
+  carrying: { id: string; seenBy: { who: string; sees: string[]; hidden: string[] }[] }[];
 }
 
 export interface LocalKeyView {

@@ -1,6 +1,35 @@
+import { useEffect } from 'preact/hooks';
+import { api } from '../api';
+import { openConversation } from '../chat/conversations';
+import { summary } from '../store';
+import { useAction } from '../ui/action';
+import { Spinner } from '../ui/controls';
 import { Dialog } from '../ui/dialog';
+import { Act, FormFailure } from '../ui/form';
+import type { PrivacyView } from '../wire';
+import { Requests } from './Requests';
+import { TwoSides } from './TwoSides';
 
-/** Who saw what of one conversation. */
-export function PrivacyPanel({ onClose }: { conversation: string; onClose: () => void }) {
-  return <Dialog title="Privacy" kind="panel" onClose={onClose}>{null}</Dialog>;
+/** Who saw what of one conversation, with the real values. */
+export function PrivacyPanel({ conversation, onClose }: { conversation: string; onClose: () => void }) {
+  const view = useAction(() => api.get<PrivacyView>(`/app/conversations/${encodeURIComponent(conversation)}/privacy`));
+  const isGenerating = summary(conversation)?.generating ?? false;
+  useEffect(() => void view.run(), [conversation, isGenerating]);
+  const shown = view.result;
+  const tree = openConversation(conversation).tree;
+
+  return (
+    <Dialog title="Who saw what" kind="panel" onClose={onClose}>
+      <div class="privacy">
+        {shown === null && view.isBusy && <p class="row hint" role="status"><Spinner /> Reading</p>}
+        <FormFailure failure={view.failure} actions={<Act onPress={view.run}>Try again</Act>} />
+        {shown !== null && (shown.requests.length === 0
+          ? <p class="hint">Nothing has been asked in this chat, so nobody has seen anything of it.</p>
+          : <>
+            <TwoSides view={shown} />
+            <Requests view={shown} find={id => tree.get(id)?.value} />
+          </>)}
+      </div>
+    </Dialog>
+  );
 }

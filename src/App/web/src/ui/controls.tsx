@@ -88,7 +88,7 @@ export function Field({ label, hint, error, children }: {
 export function TextField({ label, value, onInput, hint, error, ...rest }: {
   label: string; value: string; onInput: (value: string) => void; hint?: ComponentChildren; error?: string | null;
   type?: 'text' | 'password' | 'number' | 'url'; placeholder?: string; disabled?: boolean; required?: boolean; min?: number; max?: number; step?: number;
-  inputMode?: 'text' | 'numeric' | 'decimal' | 'url'; autocomplete?: string; spellcheck?: boolean; class?: string; maxLength?: number; onKeyDown?: (event: KeyboardEvent) => void;
+  inputMode?: 'text' | 'numeric' | 'decimal' | 'url'; autocomplete?: string; spellcheck?: boolean; class?: string; maxLength?: number; onKeyDown?: (event: KeyboardEvent) => void; onBlur?: () => void;
 }) {
   return (
     <Field label={label} hint={hint} error={error ?? null}>

@@ -1,0 +1,53 @@
+import { api } from '../api';
+import { useAction } from '../ui/action';
+import { Badge, Callout } from '../ui/controls';
+import { Act, FormFailure, Progress, Success } from '../ui/form';
+import { formatTime } from '../format';
+import type { CarrierView, ServerView } from '../wire';
+
+const states = { unneeded: 'not needed', idle: 'not started yet', starting: 'connecting', ready: 'ready', stuck: 'stuck', failed: 'not running' } as const;
+
+/** How connections are made, whether they can be, and to whom. */
+export function TorStatus({ view }: { view: CarrierView }) {
+  const identity = useAction(() => api.post<{ toldTor: boolean }>('/app/carrier/new-identity'));
+  const isTor = view.carrier === 'tor';
+  return (
+    <>
+      <div class="row between">
+        <p class="row">
+          <Badge kind={view.state === 'ready' ? 'good' : view.state === 'stuck' || view.state === 'failed' ? 'bad' : 'plain'}>{states[view.state] ?? view.state}</Badge>
+          <span class="hint">{isTor ? [view.version && `Tor ${view.version}`, view.source].filter(Boolean).join(', ') : 'Connections are made without Tor.'}</span>
+        </p>
+        {isTor && view.state === 'ready' && <Act isBusy={identity.isBusy} onPress={identity.run}>New identity</Act>}
+      </div>
+      {view.state === 'starting' && <Progress label={view.summary ?? 'Finding the way into the Tor network'} value={view.percent} />}
+      {view.state === 'idle' && <p class="hint">It starts as soon as something has to leave this computer.</p>}
+      {view.problem && <Callout kind={view.state === 'starting' ? 'warning' : 'error'}>{view.problem}</Callout>}
+      {identity.result !== null && !identity.failure && <Success>Every chat goes on by other ways from now on{identity.result?.toldTor === false ? '. The Tor that you run yourself was not told' : ''}.</Success>}
+      <FormFailure failure={identity.failure} />
+      {view.servers.length > 0 && (
+        <ul class="servers">{view.servers.map(server => <Server key={server.role + server.address} server={server} />)}</ul>
+      )}
+    </>
+  );
+}
+
+const roles: Record<string, string> = { issuer: 'Issuer', gateway: 'Gateway', relay: 'Relay' };
+
+function Server({ server }: { server: ServerView }) {
+  return (
+    <li>
+      <div class="row between">
+        <h3>{roles[server.role] ?? server.role}{server.name ? ` ${server.name}` : ''}</h3>
+        <Badge kind={server.problem ? 'bad' : server.lastAnswered ? 'good' : 'plain'}>{server.problem ? 'does not answer' : server.lastAnswered ? 'answers' : 'not asked yet'}</Badge>
+      </div>
+      <p class="code">{server.address}</p>
+      <p class="hint">{[server.carried && `reached ${carriedWords[server.carried] ?? server.carried}`, server.lastAnswered && `last answered ${formatTime(server.lastAnswered)}`].filter(Boolean).join(' · ')}</p>
+      {server.problem && <p class="hint error">{server.problem}</p>}
+    </li>
+  );
+}
+
+const carriedWords: Record<string, string> = {
+  direct: 'directly', sealed: 'directly, sealed', ohttp: 'through a relay, sealed', tor: 'over Tor', 'tor+sealed': 'over Tor, sealed', 'tor+ohttp': 'over Tor and a relay, sealed',
+};
