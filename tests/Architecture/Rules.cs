@@ -97,7 +97,9 @@ internal static class Rules
         {
             foreach (XElement element in project.Xml.Descendants())
             {
-                if (fixedOnes.Contains(element.Name.LocalName, StringComparer.Ordinal) || element.Attribute("Remove") is not null || element.Name.LocalName == "Import")
+                // The one import builds web pages into a project.
+                bool imports = element.Name.LocalName == "Import" && element.Attribute("Project")?.Value != "../../build/Web.targets";
+                if (fixedOnes.Contains(element.Name.LocalName, StringComparer.Ordinal) || element.Attribute("Remove") is not null || imports)
                 {
                     yield return $"{project.Name}'s project file changes {element.Name.LocalName}";
                 }
