@@ -74,6 +74,7 @@ internal static class ApiErrors
             ClientError.RequestTooLarge => (413, "invalid_request_error", "request_too_large", false),
             ClientError.ModelNotFound => (404, "invalid_request_error", "model_not_found", false),
             ClientError.WalletEmpty => (402, "insufficient_quota", "wallet_empty", false),
+            ClientError.WalletMissing => (402, "insufficient_quota", "no_wallet", false),
             ClientError.AccountMissing => (402, "insufficient_quota", "account_missing", false),
             ClientError.InsufficientCredits => (402, "insufficient_quota", "insufficient_credits", false),
             ClientError.PlanUnavailable => (404, "invalid_request_error", "plan_unavailable", false),

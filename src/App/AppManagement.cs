@@ -4,6 +4,7 @@ using System.Text.Json.Serialization.Metadata;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
+using Tacit.App.Wallets;
 using Tacit.Client;
 using Tacit.Client.Transports;
 using Tacit.Hosting;
@@ -79,83 +80,95 @@ public sealed record CheckoutCommand(string Offer, string? Provider = null);
 /// <c>/wallet/upkeep</c>, <c>/wallet/pseudonym/fetch</c>, <c>/wallet/pseudonym/rotate</c>, <c>GET /account</c>, <c>POST /account/create</c>, <c>/account/import</c>,
 /// <c>/account/reveal</c>, <c>/account/deposit</c>, <c>/keys/audit</c>, <c>GET /account/prices</c>, <c>POST /account/checkout</c>, <c>/sealed/present</c>, <c>/sealed/settle</c>.
 /// </summary>
-internal sealed class AppManagement(TacitClient client, Uri address, TimeProvider time)
+internal sealed class AppManagement(ClientHost host, Uri address)
 {
     public void Map(IEndpointRouteBuilder routes)
     {
-        MapTransport(routes, client.Transports);
-        Get("/status", AppJson.Default.AppStatus, StatusAsync);
-        Get("/history", AppJson.Default.IReadOnlyListHistoryEntry, client.Wallet.GetHistoryAsync);
-        Get("/plans", AppJson.Default.DirectorySummary, client.Directory.GetAsync);
-        PostWith("/keys/audit", AppJson.Default.AuditCommand, AppJson.Default.DirectoryAudit, (command, token) => client.Directory.AuditAsync(command.Resume, token));
-        Post("/plans/refresh", AppJson.Default.DirectorySummary, client.Directory.RefreshAsync);
-        Get("/account", AppJson.Default.AccountSummary, client.Account.GetAsync);
-        Post("/account/create", AppJson.Default.AccountKeyShown, async token => new AccountKeyShown(await client.Account.CreateAsync(token)));
-        Post("/account/reveal", AppJson.Default.AccountKeyShown, async token => new AccountKeyShown(await client.Account.RevealKeyAsync(token)));
-        Post("/wallet/restore", AppJson.Default.RestoreResult, async token => new RestoreResult(await client.Filler.RestoreAsync(token)));
-        Post("/wallet/upkeep", AppJson.Default.AppStatus, async token =>
+        Answer(HttpMethods.Get, "/status", AppJson.Default.AppStatus, StatusAsync);
+        Answer(HttpMethods.Post, "/transport/new-identity", AppJson.Default.NewIdentityResult, async token =>
+            new NewIdentityResult(await (host.Transports ?? throw SetupErrors.NotSetUp(address.GetLeftPart(UriPartial.Authority))).TakeNewIdentityAsync(token)));
+        Look("/history", AppJson.Default.IReadOnlyListHistoryEntry, (client, token) => client.Wallet.GetHistoryAsync(token));
+        Get("/plans", AppJson.Default.DirectorySummary, (client, token) => client.Directory.GetAsync(token));
+        PostWith("/keys/audit", AppJson.Default.AuditCommand, AppJson.Default.DirectoryAudit, (client, command, token) => client.Directory.AuditAsync(command.Resume, token));
+        Post("/plans/refresh", AppJson.Default.DirectorySummary, (client, token) => client.Directory.RefreshAsync(token));
+        Get("/account", AppJson.Default.AccountSummary, (client, token) => client.Account.GetAsync(token));
+        Post("/account/create", AppJson.Default.AccountKeyShown, async (client, token) => new AccountKeyShown(await client.Account.CreateAsync(token)));
+        Post("/account/reveal", AppJson.Default.AccountKeyShown, async (client, token) => new AccountKeyShown(await client.Account.RevealKeyAsync(token)));
+        Post("/wallet/restore", AppJson.Default.RestoreResult, async (client, token) => new RestoreResult(await client.Filler.RestoreAsync(token)));
+        Post("/wallet/upkeep", AppJson.Default.AppStatus, async (client, token) =>
         {
             await client.Refills.RunOnceAsync(token);
             return await StatusAsync(token);
         });
-        Post("/wallet/pseudonym/fetch", AppJson.Default.IReadOnlyListPseudonymHoldings, client.Pseudonyms.FetchAsync);
-        Post("/wallet/pseudonym/rotate", AppJson.Default.PseudonymHoldings, client.Pseudonyms.RotateAsync);
-        PostWith("/wallet/fill", AppJson.Default.FillCommand, AppJson.Default.FillResult, (command, token) => client.Filler.FillAsync(command.Plan, command.Size, command.Shrink, token));
-        PostWith("/wallet/subscribe", AppJson.Default.SubscribeCommand, AppJson.Default.SubscribeResult, (command, token) => client.Filler.SubscribeAsync(command.Plan, command.Renews, token));
-        PostWith("/wallet/restart-chain", AppJson.Default.PlanCommand, AppJson.Default.SubscribeResult, (command, token) => client.Filler.RestartChainAsync(command.Plan, token));
-        PostWith("/wallet/unsubscribe", AppJson.Default.PlanCommand, AppJson.Default.UnsubscribeResult, async (command, token) =>
+        Post("/wallet/pseudonym/fetch", AppJson.Default.IReadOnlyListPseudonymHoldings, (client, token) => client.Pseudonyms.FetchAsync(token));
+        Post("/wallet/pseudonym/rotate", AppJson.Default.PseudonymHoldings, (client, token) => client.Pseudonyms.RotateAsync(token));
+        PostWith("/wallet/fill", AppJson.Default.FillCommand, AppJson.Default.FillResult, (client, command, token) =>
+            client.Filler.FillAsync(command.Plan, command.Size, command.Shrink, token));
+        PostWith("/wallet/subscribe", AppJson.Default.SubscribeCommand, AppJson.Default.SubscribeResult, (client, command, token) =>
+            client.Filler.SubscribeAsync(command.Plan, command.Renews, token));
+        PostWith("/wallet/restart-chain", AppJson.Default.PlanCommand, AppJson.Default.SubscribeResult, (client, command, token) =>
+            client.Filler.RestartChainAsync(command.Plan, token));
+        PostWith("/wallet/unsubscribe", AppJson.Default.PlanCommand, AppJson.Default.UnsubscribeResult, async (client, command, token) =>
             new UnsubscribeResult(await client.Filler.UnsubscribeAsync(command.Plan, token)));
-        PostWith("/wallet/backup", AppJson.Default.BackupCommand, AppJson.Default.BackupResult, async (command, token) =>
+        PostWith("/wallet/backup", AppJson.Default.BackupCommand, AppJson.Default.BackupResult, async (client, command, token) =>
             new BackupResult(WalletBackupFile.Seal(await client.Wallet.ExportAsync(token), command.Passphrase)));
-        PostWith("/account/deposit", AppJson.Default.DepositCommand, AppJson.Default.DepositResult, (command, token) => client.Account.DepositAsync(command.Code, token));
-        Get("/account/prices", AppJson.Default.CreditPrices, client.Account.GetPricesAsync);
-        PostWith("/account/checkout", AppJson.Default.CheckoutCommand, AppJson.Default.CheckoutPage, (command, token) => client.Account.CheckOutAsync(command.Offer, command.Provider, token));
-        PostWith("/sealed/present", AppJson.Default.PresentCommand, AppJson.Default.SealedPrompt, (command, token) =>
+        PostWith("/account/deposit", AppJson.Default.DepositCommand, AppJson.Default.DepositResult, (client, command, token) => client.Account.DepositAsync(command.Code, token));
+        Get("/account/prices", AppJson.Default.CreditPrices, (client, token) => client.Account.GetPricesAsync(token));
+        PostWith("/account/checkout", AppJson.Default.CheckoutCommand, AppJson.Default.CheckoutPage, (client, command, token) =>
+            client.Account.CheckOutAsync(command.Offer, command.Provider, token));
+        PostWith("/sealed/present", AppJson.Default.PresentCommand, AppJson.Default.SealedPrompt, (client, command, token) =>
             client.Redemption.PresentSealedAsync(new PromptRequest(PromptOperation.ChatCompletions, command.Body, Plan: command.Plan), token));
-        PostWith("/sealed/settle", AppJson.Default.SettleCommand, AppJson.Default.SealedOutcome, async (command, token) =>
+        PostWith("/sealed/settle", AppJson.Default.SettleCommand, AppJson.Default.SealedOutcome, async (client, command, token) =>
         {
             await client.Redemption.SettleSealedAsync(command.Id, command.Outcome, token);
             return command.Outcome;
         });
-        PostWith("/account/import", AppJson.Default.AccountKeyGiven, AppJson.Default.AccountKeyShown, async (command, token) =>
+        PostWith("/account/import", AppJson.Default.AccountKeyGiven, AppJson.Default.AccountKeyShown, async (client, command, token) =>
         {
             await client.Account.ImportAsync(command.AccountKey, token);
             return new AccountKeyShown(await client.Account.RevealKeyAsync(token));
         });
 
-        void Get<T>(string path, JsonTypeInfo<T> form, Func<CancellationToken, Task<T>> work) =>
-            routes.MapGet(path, (RequestDelegate)(context => AnswerAsync(context, form, work)));
-        void Post<T>(string path, JsonTypeInfo<T> form, Func<CancellationToken, Task<T>> work) =>
-            routes.MapPost(path, (RequestDelegate)(context => AnswerAsync(context, form, work)));
-        void PostWith<TCommand, T>(string path, JsonTypeInfo<TCommand> command, JsonTypeInfo<T> form, Func<TCommand, CancellationToken, Task<T>> work) =>
-            routes.MapPost(path, (RequestDelegate)(context => AnswerAsync(context, form, async token =>
-            {
-                TCommand given = await JsonSerializer.DeserializeAsync(context.Request.Body, command, token) ?? throw new JsonException();
-                return await work(given, token);
-            })));
+        void Look<T>(string path, JsonTypeInfo<T> form, Func<TacitClient, CancellationToken, Task<T>> look) =>
+            Answer(HttpMethods.Get, path, form, token => host.LookAsync(look, token));
+        void Get<T>(string path, JsonTypeInfo<T> form, Func<TacitClient, CancellationToken, Task<T>> work) =>
+            Answer(HttpMethods.Get, path, form, token => host.UseAsync(work, token));
+        void Post<T>(string path, JsonTypeInfo<T> form, Func<TacitClient, CancellationToken, Task<T>> work) =>
+            Answer(HttpMethods.Post, path, form, token => host.UseAsync(work, token));
+        void PostWith<TCommand, T>(string path, JsonTypeInfo<TCommand> command, JsonTypeInfo<T> form, Func<TacitClient, TCommand, CancellationToken, Task<T>> work)
+        {
+            Task AnswerTo(HttpContext context) => AnswerAsync(context, form, token => CarryOutAsync(context, command, work, token));
+            routes.MapPost(path, (RequestDelegate)AnswerTo);
+        }
+        void Answer<T>(string method, string path, JsonTypeInfo<T> form, Func<CancellationToken, Task<T>> work)
+        {
+            RequestDelegate answer = context => AnswerAsync(context, form, work);
+            routes.MapMethods(path, [method], answer);
+        }
     }
 
-    private async Task<AppStatus> StatusAsync(CancellationToken cancellationToken) => new(
-        address.GetLeftPart(UriPartial.Authority),
-        await client.Wallet.GetStatusAsync(cancellationToken),
-        await client.Redemption.GetPendingAsync(cancellationToken),
-        [.. client.Notices.Latest.Where(notice => notice.At > time.GetUtcNow().AddDays(-1))],
-        client.Transports.Status,
-        await client.GetServersAsync(cancellationToken));
-
-    /// <summary>What there is to manage of an app that has a device's key and no wallet.</summary>
-    public static void MapDevice(IEndpointRouteBuilder routes, DeviceClient device, Uri address)
+    private async Task<T> CarryOutAsync<TCommand, T>(
+        HttpContext context, JsonTypeInfo<TCommand> form, Func<TacitClient, TCommand, CancellationToken, Task<T>> work, CancellationToken cancellationToken)
     {
-        MapTransport(routes, device.Transports);
-        Task<AppStatus> Status(CancellationToken token) =>
-            Task.FromResult(new AppStatus(address.GetLeftPart(UriPartial.Authority), null, [], [], device.Transports.Status, [device.Gateway], device.KeyId));
-        routes.MapGet("/status", (RequestDelegate)(context => AnswerAsync(context, AppJson.Default.AppStatus, Status)));
+        TCommand command = await JsonSerializer.DeserializeAsync(context.Request.Body, form, cancellationToken) ?? throw new JsonException();
+        return await host.UseAsync((client, token) => work(client, command, token), cancellationToken);
     }
 
-    private static void MapTransport(IEndpointRouteBuilder routes, TransportPool transports)
+    /// <summary>Also while there is no wallet yet: the app is there, and says that there is none.</summary>
+    private async Task<AppStatus> StatusAsync(CancellationToken cancellationToken)
     {
-        async Task<NewIdentityResult> Take(CancellationToken token) => new(await transports.TakeNewIdentityAsync(token));
-        routes.MapPost("/transport/new-identity", (RequestDelegate)(context => AnswerAsync(context, AppJson.Default.NewIdentityResult, Take)));
+        string own = address.GetLeftPart(UriPartial.Authority);
+        await host.LookForWalletAsync(cancellationToken);
+        return host.Mode switch
+        {
+            AppMode.Wallet => await host.LookAsync(
+                async (client, token) => new AppStatus(
+                    own, await client.Wallet.GetStatusAsync(token), await client.Redemption.GetPendingAsync(token), host.Notices, client.Transports.Status,
+                    await client.GetServersAsync(token)),
+                cancellationToken),
+            AppMode.Device when host.Device is DeviceClient device => new AppStatus(own, null, [], [], device.Transports.Status, [device.Gateway], device.KeyId),
+            _ => new AppStatus(own, null, [], [], new CarrierStatus(Carrier.Direct, CarrierState.Unneeded), []),
+        };
     }
 
     private static async Task AnswerAsync<T>(HttpContext context, JsonTypeInfo<T> form, Func<CancellationToken, Task<T>> work)

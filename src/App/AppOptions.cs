@@ -11,6 +11,9 @@ public sealed record AppOptions : IValidatedSettings
 {
     public const int DefaultPort = 8224;
 
+    /// <summary>The file in the data folder with these settings, where no other is named.</summary>
+    public const string SettingsFileName = "app.json";
+
     /// <summary>Where to listen: this machine only. Default 127.0.0.1:8224; port 0 takes a free one.</summary>
     public ListenAddress Listen { get; init; } = ListenAddress.Loopback(DefaultPort);
 

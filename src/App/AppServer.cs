@@ -2,14 +2,15 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Logging;
+using Tacit.App.Wallets;
 using Tacit.Client;
 using Tacit.Hosting;
 
 namespace Tacit.App;
 
 /// <summary>
-/// The local app: an API on this machine that is OpenAI's and Anthropic's, whose every request is paid with a blind token. Does not own the client it is given, but runs the
-/// wallet's schedule while it is up.
+/// The local app: an API on this machine that is OpenAI's and Anthropic's, whose every request is paid with a blind token. Runs the wallet's schedule while it is up, and starts
+/// without a wallet, too.
 /// </summary>
 public sealed class AppServer : IAsyncDisposable
 {
@@ -29,38 +30,34 @@ public sealed class AppServer : IAsyncDisposable
     /// <summary>Where it listens, with the port it really got. The base URL for SDKs is this and <c>v1</c>.</summary>
     public Uri Address => _web.Address;
 
-    /// <exception cref="SettingsException">A setting is wrong.</exception>
-    /// <exception cref="ListenException">The address cannot be listened on, or an app already runs on the data folder.</exception>
-    public static async Task<AppServer> StartAsync(
+    /// <summary>Around a wallet that the caller has opened, and disposes of.</summary>
+    /// <inheritdoc cref="StartAsync(ClientHost, TimeProvider, ILoggerFactory, CancellationToken)"/>
+    public static Task<AppServer> StartAsync(
         AppOptions options, TacitClient client, TimeProvider time, ILoggerFactory loggers, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(client);
-        AppServer server = await StartAsync(
-            options, client.Redemption, client.Wallet.DeriveLocalKey(AppDatabase.KeyPurpose), (routes, address) => new AppManagement(client, address, time).Map(routes), time, loggers, cancellationToken);
-        await client.StartTransportAsync(cancellationToken);
-        client.Refills.Start();
-        return server;
+        return StartAsync(ClientHost.Around(options, client, time, loggers), time, loggers, cancellationToken);
     }
 
     /// <summary>An app without a wallet, whose requests this device signs. Does not own the client it is given.</summary>
-    /// <inheritdoc cref="StartAsync(AppOptions, TacitClient, TimeProvider, ILoggerFactory, CancellationToken)"/>
-    public static async Task<AppServer> StartAsync(
+    /// <inheritdoc cref="StartAsync(ClientHost, TimeProvider, ILoggerFactory, CancellationToken)"/>
+    public static Task<AppServer> StartAsync(
         AppOptions options, DeviceClient device, TimeProvider time, ILoggerFactory loggers, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(device);
-        AppServer server = await StartAsync(
-            options, device, device.DeriveLocalKey(AppDatabase.KeyPurpose), (routes, address) => AppManagement.MapDevice(routes, device, address), time, loggers, cancellationToken);
-        device.StartTransport();
-        return server;
+        return StartAsync(ClientHost.Around(options, device, time, loggers), time, loggers, cancellationToken);
     }
 
-    private static async Task<AppServer> StartAsync(
-        AppOptions options, IPromptSender prompts, LocalKey key, Action<IEndpointRouteBuilder, Uri> mapManagement, TimeProvider time, ILoggerFactory loggers,
-        CancellationToken cancellationToken)
+    /// <param name="host">What answers prompts, if anything does yet; the caller disposes of it, after the server.</param>
+    /// <exception cref="SettingsException">A setting is wrong.</exception>
+    /// <exception cref="ListenException">The address cannot be listened on, or an app already runs on the data folder.</exception>
+    public static async Task<AppServer> StartAsync(ClientHost host, TimeProvider time, ILoggerFactory loggers, CancellationToken cancellationToken = default)
     {
-        ArgumentNullException.ThrowIfNull(options);
-        var page = new AppPage(options, prompts, key, time, loggers);
+        ArgumentNullException.ThrowIfNull(host);
+        AppOptions options = host.Options;
+        var page = new AppPage(host, time, loggers);
         WebServer? web = null;
+        WebServer? socket = null;
         try
         {
             var validation = new SettingsValidation();
@@ -80,18 +77,23 @@ public sealed class AppServer : IAsyncDisposable
                     Drain = drain,
                     WriteError = ApiErrors.WriteFrameworkErrorAsync,
                 },
-                routes => Map(routes, guard, prompts, options, page),
+                routes => Map(routes, guard, host, page),
                 time,
                 loggers,
                 cancellationToken);
             port = web.Address.Port;
             Uri address = web.Address;
-            WebServer socket = await ManagementSocket.StartAsync(
-                options.DataDirectory, Role, routes => mapManagement(routes, address), new Health(drain), time, loggers, cancellationToken);
+            socket = await ManagementSocket.StartAsync(
+                options.DataDirectory, Role, routes => new AppManagement(host, address).Map(routes), new Health(drain), time, loggers, cancellationToken);
+            await host.ServeAsync(address, cancellationToken);
             return new AppServer(web, socket, page);
         }
         catch
         {
+            if (socket is not null)
+            {
+                await socket.DisposeAsync();
+            }
             if (web is not null)
             {
                 await web.DisposeAsync();
@@ -117,10 +119,10 @@ public sealed class AppServer : IAsyncDisposable
         await _page.DisposeAsync();
     }
 
-    private static void Map(IEndpointRouteBuilder routes, LocalGuard guard, IPromptSender prompts, AppOptions options, AppPage page)
+    private static void Map(IEndpointRouteBuilder routes, LocalGuard guard, ClientHost host, AppPage page)
     {
         page.Map(routes, guard);
-        var models = new ModelsEndpoint(prompts);
+        var models = new ModelsEndpoint(host);
         Post("/v1/chat/completions", PromptOperation.ChatCompletions);
         Post("/v1/responses", PromptOperation.Responses);
         Post("/v1/embeddings", PromptOperation.Embeddings);
@@ -130,6 +132,6 @@ public sealed class AppServer : IAsyncDisposable
         new PageFiles(typeof(AppServer).Assembly, PageDocument.ContentSecurityPolicy).Map(routes, "/", guard.Wrap, PageDocument.SayWhatIsMissingAsync);
         routes.MapFallback("{**path}", guard.Wrap(context => ApiErrors.WriteFrameworkErrorAsync(context, StatusCodes.Status404NotFound)));
 
-        void Post(string path, PromptOperation operation) => routes.MapPost(path, guard.Wrap(new PromptEndpoint(operation, prompts, options).HandleAsync));
+        void Post(string path, PromptOperation operation) => routes.MapPost(path, guard.Wrap(new PromptEndpoint(operation, host, host.Options).HandleAsync));
     }
 }

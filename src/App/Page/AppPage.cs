@@ -1,11 +1,18 @@
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Logging;
+using Tacit.App.Wallets;
 using Tacit.Client;
 
 namespace Tacit.App;
 
 /// <summary>What the areas of the page's API are made of.</summary>
-internal sealed record AppParts(AppOptions Options, IPromptSender Prompts, AppDatabase Database, PageEvents Events, TimeProvider Time, ILoggerFactory Loggers);
+internal sealed record AppParts(ClientHost Host, AppDatabase Database, PageEvents Events, TimeProvider Time, ILoggerFactory Loggers)
+{
+    /// <summary>The settings as they are now.</summary>
+    public AppOptions Options => Host.Options;
+
+    public IPromptSender Prompts => Host;
+}
 
 /// <summary>The page's side of the app: its areas put together.</summary>
 internal sealed class AppPage : IAsyncDisposable
@@ -13,16 +20,12 @@ internal sealed class AppPage : IAsyncDisposable
     private readonly AppParts _parts;
     private readonly ChatsApi _chats;
 
-    /// <param name="key">What <c>app.db</c> is sealed under; null while there is neither wallet nor device. Taken over.</param>
-    public AppPage(AppOptions options, IPromptSender prompts, LocalKey? key, TimeProvider time, ILoggerFactory loggers)
+    public AppPage(ClientHost host, TimeProvider time, ILoggerFactory loggers)
     {
-        var database = new AppDatabase(options.DataDirectory, time);
-        if (key is not null)
-        {
-            database.Unlock(key);
-        }
-        _parts = new AppParts(options, prompts, database, new PageEvents(), time, loggers);
+        _parts = new AppParts(host, new AppDatabase(host.Options.DataDirectory, time), new PageEvents(), time, loggers);
         _chats = new ChatsApi(_parts);
+        Unlock();
+        host.Changed += Unlock;
     }
 
     /// <summary>Maps every area; each adds its line here and, where it has something to stop, in <see cref="StopAsync"/>.</summary>
@@ -42,8 +45,21 @@ internal sealed class AppPage : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        _parts.Host.Changed -= Unlock;
         await StopAsync();
         _parts.Events.Dispose();
         await _parts.Database.DisposeAsync();
+    }
+
+    /// <summary>Once there is a wallet or a device, what the app keeps is sealed under its key.</summary>
+    private void Unlock()
+    {
+        lock (_parts)
+        {
+            if (!_parts.Database.IsUnlocked && _parts.Host.DeriveLocalKey(AppDatabase.KeyPurpose) is LocalKey key)
+            {
+                _parts.Database.Unlock(key);
+            }
+        }
     }
 }

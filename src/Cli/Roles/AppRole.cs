@@ -1,8 +1,8 @@
 using System.CommandLine;
 using Tacit.App;
+using Tacit.App.Wallets;
 using Tacit.Cli.Settings;
 using Tacit.Cli.Wallets;
-using Tacit.Client;
 using Tacit.Hosting;
 
 namespace Tacit.Cli.Roles;
@@ -18,51 +18,42 @@ internal static class AppRole
         async (context, stop) =>
         {
             AppOptions options = context.Settings.Load(SettingsJson.Default.AppOptions);
-            if (options.Device)
-            {
-                DeviceClient device = options.OpenDevice(context.Time, loggers: context.Loggers);
-                AppServer signing;
-                try
-                {
-                    signing = await AppServer.StartAsync(options, device, context.Time, context.Loggers, stop);
-                }
-                catch
-                {
-                    await device.DisposeAsync();
-                    throw;
-                }
-                context.Warn(PromptNotices.OfDevices);
-                return Running(signing, device);
-            }
-            if (!Wallet.Exists(options.DataDirectory))
-            {
-                throw new CommandException($"There is no wallet in {options.DataDirectory} yet. Make one with `tacit account create`, or name its folder with --data.");
-            }
-            TacitClient client = await TacitClient.OpenAsync(options.ToClientOptions(), context.Time, context.Loggers, stop);
+            DataFolder.Create(options.DataDirectory);
+            ClientHost host = await ClientHost.OpenAsync(
+                options, context.Time, context.Loggers, context.SettingsFile, () => context.Again().Load(SettingsJson.Default.AppOptions), stop);
             AppServer server;
             try
             {
-                server = await AppServer.StartAsync(options, client, context.Time, context.Loggers, stop);
+                server = await AppServer.StartAsync(host, context.Time, context.Loggers, stop);
             }
             catch
             {
-                await client.DisposeAsync();
+                await host.DisposeAsync();
                 throw;
             }
-            return Running(server, client);
+            switch (host.Mode)
+            {
+                case AppMode.Device:
+                    context.Warn(PromptNotices.OfDevices);
+                    break;
+                case AppMode.Setup:
+                    context.Warn($"There is no wallet in {options.DataDirectory} yet. Open {server.Address} in a browser to make one, or run `tacit account create`.");
+                    break;
+            }
+            return Running(server, host);
         },
         rememberedConfig: ClientFlags.RememberedFile, servesTls: false, addFlags: client.AddTransportTo, takeFlags: client.AddTransport).WithExamples(
             "tacit app",
             "OPENAI_BASE_URL=http://127.0.0.1:8224/v1 OPENAI_API_KEY=any some-program");
 
-    private static RunningRole Running(AppServer server, IAsyncDisposable client)
+    private static RunningRole Running(AppServer server, ClientHost host)
     {
         string address = server.Address.GetLeftPart(UriPartial.Authority);
         return new RunningRole("app", address, new Dictionary<string, string> { ["OPENAI_BASE_URL"] = address + "/v1" }, async () =>
         {
             await server.StopAsync();
             await server.DisposeAsync();
-            await client.DisposeAsync();
+            await host.DisposeAsync();
         });
     }
 }

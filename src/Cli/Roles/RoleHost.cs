@@ -12,9 +12,11 @@ namespace Tacit.Cli.Roles;
 internal sealed record RunningRole(string Role, string Address, IReadOnlyDictionary<string, string> Facts, Func<Task> StopAsync);
 
 /// <summary>What starting a role needs from its command line.</summary>
+/// <param name="Again">Reads the settings anew from wherever they come.</param>
+/// <param name="SettingsFile">Where changes of settings are written down; null if the role has no such file.</param>
 /// <param name="Starts">Whether the role starts; else its settings are only checked.</param>
 internal sealed record RoleContext(
-    SettingsLoader Settings, TimeProvider Time, ILoggerFactory Loggers, Action<string> Progress, Action<string> Warn, bool Starts)
+    SettingsLoader Settings, Func<SettingsLoader> Again, string? SettingsFile, TimeProvider Time, ILoggerFactory Loggers, Action<string> Progress, Action<string> Warn, bool Starts)
 {
     /// <summary>Reads a secret to see that it can be. One that everybody can read is refused in production; of one that a group can read a check warns.</summary>
     public void Try(SecretReference? reference, string setting, Profile profile)
@@ -99,7 +101,7 @@ internal static class RoleHost
                     ? settings.AddFlag("Tls:Certificate", parsed.GetValue(certificate), "--tls-certificate").AddFlag("Tls:Key", parsed.GetValue(key)?.ToString(), "--tls-key")
                     : settings;
             }
-            RoleContext context = new(Collect(), TimeProvider.System, log, terminal.Progress, terminal.Note, !parsed.GetValue(onlyCheck));
+            RoleContext context = new(Collect(), Collect, parsed.GetValue(config) ?? remembered, TimeProvider.System, log, terminal.Progress, terminal.Note, !parsed.GetValue(onlyCheck));
             // What a check finds, a start finds first: nothing is begun with settings that are refused.
             check(context);
             if (!context.Starts)

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Tacit.App;
 using Tacit.Cli.Settings;
 using Tacit.Client;
@@ -14,7 +15,7 @@ namespace Tacit.Cli.Wallets;
 internal sealed class ClientFlags(Flags flags)
 {
     /// <summary>What <c>account create</c> was told stays here, so that it need not be told again.</summary>
-    public const string RememberedFile = "app.json";
+    public const string RememberedFile = AppOptions.SettingsFileName;
 
     private readonly Option<string?> _config = new("--config") { Description = $"JSON file with the app's settings. Default: {RememberedFile} in the data folder.", HelpName = "FILE" };
     private readonly Option<Uri?> _issuer = Flags.Url("--issuer", "The issuer's address.");
@@ -72,58 +73,25 @@ internal sealed class ClientFlags(Flags flags)
             .Load(SettingsJson.Default.AppOptions);
     }
 
-    /// <summary>Writes down which issuer the wallet belongs to.</summary>
+    /// <summary>Writes down which issuer the wallet belongs to, and how it is reached. Members of the file that are none of these stay as they are.</summary>
     public static void Remember(AppOptions options)
     {
-        using MemoryStream text = new();
-        using (Utf8JsonWriter json = new(text, new JsonWriterOptions { Indented = true }))
-        {
-            json.WriteStartObject();
-            json.WriteString(nameof(AppOptions.IssuerUrl), options.IssuerUrl.ToString());
-            if (options.DirectoryKey is not null)
-            {
-                json.WriteString(nameof(AppOptions.DirectoryKey), options.DirectoryKey);
-            }
-            if (options.GatewayUrl is not null)
-            {
-                json.WriteString(nameof(AppOptions.GatewayUrl), options.GatewayUrl.ToString());
-            }
-            if (options.Transport is TransportSetting transport)
-            {
-                json.WriteString(nameof(AppOptions.Transport), transport.Word());
-            }
-            string tor = JsonSerializer.Serialize(options.Tor, SettingsJson.Default.TorSettings);
-            if (tor != JsonSerializer.Serialize(new TorSettings(), SettingsJson.Default.TorSettings))
-            {
-                json.WritePropertyName(nameof(AppOptions.Tor));
-                json.WriteRawValue(tor);
-            }
-            if (options.Relay is not null)
-            {
-                json.WriteString(nameof(AppOptions.Relay), options.Relay.ToString());
-            }
-            if (options.Device)
-            {
-                json.WriteBoolean(nameof(AppOptions.Device), true);
-            }
-            if (options.GatewayKey is not null)
-            {
-                json.WriteString(nameof(AppOptions.GatewayKey), options.GatewayKey);
-            }
-            if (options.GatewayPin is not null)
-            {
-                json.WriteString(nameof(AppOptions.GatewayPin), options.GatewayPin);
-            }
-            if (options.Listen != ListenAddress.Loopback(AppOptions.DefaultPort))
-            {
-                json.WriteString(nameof(AppOptions.Listen), options.Listen.ToString());
-            }
-            json.WriteEndObject();
-        }
-        string path = Path.Combine(options.DataDirectory, RememberedFile);
-        string temporary = path + ".new";
-        File.WriteAllBytes(temporary, text.ToArray());
-        File.Move(temporary, path, overwrite: true);
+        JsonObject tor = JsonSerializer.SerializeToNode(options.Tor, SettingsJson.Default.TorSettings)!.AsObject();
+        JsonObject none = JsonSerializer.SerializeToNode(new TorSettings(), SettingsJson.Default.TorSettings)!.AsObject();
+        SettingsFile.Change(
+            Path.Combine(options.DataDirectory, RememberedFile),
+            [
+                new(nameof(AppOptions.IssuerUrl), options.IssuerUrl.ToString()),
+                new(nameof(AppOptions.DirectoryKey), options.DirectoryKey),
+                new(nameof(AppOptions.GatewayUrl), options.GatewayUrl?.ToString()),
+                new(nameof(AppOptions.Transport), options.Transport?.Word()),
+                .. tor.Select(member => new SettingsChange($"{nameof(AppOptions.Tor)}:{member.Key}", JsonNode.DeepEquals(member.Value, none[member.Key]) ? null : member.Value)),
+                new(nameof(AppOptions.Relay), options.Relay?.ToString()),
+                new(nameof(AppOptions.Device), options.Device ? true : null),
+                new(nameof(AppOptions.GatewayKey), options.GatewayKey),
+                new(nameof(AppOptions.GatewayPin), options.GatewayPin),
+                new(nameof(AppOptions.Listen), options.Listen != ListenAddress.Loopback(AppOptions.DefaultPort) ? options.Listen.ToString() : null),
+            ]);
     }
 
     private static Option<string?> DirectoryKeyOption()

@@ -66,6 +66,9 @@ public sealed class PromptReply : IAsyncDisposable
     /// <summary>When to try again, as the gateway said it; or null.</summary>
     public string? RetryAfter { get; internal init; }
 
+    /// <summary>Raised once, when the reply has been disposed of.</summary>
+    public event Action? Disposed;
+
     /// <summary>Reads some of the reply; 0 at its end.</summary>
     /// <exception cref="ClientException">
     /// <see cref="ClientError.ReplyInterrupted"/>: it broke off and could not be taken up; <see cref="ClientError.TokenSpent"/>: nor can it ever be.
@@ -105,6 +108,8 @@ public sealed class PromptReply : IAsyncDisposable
             _live.Dispose();
         }
         _settled?.Dispose();
+        Disposed?.Invoke();
+        Disposed = null;
         return ValueTask.CompletedTask;
     }
 }
