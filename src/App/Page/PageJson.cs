@@ -31,4 +31,7 @@ namespace Tacit.App;
 // Privacy
 [JsonSerializable(typeof(StageEvent))]
 [JsonSerializable(typeof(PrivacyView))]
+[JsonSerializable(typeof(WaysView))]
+// Models
+[JsonSerializable(typeof(ModelsView))]
 internal sealed partial class PageJson : JsonSerializerContext;

@@ -12,11 +12,9 @@ internal enum PrivacyRole
     /// <summary>Whoever carries this machine's packets, and who watches them.</summary>
     Network,
 
-    /// <summary>The relays of Tor's circuits.</summary>
-    Tor,
-
-    /// <summary>The relay of Oblivious HTTP.</summary>
+    /// <summary>Whoever passes requests on: Tor's relays, and that of Oblivious HTTP.</summary>
     Relay,
+
     Gateway,
     Moderation,
     Provider,

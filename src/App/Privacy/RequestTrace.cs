@@ -17,6 +17,14 @@ internal enum SealingKind
     Ohttp,
 }
 
+/// <summary>Who made a request's connections.</summary>
+[JsonConverter(typeof(PageEnum<CarrierKind>))]
+internal enum CarrierKind
+{
+    Direct,
+    Tor,
+}
+
 /// <summary>A step of a request.</summary>
 /// <param name="At">Milliseconds since the request began.</param>
 /// <param name="Detail">What there is to tell of it; null if nothing.</param>
@@ -27,24 +35,9 @@ internal sealed record StageView([property: JsonConverter(typeof(PageEnum<Prompt
 
 internal sealed record StageEvent(string Conversation, string Message, StageView Stage);
 
-/// <summary>A token that was shown for a request.</summary>
-/// <param name="SpendId">The beginning of its spend id, under which the gateway's record has it: 12 hexadecimal digits.</param>
-/// <param name="Type"><c>0x0002</c> or <c>0xDA7A</c>.</param>
-/// <param name="KeyId">The token key id: 64 hexadecimal digits.</param>
-/// <param name="SoldFrom">From when on tokens of its key were sold.</param>
-/// <param name="Deadline">Until when it pays.</param>
-/// <param name="Crowd">How many accounts share the key, as the issuer says, rounded down to a power of two.</param>
-/// <param name="ForThisRequest">Whether it was bought or exchanged because this request needed it.</param>
-internal sealed record TokenView(
-    string SpendId, string Plan, string Type, string KeyId, [property: JsonConverter(typeof(PageEnum<TokenOrigin>))] TokenOrigin Origin, DateTimeOffset? SoldFrom,
-    DateTimeOffset Deadline, long? Crowd, bool ForThisRequest);
-
-/// <summary>A relay on a circuit.</summary>
-internal sealed record HopView(string Nickname, string Fingerprint);
-
 /// <summary>A circuit as our tor told of it.</summary>
-/// <param name="Hops">First the guard. To an onion service these are our half of the way: the last is where the service's half meets it.</param>
-internal sealed record CircuitView(IReadOnlyList<HopView> Hops, string? Onion);
+/// <param name="Hops">As tor names relays: <c>$FINGERPRINT~nickname</c>. First the guard. To an onion service these are our half of the way: the last is where the service's half meets it.</param>
+internal sealed record CircuitView(IReadOnlyList<string> Hops, string? Onion);
 
 /// <summary>A connection that a request went over.</summary>
 /// <param name="At">When its answer began, in milliseconds since the request did.</param>
@@ -64,14 +57,38 @@ internal sealed record RequestTrace
     /// <summary>The plan that paid, or <c>device</c>; null if nothing did.</summary>
     public string? Plan { get; init; }
 
-    /// <summary>Tokens that were shown, in order: the last one paid.</summary>
-    public IReadOnlyList<TokenView> Tokens { get; init; } = [];
+    /// <summary>The beginning of the token's spend id, under which the gateway's record has it: 12 hexadecimal digits. Null if none was shown.</summary>
+    public string? Token { get; init; }
+
+    /// <summary>The same of tokens that were shown before it and turned out spent or expired.</summary>
+    public IReadOnlyList<string> EarlierTokens { get; init; } = [];
+
+    /// <summary><c>0x0002</c> or <c>0xDA7A</c>.</summary>
+    public string? TokenType { get; init; }
+
+    /// <summary>The token key id: 64 hexadecimal digits.</summary>
+    public string? KeyId { get; init; }
+
+    /// <summary>Where the token came from: <c>bought</c>, <c>exchanged</c> or <c>subscription</c>.</summary>
+    public string? TokenOrigin { get; init; }
+
+    /// <summary>Whether the token was bought or exchanged because this request needed it.</summary>
+    public bool BoughtForIt { get; init; }
+
+    /// <summary>From when on tokens of its key were sold.</summary>
+    public DateTimeOffset? SoldFrom { get; init; }
+
+    /// <summary>Until when they pay.</summary>
+    public DateTimeOffset? Deadline { get; init; }
+
+    /// <summary>How many accounts share the key, as the issuer said then, rounded down to a power of two.</summary>
+    public long? Crowd { get; init; }
 
     /// <summary>The gateway's name.</summary>
     public string? Gateway { get; init; }
 
-    /// <summary><c>direct</c> or <c>tor</c>; null if it did not come to that.</summary>
-    public string? Carrier { get; init; }
+    /// <summary>Null if it did not come to that.</summary>
+    public CarrierKind? Carrier { get; init; }
 
     public SealingKind Sealing { get; init; }
 
@@ -85,6 +102,9 @@ internal sealed record RequestTrace
     public bool ThisMachine { get; init; }
 
     public IReadOnlyList<ConnectionView> Connections { get; init; } = [];
+
+    /// <summary>The circuit of the last of them.</summary>
+    public CircuitView? Circuit => Connections is [.., ConnectionView last] ? last.Circuit : null;
 
     /// <summary>By what the gateway can link it to others: a pseudonym's kind, or <c>device</c>; null for nothing.</summary>
     public string? Linkable { get; init; }
@@ -109,42 +129,59 @@ internal sealed record RequestTrace
 
     public IReadOnlyList<StageView> Stages { get; init; } = [];
 
-    public static RequestTrace Of(string message, PromptFacts facts) => new()
+    public static RequestTrace Of(string message, PromptFacts facts)
     {
-        Message = message,
-        Model = facts.Model,
-        Plan = facts.Device is not null ? DeviceClient.PlanName : facts.Tokens is [.., TokenFacts paid] ? paid.Plan : null,
-        Tokens =
-        [
-            .. facts.Tokens.Select(token => new TokenView(
-                token.SpendId, token.Plan, token.Type, token.KeyId, token.Origin, token.SoldFrom, token.Deadline, token.Crowd, token.IsForThisRequest)),
-        ],
-        Gateway = facts.Gateway,
-        Carrier = facts.Carrier switch { null => null, Client.Transports.Carrier.Tor => "tor", _ => "direct" },
-        Sealing = facts.Sealing switch
+        ArgumentNullException.ThrowIfNull(facts);
+        TokenFacts? paid = facts.Tokens is [.., TokenFacts last] ? last : null;
+        return new RequestTrace
         {
-            GatewayTransport.Sealed => SealingKind.Sealed,
-            GatewayTransport.Ohttp => SealingKind.Ohttp,
-            _ => SealingKind.None,
-        },
-        Address = facts.Address,
-        Onion = facts.Address is string address && new Uri(address) is { Host: var host } && host.EndsWith(".onion", StringComparison.OrdinalIgnoreCase) ? host : null,
-        ThisMachine = facts.IsThisMachine,
-        Connections =
-        [
-            .. facts.Connections.Select(connection => new ConnectionView(
-                connection.At, connection.IsNew, connection.Remote,
-                connection.Circuit is CircuitFacts circuit ? new CircuitView([.. circuit.Hops.Select(hop => new HopView(hop.Nickname, hop.Fingerprint))], circuit.Onion) : null,
-                connection.CircuitProblem)),
-        ],
-        Linkable = facts.Linkable,
-        Device = facts.Device,
-        Members = facts.Members,
-        RequestBytes = facts.RequestBytes,
-        SealedRequestBytes = facts.SealedRequestBytes,
-        ReplyBytes = facts.ReplyBytes,
-        SealedReplyBytes = facts.SealedReplyBytes,
-        Status = facts.Status,
-        Stages = [.. facts.Stages.Select(StageView.Of)],
-    };
+            Message = message,
+            Model = facts.Model,
+            Plan = facts.Device is not null ? DeviceClient.PlanName : paid?.Plan,
+            Token = paid?.SpendId,
+            EarlierTokens = [.. facts.Tokens.SkipLast(1).Select(token => token.SpendId)],
+            TokenType = paid?.Type,
+            KeyId = paid?.KeyId,
+            TokenOrigin = paid?.Origin switch
+            {
+                null => null,
+                Client.TokenOrigin.Bought => "bought",
+                Client.TokenOrigin.Exchanged => "exchanged",
+                _ => "subscription",
+            },
+            BoughtForIt = paid?.IsForThisRequest ?? false,
+            SoldFrom = paid?.SoldFrom,
+            Deadline = paid?.Deadline,
+            Crowd = paid?.Crowd,
+            Gateway = facts.Gateway,
+            Carrier = facts.Carrier switch { null => null, Client.Transports.Carrier.Tor => CarrierKind.Tor, _ => CarrierKind.Direct },
+            Sealing = facts.Sealing switch
+            {
+                GatewayTransport.Sealed => SealingKind.Sealed,
+                GatewayTransport.Ohttp => SealingKind.Ohttp,
+                _ => SealingKind.None,
+            },
+            Address = facts.Address,
+            Onion = facts.Address is string address && new Uri(address).Host is { } host && host.EndsWith(".onion", StringComparison.OrdinalIgnoreCase) ? host : null,
+            ThisMachine = facts.IsThisMachine,
+            Connections =
+            [
+                .. facts.Connections.Select(connection => new ConnectionView(
+                    connection.At, connection.IsNew, connection.Remote,
+                    connection.Circuit is CircuitFacts circuit ? new CircuitView([.. circuit.Hops.Select(NameOf)], circuit.Onion) : null,
+                    connection.CircuitProblem)),
+            ],
+            Linkable = facts.Linkable,
+            Device = facts.Device,
+            Members = facts.Members,
+            RequestBytes = facts.RequestBytes,
+            SealedRequestBytes = facts.SealedRequestBytes,
+            ReplyBytes = facts.ReplyBytes,
+            SealedReplyBytes = facts.SealedReplyBytes,
+            Status = facts.Status,
+            Stages = [.. facts.Stages.Select(StageView.Of)],
+        };
+    }
+
+    private static string NameOf(CircuitHop hop) => hop.Nickname.Length == 0 ? $"${hop.Fingerprint}" : $"${hop.Fingerprint}~{hop.Nickname}";
 }

@@ -101,6 +101,19 @@ public sealed class AccountClient
     /// <exception cref="ClientException"><see cref="ClientError.AccountMissing"/>.</exception>
     public Task<string> RevealKeyAsync(CancellationToken cancellationToken = default) => KeyAsync(cancellationToken);
 
+    /// <summary>The name by which the issuer knows the account, the SHA-256 of its key, as 64 hexadecimal digits; null if there is none. Asks nobody.</summary>
+    public async Task<string?> FindHashAsync(CancellationToken cancellationToken = default)
+    {
+        if (await FindKeyAsync(cancellationToken) is not string text || !AccountKey.TryParse(text, out AccountKey? key))
+        {
+            return null;
+        }
+        using (key)
+        {
+            return Convert.ToHexStringLower(key.Hash());
+        }
+    }
+
     /// <summary>Asks the issuer for credits and history.</summary>
     public async Task<AccountSummary> GetAsync(CancellationToken cancellationToken = default)
     {
