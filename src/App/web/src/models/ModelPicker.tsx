@@ -1,5 +1,6 @@
 import { useEffect, useState } from 'preact/hooks';
 import { api } from '../api';
+import { loadWays, ways } from '../settings/ways';
 import { settings } from '../store';
 import { useAction } from '../ui/action';
 import { Callout, Spinner } from '../ui/controls';
@@ -8,7 +9,7 @@ import { Act, FormFailure } from '../ui/form';
 import { Icon } from '../ui/icons';
 import { credits, formatNumber, pages, tokens, utcDay } from '../ui/words';
 import { Crowd } from '../wallet/Crowd';
-import type { ModelPlan, Models, ModelView } from '../wire';
+import type { ModelPlan, ModelsView, ModelView } from '../wire';
 
 export interface Choice {
   model: string;
@@ -19,7 +20,7 @@ export interface Choice {
 /** Models with their plans, prices and crowds. `onChoose` is followed by `onClose`. */
 export function ModelPicker({ current, onChoose, onClose }: { current: Choice | null; onChoose: (choice: Choice) => void; onClose: () => void }) {
   const [search, setSearch] = useState('');
-  const list = useAction(() => api.get<Models>('/app/models'));
+  const list = useAction(() => api.get<ModelsView>('/app/models'));
   useEffect(() => void list.run(), []);
   const models = list.result?.models ?? [];
   const found = models.filter(model => model.id.toLowerCase().includes(search.trim().toLowerCase()));
@@ -40,9 +41,23 @@ export function ModelPicker({ current, onChoose, onClose }: { current: Choice | 
           {found.map(model => <ModelEntry key={model.id} model={model} current={current?.model === model.id ? current : null} onChoose={choose} />)}
         </ul>
         {list.result !== null && found.length === 0 && <p class="hint">{models.length === 0 ? 'No model can be asked right now.' : 'No model of that name.'}</p>}
-        <p class="hint">The model reads what you write, whichever you choose. What it never gets is who you are. How questions travel is set in <a href="#/settings" onClick={onClose}>settings</a>.</p>
+        {list.result !== null && <Way view={list.result} onLeave={onClose} />}
       </div>
     </Dialog>
+  );
+}
+
+/** What the way that questions take now hides, below the choice of who answers them. */
+function Way({ view, onLeave }: { view: ModelsView; onLeave: () => void }) {
+  useEffect(() => void loadWays(), []);
+  const carrying = ways.value?.carrying.find(way => way.id === view.way);
+  const serving = ways.value?.serving.find(way => way.id === view.serving);
+  return (
+    <section class="way" aria-label="Privacy">
+      {carrying && <p><Icon name="circuit" size={16} /><span><strong>{carrying.name}.</strong> {carrying.summary}</span></p>}
+      {serving && <p><Icon name="shield" size={16} /><span><strong>{serving.name}.</strong> {serving.summary}</span></p>}
+      <p><Icon name="eye" size={16} /><span>Whichever model you choose reads what you write; it never gets who you are. <a href="#/settings" onClick={onLeave}>Change how questions travel</a></span></p>
+    </section>
   );
 }
 

@@ -1,7 +1,7 @@
 import { useEffect } from 'preact/hooks';
 import { api } from '../api';
 import { openConversation } from '../chat/conversations';
-import { summary } from '../store';
+import { settings, summary } from '../store';
 import { useAction } from '../ui/action';
 import { Spinner } from '../ui/controls';
 import { Dialog } from '../ui/dialog';
@@ -26,7 +26,7 @@ export function PrivacyPanel({ conversation, onClose }: { conversation: string; 
         {shown !== null && (shown.requests.length === 0
           ? <p class="hint">Nothing has been asked in this chat, so nobody has seen anything of it.</p>
           : <>
-            <TwoSides view={shown} />
+            <TwoSides view={shown} minCrowd={settings.value?.minCrowd ?? 64} />
             <Requests view={shown} find={id => tree.get(id)?.value} />
           </>)}
       </div>

@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact';
-import { useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { api } from '../api';
 import { go } from '../router';
 import { settings, wallet } from '../store';
@@ -43,9 +43,18 @@ export function FirstCredits({ voucher }: { voucher?: string | undefined }) {
 }
 
 function Task({ place, at, title, done, children }: { place: number; at: number; title: string; done?: string; children: ComponentChildren }) {
+  const heading = useRef<HTMLHeadingElement>(null);
+  const wasAt = useRef(at);
+  useEffect(() => {
+    // What was worked on has just folded away: the next one takes the focus over.
+    if (at === place && wasAt.current !== at) {
+      heading.current?.focus();
+    }
+    wasAt.current = at;
+  }, [at]);
   return (
     <li class={place === at ? 'task now' : place < at ? 'task done' : 'task'} aria-current={place === at ? 'step' : undefined}>
-      <h3>{title}{place < at && <span class="task-result"><Icon name="check" size={16} /> {done}</span>}</h3>
+      <h3 ref={heading} tabIndex={-1}>{title}{place < at && <span class="task-result"><Icon name="check" size={16} /> {done}</span>}</h3>
       {place === at && <div class="task-body">{children}</div>}
     </li>
   );

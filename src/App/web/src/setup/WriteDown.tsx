@@ -64,8 +64,10 @@ function Check({ made, onBack, onDone }: { made: Made; onBack: () => void; onDon
 
 function pick(secret: string | null | undefined): { place: number; of: number; group: string } | null {
   const groups = secret?.split('-').filter(group => group !== '') ?? [];
-  const place = groups.length === 0 ? 0 : crypto.getRandomValues(new Uint32Array(1))[0]! % groups.length;
-  return groups.length === 0 ? null : { place: place + 1, of: groups.length, group: groups[place]! };
+  // Those of four symbols: the last ones are shorter.
+  const long = groups.filter(group => group.length >= 4).length;
+  const place = long === 0 ? 0 : crypto.getRandomValues(new Uint32Array(1))[0]! % long;
+  return long === 0 ? null : { place: place + 1, of: groups.length, group: groups[place]! };
 }
 
 /** Crockford's base32: case does not matter, O is 0, I and L are 1. */

@@ -11,7 +11,7 @@ export function Crowd({ size, minimum }: { size: number | null | undefined; mini
   const isSmall = size < minimum;
   return (
     <div class={isSmall ? 'crowd small' : 'crowd'}>
-      <span class="crowd-text">{size <= 1 ? 'A crowd of one: you' : `Hides among ${formatNumber(size)} or more`}</span>
+      <span class="crowd-text">{size <= 1 ? 'A crowd of one: you' : `Hides among ${formatNumber(size)} people or more`}</span>
       <svg class="crowd-scale" viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true">
         <rect class="track" width="100" height="6" />
         <rect class="bar" width={Math.max(place(size), 2)} height="6" />
