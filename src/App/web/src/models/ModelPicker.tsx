@@ -9,7 +9,7 @@ import { Act, FormFailure } from '../ui/form';
 import { Icon } from '../ui/icons';
 import { credits, formatNumber, pages, tokens, utcDay } from '../ui/words';
 import { Crowd } from '../wallet/Crowd';
-import type { ModelPlan, ModelsView, ModelView } from '../wire';
+import type { ModelPlan, Models, ModelView } from '../wire';
 
 export interface Choice {
   model: string;
@@ -20,7 +20,7 @@ export interface Choice {
 /** Models with their plans, prices and crowds. `onChoose` is followed by `onClose`. */
 export function ModelPicker({ current, onChoose, onClose }: { current: Choice | null; onChoose: (choice: Choice) => void; onClose: () => void }) {
   const [search, setSearch] = useState('');
-  const list = useAction(() => api.get<ModelsView>('/app/models'));
+  const list = useAction(() => api.get<Models>('/app/models'));
   useEffect(() => void list.run(), []);
   const models = list.result?.models ?? [];
   const found = models.filter(model => model.id.toLowerCase().includes(search.trim().toLowerCase()));
@@ -48,7 +48,7 @@ export function ModelPicker({ current, onChoose, onClose }: { current: Choice | 
 }
 
 /** What the way that questions take now hides, below the choice of who answers them. */
-function Way({ view, onLeave }: { view: ModelsView; onLeave: () => void }) {
+function Way({ view, onLeave }: { view: Models; onLeave: () => void }) {
   useEffect(() => void loadWays(), []);
   const carrying = ways.value?.carrying.find(way => way.id === view.way);
   const serving = ways.value?.serving.find(way => way.id === view.serving);
