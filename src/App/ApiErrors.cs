@@ -94,6 +94,7 @@ internal static class ApiErrors
             ClientError.TorUnusable => (503, "server_error", "tor_unavailable", false),
             ClientError.AddressRefused => (503, "server_error", "address_refused", false),
             ClientError.ShuttingDown => (503, "server_error", "shutting_down", true),
+            ClientError.NothingPending => (409, "invalid_request_error", "nothing_pending", false),
             ClientError.ReplyInterrupted => (502, "server_error", "reply_interrupted", true),
             ClientError.ChallengeRefused => (502, "server_error", "wrong_challenge", false),
             ClientError.DirectoryRefused => (502, "server_error", "directory_refused", false),

@@ -111,6 +111,12 @@ public sealed record AppOptions : IValidatedSettings
     /// <summary>Largest request body taken from a local program, in bytes; a plan's own limit is usually smaller. Default 16 MiB.</summary>
     public int MaxRequestBytes { get; init; } = 16 << 20;
 
+    /// <summary>
+    /// Whether the page's conversations are kept on disk, encrypted under the wallet's key. False: in memory until the app ends; those that were kept before stay where they
+    /// are and are not shown. Default true.
+    /// </summary>
+    public bool KeepChats { get; init; } = true;
+
     /// <summary>How long after its caller vanished a request goes on, waiting for a repetition. Default 15 s.</summary>
     public TimeSpan CancelGrace { get; init; } = TimeSpan.FromSeconds(15);
 

@@ -86,6 +86,7 @@ public sealed class AppServer : IAsyncDisposable
             socket = await ManagementSocket.StartAsync(
                 options.DataDirectory, Role, routes => new AppManagement(host, address).Map(routes), new Health(drain), time, loggers, cancellationToken);
             await host.ServeAsync(address, cancellationToken);
+            page.Start(address);
             return new AppServer(web, socket, page);
         }
         catch

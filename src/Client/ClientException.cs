@@ -93,6 +93,9 @@ public enum ClientError
     /// <summary>The gateway says that the token was spent before, and keeps no reply for it.</summary>
     TokenSpent,
 
+    /// <summary>The request was only to be taken up again, and there is nothing to take up: it ended, or was never sent.</summary>
+    NothingPending,
+
     /// <summary>The reply broke off. The same request, repeated soon, gets the rest without a new token.</summary>
     ReplyInterrupted,
 

@@ -21,15 +21,19 @@ public sealed class TestApp : IAsyncDisposable
 
     public string DataDirectory => _folder.Path;
 
+    /// <summary>How the app is set up beyond the data folder.</summary>
+    public Func<AppOptions, AppOptions> ChangeApp { get; set; } = options => options;
+
     public HttpMessageInvoker Http { get; } = new(new SocketsHttpHandler { UseCookies = false, AllowAutoRedirect = false, MaxResponseDrainSize = 0 });
 
     public Uri BaseUrl => new(Server.Address, "v1");
 
     public static async Task<TestApp> StartAsync(
         int tokens = 10, Func<ClientOptions, ClientOptions>? change = null, TimeProvider? time = null, TestOperator? system = null, ILoggerFactory? loggers = null,
-        long credits = 100)
+        long credits = 100, Func<AppOptions, AppOptions>? changeApp = null)
     {
         var app = new TestApp(system ?? await TestOperator.StartAsync());
+        app.ChangeApp = changeApp ?? app.ChangeApp;
         app.Client = await app.System.WalletAsync(app.DataDirectory, credits, tokens, change, time, loggers);
         await app.StartServerAsync(time, loggers);
         return app;
@@ -37,7 +41,7 @@ public sealed class TestApp : IAsyncDisposable
 
     public async Task StartServerAsync(TimeProvider? time = null, ILoggerFactory? loggers = null) =>
         Server = await AppServer.StartAsync(
-            new AppOptions { DataDirectory = DataDirectory, Listen = ListenAddress.Loopback(0), DrainTimeout = TimeSpan.Zero },
+            ChangeApp(new AppOptions { DataDirectory = DataDirectory, Listen = ListenAddress.Loopback(0), DrainTimeout = TimeSpan.Zero }),
             Client, time ?? TimeProvider.System, loggers ?? NullLoggerFactory.Instance);
 
     /// <summary>Stops app and wallet at once and opens both again.</summary>

@@ -73,7 +73,7 @@ internal sealed record NewConversation(string? Model = null, string? Plan = null
 internal sealed record ConversationChange(string? Title = null, string? Model = null, string? Plan = null, string? System = null, string? Leaf = null);
 
 /// <param name="Parent">The message it answers; null begins the conversation, or another beginning of it.</param>
-internal sealed record NewMessage(string? Parent, string Text, IReadOnlyList<NewAttachment>? Attachments = null, string? Model = null, string? Plan = null);
+internal sealed record NewMessage(string Text, string? Parent = null, IReadOnlyList<NewAttachment>? Attachments = null, string? Model = null, string? Plan = null);
 
 /// <summary>A file that goes with a message: an image as <paramref name="Data"/>, a text or the text of a PDF as <paramref name="Text"/>, or one that is there already.</summary>
 /// <param name="Data">Base64.</param>

@@ -12,20 +12,25 @@ internal sealed record AppParts(ClientHost Host, AppDatabase Database, PageEvent
     public AppOptions Options => Host.Options;
 
     public IPromptSender Prompts => Host;
+
+    /// <summary>What questions take that name nothing themselves.</summary>
+    public Func<ChatDefaults> ChatDefaults { get; init; } = () => new ChatDefaults();
 }
 
 /// <summary>The page's side of the app: its areas put together.</summary>
 internal sealed class AppPage : IAsyncDisposable
 {
     private readonly AppParts _parts;
-    private readonly ChatsApi _chats;
+    private readonly ChatShelf _chats;
+    private readonly ChatsApi _chatsApi;
 
     public AppPage(ClientHost host, TimeProvider time, ILoggerFactory loggers)
     {
         _parts = new AppParts(host, new AppDatabase(host.Options.DataDirectory, time), new PageEvents(), time, loggers);
-        _chats = new ChatsApi(_parts);
         Unlock();
         host.Changed += Unlock;
+        _chats = new ChatShelf(_parts);
+        _chatsApi = new ChatsApi(_parts, _chats);
     }
 
     /// <summary>Maps every area; each adds its line here and, where it has something to stop, in <see cref="StopAsync"/>.</summary>
@@ -33,7 +38,16 @@ internal sealed class AppPage : IAsyncDisposable
     {
         var page = new PageApi(routes, guard);
         _parts.Events.Map(page);
-        _chats.Map(page);
+        _chatsApi.Map(page);
+    }
+
+    /// <summary>The app listens: goes on with what was under way when it ended.</summary>
+    /// <param name="address">Where.</param>
+    public void Start(Uri address)
+    {
+        string api = new Uri(address, "v1").ToString();
+        _parts.Events.Contribute((state, _) => Task.FromResult(state with { Address = api }));
+        _chats.Resume();
     }
 
     /// <summary>Ends what would outlast a stop: tabs' streams.</summary>
@@ -47,6 +61,7 @@ internal sealed class AppPage : IAsyncDisposable
     {
         _parts.Host.Changed -= Unlock;
         await StopAsync();
+        await _chats.DisposeAsync();
         _parts.Events.Dispose();
         await _parts.Database.DisposeAsync();
     }

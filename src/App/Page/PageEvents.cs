@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Collections.Immutable;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
@@ -22,11 +23,12 @@ internal sealed class PageEvents : IDisposable
 
     private readonly Lock _lock = new();
     private readonly List<PageTab> _tabs = [];
-    private readonly List<Func<PageState, CancellationToken, Task<PageState>>> _parts = [];
+    private ImmutableArray<Func<PageState, CancellationToken, Task<PageState>>> _parts = [];
     private bool _closed;
 
     /// <summary>Adds one area's part of the state.</summary>
-    public void Contribute(Func<PageState, CancellationToken, Task<PageState>> part) => _parts.Add(part);
+    public void Contribute(Func<PageState, CancellationToken, Task<PageState>> part) =>
+        ImmutableInterlocked.Update(ref _parts, parts => parts.Add(part));
 
     public void Map(PageApi page) => page.Map("GET", "/events", ServeAsync);
 

@@ -26,6 +26,8 @@ namespace Tacit.App;
 [JsonSerializable(typeof(MessageDeletedEvent))]
 [JsonSerializable(typeof(ConversationDeletedEvent))]
 [JsonSerializable(typeof(DeltaEvent))]
+[JsonSerializable(typeof(ChatFile))]
+[JsonSerializable(typeof(FiledConversation))]
 [JsonSerializable(typeof(ImportResult))]
 [JsonSerializable(typeof(IReadOnlyList<SavedPrompt>))]
 // Privacy

@@ -152,6 +152,15 @@ public sealed class ClientHost : IPromptSender, IAsyncDisposable
         return await use.Sender.GetModelsAsync(cancellationToken);
     }
 
+    public async Task ForgetEndedAsync()
+    {
+        if (Mode != AppMode.Setup)
+        {
+            using Use use = await EnterAsync(CancellationToken.None, isLook: true);
+            await use.Sender.ForgetEndedAsync();
+        }
+    }
+
     /// <summary>Does something with the wallet that may make connections: waits where settings are about to change.</summary>
     /// <exception cref="ClientException"><see cref="ClientError.WalletMissing"/>, or the work's.</exception>
     public async Task<T> UseAsync<T>(Func<TacitClient, CancellationToken, Task<T>> work, CancellationToken cancellationToken = default)

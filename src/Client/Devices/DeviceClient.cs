@@ -80,6 +80,11 @@ public sealed class DeviceClient : IPromptSender, IAsyncDisposable
     public async Task<PromptReply> SendAsync(PromptRequest prompt, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(prompt);
+        if (prompt.OnlyPending)
+        {
+            // A device writes nothing of its requests.
+            throw RedemptionClient.NothingPending();
+        }
         PromptBody body = PromptBody.Parse(prompt.Body, _conversations);
         try
         {
@@ -95,6 +100,8 @@ public sealed class DeviceClient : IPromptSender, IAsyncDisposable
 
     public Task<ReadOnlyMemory<byte>> GetModelsAsync(CancellationToken cancellationToken = default) =>
         _models.GetAsync(_caller, _ => new ValueTask<Route>(_route), cancellationToken);
+
+    public Task ForgetEndedAsync() => Task.CompletedTask;
 
     /// <summary>Puts this device on the gateway's list, where the operator lets it register itself.</summary>
     /// <param name="code">The operator's invitation; null for none.</param>

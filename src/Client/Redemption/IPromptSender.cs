@@ -10,6 +10,10 @@ public interface IPromptSender
     /// <summary>The gateway's <c>/v1/models</c>, as JSON.</summary>
     /// <exception cref="ClientException"><see cref="ClientError.GatewayUnreachable"/>.</exception>
     Task<ReadOnlyMemory<byte>> GetModelsAsync(CancellationToken cancellationToken = default);
+
+    /// <summary>Sees to it that nothing is left on disk of requests that have ended: their bodies were erased, but may still stand in a log of the database's.</summary>
+    /// <exception cref="Storage.StorageException">The log is in use.</exception>
+    Task ForgetEndedAsync();
 }
 
 /// <summary>Whose request a live reply answers, and what its end means there.</summary>

@@ -13,6 +13,12 @@ public sealed record PromptRequest(PromptOperation Operation, ReadOnlyMemory<byt
 
     /// <summary>Told what becomes of it; null, as a rule, for nobody.</summary>
     public PromptTrace? Trace { get; init; }
+
+    /// <summary>
+    /// Only takes up the same request of earlier, which a program that ended left in the journal: costs no token, and is refused with
+    /// <see cref="ClientError.NothingPending"/> where nothing waits. Default false.
+    /// </summary>
+    public bool OnlyPending { get; init; }
 }
 
 /// <summary>What became of the token that paid for a request.</summary>

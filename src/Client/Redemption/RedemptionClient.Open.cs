@@ -22,6 +22,8 @@ public sealed partial class RedemptionClient
             .Select(open => new PendingPrompt(Convert.ToHexStringLower(open.Id), open.Operation, open.Series.Plan, open.Started)),
     ];
 
+    public Task ForgetEndedAsync() => _journal.Database.FoldLogAsync();
+
     /// <summary>Takes up a pending request again, with its token and its body from the journal.</summary>
     /// <returns>Its reply; null if there is no such request, somebody else takes it up, or its token expired unspent.</returns>
     public async Task<PromptReply?> ResumeAsync(string id, CancellationToken cancellationToken = default)

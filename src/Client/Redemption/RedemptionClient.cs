@@ -121,6 +121,10 @@ public sealed partial class RedemptionClient : IPromptSender, IAsyncDisposable
             repeated.Linkable = linkable;
             return repeated;
         }
+        if (prompt.OnlyPending)
+        {
+            throw NothingPending();
+        }
 
         // 4. A token, in the journal before anything leaves; another one if it turns out spent or expired.
         var wish = new TokenWish(directory.IssuerName, gateway.Name, offer.Plans, Time.GetUtcNow() + DeadlineMargin, AllowUnknown: true, _policy)
@@ -246,6 +250,8 @@ public sealed partial class RedemptionClient : IPromptSender, IAsyncDisposable
             throw;
         }
     }
+
+    internal static ClientException NothingPending() => new(ClientError.NothingPending, "There is no such request to take up: it has ended, or was never sent.", "nothing_pending");
 
     private static byte[] NoBody(int status, PromptOperation operation) =>
         new ApiError("gateway_error", status, status >= 500 ? "server_error" : "invalid_request_error", $"The gateway answered {status} without a word.")

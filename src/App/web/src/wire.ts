@@ -8,6 +8,12 @@ export interface AttachmentView {
   size: number;
 }
 
+export interface ChatFile {
+  format: string;
+  conversations: FiledConversation[];
+  prompts?: SavedPrompt[] | null;
+}
+
 export interface CircuitView {
   hops: string[];
   onion?: string | null;
@@ -67,6 +73,33 @@ export interface Delta {
   offset: number;
   text: string;
   reasoning?: boolean | null;
+}
+
+export interface FiledConversation {
+  title: string;
+  created: string;
+  updated: string;
+  messages: FiledMessage[];
+  model?: string | null;
+  plan?: string | null;
+  system?: string | null;
+  leaf?: string | null;
+}
+
+export interface FiledMessage {
+  id: string;
+  role: 'user' | 'assistant';
+  text: string;
+  created: string;
+  parent?: string | null;
+  reasoning?: string | null;
+  attachments?: NewAttachment[] | null;
+  model?: string | null;
+  plan?: string | null;
+  state: 'done' | 'generating' | 'stopped' | 'failed';
+  error?: MessageError | null;
+  notices?: string[] | null;
+  usage?: MessageUsage | null;
 }
 
 export interface ImportResult {
@@ -149,8 +182,8 @@ export interface NewConversation {
 }
 
 export interface NewMessage {
-  parent?: string | null;
   text: string;
+  parent?: string | null;
   attachments?: NewAttachment[] | null;
   model?: string | null;
   plan?: string | null;
