@@ -1,0 +1,46 @@
+// What only some replies need, loaded when the first of them comes: highlighting and maths.
+import { sanitize, sanitizeMaths } from './sanitize';
+
+const longestCode = 60_000;
+
+/** Fills in what the markup left as text. Never throws: text that stays text is no failure. */
+export async function finishLater(root: ParentNode): Promise<void> {
+  const codes = [...root.querySelectorAll<HTMLElement>('pre > code[class*="language-"]')].filter(code => !code.dataset.lit && (code.textContent?.length ?? 0) <= longestCode);
+  const maths = [...root.querySelectorAll<HTMLElement>('.maths')].filter(one => !one.dataset.set);
+  try {
+    await Promise.all([codes.length > 0 ? highlightAll(codes) : null, maths.length > 0 ? setAll(maths) : null]);
+  } catch {
+    // The app is gone, or the file: the text is there.
+  }
+}
+
+async function highlightAll(codes: HTMLElement[]): Promise<void> {
+  const { highlight } = await import('./highlight');
+  for (const code of codes) {
+    const language = /language-(\S+)/.exec(code.className)?.[1] ?? '';
+    const markup = highlight(code.textContent ?? '', language);
+    if (markup !== null) {
+      code.replaceChildren(sanitize(markup));
+      code.dataset.lit = '1';
+    }
+  }
+}
+
+async function setAll(elements: HTMLElement[]): Promise<void> {
+  const { default: katex } = await import('katex');
+  for (const one of elements) {
+    const source = one.textContent ?? '';
+    try {
+      // MathML only: neither fonts nor inline styles. Nothing that names an address or a class is trusted, and what expands has an end.
+      const markup = katex.renderToString(source, {
+        output: 'mathml', displayMode: one.classList.contains('maths-display'), throwOnError: true, trust: false, strict: 'ignore', maxSize: 20, maxExpand: 500,
+      });
+      one.dataset.set = '1';
+      one.replaceChildren(sanitizeMaths(markup));
+      one.querySelector('math')?.setAttribute('aria-label', source);
+    } catch {
+      one.classList.add('maths-wrong');
+      one.dataset.set = '1';
+    }
+  }
+}
