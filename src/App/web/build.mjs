@@ -92,7 +92,7 @@ async function test() {
   const out = mkdtempSync(join(tmpdir(), 'tacit-page-'));
   try {
     const files = readdirSync('test').filter(name => name.endsWith('.test.ts'));
-    await build({ ...shared, entryPoints: files.map(name => `test/${name}`), outdir: out, outExtension: { '.js': '.mjs' }, platform: 'node', splitting: false });
+    await build({ ...shared, entryPoints: files.map(name => `test/${name}`), outdir: out, outExtension: { '.js': '.mjs' }, platform: 'node', target: 'node20' });
     const run = spawnSync(process.execPath, ['--test', ...files.map(name => join(out, name.replace(/\.ts$/, '.mjs')))], { stdio: 'inherit' });
     process.exitCode = run.status ?? 1;
   } finally {

@@ -68,9 +68,9 @@ function TopBar({ one }: { one: OpenConversation | null }) {
         <Icon name="bookmark" /><span class="wide-only">System prompt</span>
       </button>
       {one !== null && (
-        <button type="button" class="menu-button" data-action="privacy" title="Who saw what of this chat" aria-haspopup="dialog"
+        <button type="button" class="menu-button" data-action="privacy" aria-label="Privacy: who saw what of this chat" title="Who saw what of this chat" aria-haspopup="dialog"
           onClick={() => openDialog(close => <PrivacyPanel conversation={one.id} onClose={close} />)}>
-          <Icon name="shield" /><span>Privacy</span>
+          <Icon name="shield" /><span class="wide-only">Privacy</span>
         </button>
       )}
       {one !== null && (

@@ -1,4 +1,4 @@
-import { useComputed, useSignal } from '@preact/signals';
+import { useSignal } from '@preact/signals';
 import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import { explain } from '../api';
 import { formatBytes } from '../format';
@@ -6,6 +6,7 @@ import { ModelPicker } from '../models/ModelPicker';
 import { addShortcuts } from '../shortcuts';
 import { connection } from '../store';
 import { IconButton, Spinner } from '../ui/controls';
+import { useDerived } from '../ui/derived';
 import { openDialog } from '../ui/dialog';
 import { Icon } from '../ui/icons';
 import { toast } from '../ui/toast';
@@ -37,7 +38,7 @@ export function Composer({ one, onSent }: { one: OpenConversation | null; onSent
   const field = useRef<HTMLTextAreaElement>(null);
   const isSending = useSignal(false);
   const problem = useSignal<string | null>(null);
-  const isBusy = useComputed(() => isGenerating(one));
+  const isBusy = useDerived(() => isGenerating(one), [one]);
   const choice = currentChoice(one);
   const files = state.files.value;
   const text = state.text.value;

@@ -1,7 +1,8 @@
-import { useComputed, useSignal } from '@preact/signals';
+import { useSignal } from '@preact/signals';
 import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
-import type { MutableRef } from 'preact/hooks';
 import { IconButton } from '../ui/controls';
+import { useDerived } from '../ui/derived';
+import { isGenerating } from './actions';
 import { Announcer } from './Announcer';
 import type { OpenConversation } from './conversations';
 import { MessageView } from './MessageView';
@@ -9,7 +10,7 @@ import { MessageView } from './MessageView';
 const near = 10;
 
 /** @param toEnd Gets what scrolls to the end. */
-export function MessageList({ one, toEnd }: { one: OpenConversation; toEnd: MutableRef<(() => void) | null> }) {
+export function MessageList({ one, toEnd }: { one: OpenConversation; toEnd: { current: (() => void) | null } }) {
   const scroller = useRef<HTMLDivElement>(null);
   const content = useRef<HTMLDivElement>(null);
   const isAtEnd = useSignal(true);
@@ -53,10 +54,10 @@ export function MessageList({ one, toEnd }: { one: OpenConversation; toEnd: Muta
 
   useEffect(() => { toEnd.current?.(); }, [one.id, path.length]);
 
-  const isGenerating = useComputed(() => path.some(id => one.tree.get(id)?.value.state === 'generating'));
+  const isBusy = useDerived(() => isGenerating(one), [one]);
   return (
     <div class="messages-area">
-      <div class="messages" ref={scroller} tabIndex={0} role="log" aria-live="off" aria-label="Chat" aria-busy={isGenerating.value}>
+      <div class="messages" ref={scroller} tabIndex={0} role="log" aria-live="off" aria-label="Chat" aria-busy={isBusy.value}>
         <div class="messages-inner" ref={content}>
           {path.map((id, index) => <MessageView key={id} one={one} id={id} isNear={index >= path.length - near} />)}
         </div>

@@ -1,5 +1,4 @@
-import { useComputed, useSignal } from '@preact/signals';
-import { memo } from '../ui/memo';
+import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import { api, call } from '../api';
 import { formatBytes, formatMilliseconds, formatTime } from '../format';
@@ -7,8 +6,10 @@ import { Markdown } from '../markdown/Markdown';
 import { ModelPicker } from '../models/ModelPicker';
 import { go } from '../router';
 import { Button, Callout, CopyButton, IconButton } from '../ui/controls';
+import { useDerived } from '../ui/derived';
 import { openDialog } from '../ui/dialog';
 import { Icon } from '../ui/icons';
+import { memo } from '../ui/memo';
 import { Menu } from '../ui/menu';
 import type { AttachmentView, Message, PrivacyView, Stage } from '../wire';
 import { retry, send, tellError } from './actions';
@@ -27,7 +28,7 @@ interface Props {
 
 /** One message. It reads its own signal: another's change does not reach it, and neither does a longer list. */
 export const MessageView = memo(function MessageView({ one, id, isNear }: Props) {
-  const role = useComputed(() => one.tree.get(id)?.value.role);
+  const role = useDerived(() => one.tree.get(id)?.value.role, [one, id]);
   switch (role.value) {
     case 'user': return <UserMessage one={one} id={id} isNear={isNear} />;
     case 'assistant': return <AssistantMessage one={one} id={id} isNear={isNear} />;
@@ -101,12 +102,12 @@ function Editor({ one, message, onEnd }: { one: OpenConversation; message: Messa
 
 function AssistantMessage({ one, id, isNear }: Props) {
   const message = one.tree.get(id)!;
-  const source = useComputed(() => ({ text: message.value.text, isDone: message.value.state !== 'generating' }));
-  const reasoning = useComputed(() => ({ text: message.value.reasoning ?? '', isDone: message.value.state !== 'generating' }));
-  const state = useComputed(() => message.value.state).value;
-  const hasReasoning = useComputed(() => !!message.value.reasoning).value;
-  const hasText = useComputed(() => message.value.text !== '').value;
-  const isThinking = useComputed(() => message.value.state === 'generating' && message.value.text === '').value;
+  const source = useDerived(() => ({ text: message.value.text, isDone: message.value.state !== 'generating' }), [message]);
+  const reasoning = useDerived(() => ({ text: message.value.reasoning ?? '', isDone: message.value.state !== 'generating' }), [message]);
+  const state = useDerived(() => message.value.state, [message]).value;
+  const hasReasoning = useDerived(() => !!message.value.reasoning, [message]).value;
+  const hasText = useDerived(() => message.value.text !== '', [message]).value;
+  const isThinking = useDerived(() => message.value.state === 'generating' && message.value.text === '', [message]).value;
   return (
     <article class={`message assistant is-${state}`} aria-label="Answer" aria-busy={state === 'generating'}>
       {hasReasoning && (
@@ -166,8 +167,8 @@ function Failure({ one, message }: { one: OpenConversation; message: Message }) 
 /** The stages of a request: the present one while it runs, all of them for whoever wants to know. */
 function Progress({ one, id }: { one: OpenConversation; id: string }) {
   const message = one.tree.get(id)!;
-  const state = useComputed(() => message.value.state).value;
-  const isEmpty = useComputed(() => message.value.text === '' && !message.value.reasoning).value;
+  const state = useDerived(() => message.value.state, [message]).value;
+  const isEmpty = useDerived(() => message.value.text === '' && !message.value.reasoning, [message]).value;
   const live = stagesOf(id);
   const kept = useSignal<readonly Stage[] | null>(null);
   const stages = live.value.length > 0 ? live.value : kept.value ?? [];

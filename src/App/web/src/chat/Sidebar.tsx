@@ -51,7 +51,7 @@ export function Sidebar() {
       <div class="sidebar-head">
         <a class="name" href="#/" onClick={leaveSidebar}><Mark size={26} />Tacit</a>
         <Menu label="More for all chats" items={moreItems()} />
-        <SidebarButton />
+        {isSidebarOpen.value && <SidebarButton />}
       </div>
       <div class="sidebar-tools">
         <button type="button" class="button new-chat" onClick={newChat}><Icon name="plus" /><span>New chat</span></button>

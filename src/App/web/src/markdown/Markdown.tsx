@@ -34,7 +34,7 @@ class View {
     for (const block of change.finished) {
       for (const node of this.add(block)) {
         if (node instanceof HTMLElement) {
-          void finishLater(node.matches('.maths') ? node.parentElement! : node);
+          void finishLater(node);
         }
       }
     }

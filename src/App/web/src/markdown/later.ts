@@ -3,10 +3,10 @@ import { sanitize, sanitizeMaths } from './sanitize';
 
 const longestCode = 60_000;
 
-/** Fills in what the markup left as text. Never throws: text that stays text is no failure. */
-export async function finishLater(root: ParentNode): Promise<void> {
-  const codes = [...root.querySelectorAll<HTMLElement>('pre > code[class*="language-"]')].filter(code => !code.dataset.lit && (code.textContent?.length ?? 0) <= longestCode);
-  const maths = [...root.querySelectorAll<HTMLElement>('.maths')].filter(one => !one.dataset.set);
+/** Fills in what the markup left as text, in nodes that are given to it once. Never throws: text that stays text is no failure. */
+export async function finishLater(root: HTMLElement): Promise<void> {
+  const codes = [...root.querySelectorAll<HTMLElement>('pre > code[class*="language-"]')].filter(code => (code.textContent?.length ?? 0) <= longestCode);
+  const maths = root.matches('.maths') ? [root] : [...root.querySelectorAll<HTMLElement>('.maths')];
   try {
     await Promise.all([codes.length > 0 ? highlightAll(codes) : null, maths.length > 0 ? setAll(maths) : null]);
   } catch {
@@ -21,7 +21,6 @@ async function highlightAll(codes: HTMLElement[]): Promise<void> {
     const markup = highlight(code.textContent ?? '', language);
     if (markup !== null) {
       code.replaceChildren(sanitize(markup));
-      code.dataset.lit = '1';
     }
   }
 }
