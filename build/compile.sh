@@ -10,7 +10,7 @@ first=''
 printf 'building %s%s …' "$(basename "$project" .csproj)" "$first"
 
 # To a file: compiler processes that outlive the build must not hold on to our output.
-dotnet build "$project" -c "${CONFIGURATION:-Release}" --nologo -v quiet -clp:NoSummary >"$log" 2>&1 &
+dotnet build "$project" -c "${CONFIGURATION:-Release}" --nologo -v minimal -clp:NoSummary >"$log" 2>&1 &
 build=$!
 trap 'kill $build 2>/dev/null || true' INT TERM
 while kill -0 $build 2>/dev/null; do
@@ -22,6 +22,7 @@ while kill -0 $build 2>/dev/null; do
 done
 if wait $build; then
   printf ' done in %s s\n' "$SECONDS"
+  grep -oE '[A-Za-z.]+ is built without its page: .*' "$log" | sort -u || true
 else
   printf ' failed\n'
   grep -E 'error|warning' "$log" | sort -u >&2 || cat "$log" >&2

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # setup.sh [test]: checks that this machine can build and run Tacit. As root on a Debian-like system it installs what is missing; else it says what to
-# install. With `test` it also sees to Node 20, which runs the clients that others wrote, and to PostgreSQL's server, which tests start for themselves.
+# install. It sees to Node 20, which builds the page; with `test`, where it runs the clients that others wrote too, also to PostgreSQL's server, which tests start for themselves.
 set -euo pipefail
 
 sdk_hint='Install the .NET 10 SDK: https://dotnet.microsoft.com/download/dotnet/10.0'
@@ -60,14 +60,12 @@ if [ "$purpose" = test ]; then
   command -v obfs4proxy >/dev/null || wished+=(obfs4proxy)
 fi
 
-# Node 20 or later: the machine's own, or one kept in artifacts/node, which build/test.sh puts first in the PATH.
+# Node 20 or later: the machine's own, or one kept in artifacts/node, which build/Web.targets looks for and build/test.sh puts first in the PATH.
 node_version=20.20.2
 node_is_recent() { command -v "$1" >/dev/null && [ "$("$1" --version 2>/dev/null | tr -dc '0-9.' | cut -d. -f1)" -ge 20 ] 2>/dev/null; }
 needs_node=
-if [ "$purpose" = test ] && ! node_is_recent node && ! node_is_recent artifacts/node/bin/node; then
-  needs_node=1
-  command -v npm >/dev/null || wished+=(npm)
-fi
+node_is_recent node || node_is_recent artifacts/node/bin/node || needs_node=1
+command -v npm >/dev/null || wished+=(npm)
 
 fetch_node() {
   [ -n "$needs_node" ] || return 0
@@ -77,7 +75,7 @@ fetch_node() {
     mkdir -p artifacts/node/bin && ln -sf "../node_modules/$package/bin/node" artifacts/node/bin/node
     echo "setup: Node $node_version is in artifacts/node"
   else
-    echo 'setup: Node 20 or later is missing; the tests that run other projects'"'"' clients will be skipped.' >&2
+    echo 'setup: Node 20 or later is missing: the app is built without its page, and tests that need either are skipped.' >&2
   fi
 }
 
