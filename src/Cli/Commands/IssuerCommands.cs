@@ -15,6 +15,7 @@ internal static class IssuerCommands
     {
         issuer.Add(Payments(terminal, flags));
         issuer.Add(Report(terminal, flags));
+        issuer.Add(InviteCommand.Create(terminal, flags));
         return issuer;
     }
 
