@@ -11,6 +11,14 @@ namespace Tacit.Client;
 /// <param name="Busy">Chains that are in use, where the caller would rather use another plan.</param>
 internal readonly record struct ChainTake(OpenRequest? Open, int Ended, int Busy);
 
+/// <summary>A reply's renewal, unblinded and verified.</summary>
+/// <param name="Link">What it renews; null if the journal has it already.</param>
+/// <param name="Token">The next token.</param>
+internal sealed record LinkRenewal(TokenExchange? Link, byte[] Token)
+{
+    public static LinkRenewal Known { get; } = new(null, []);
+}
+
 /// <summary>
 /// Keeps the chains going. A prompt takes a free head, with a successor of fresh randomness that is in the journal before anything leaves; the reply's trailer
 /// makes the successor the head. Where the trailer does not come, token and successor are exchanged until that is answered. Thread safe.
@@ -18,6 +26,9 @@ internal readonly record struct ChainTake(OpenRequest? Open, int Ended, int Busy
 internal sealed partial class ChainKeeper : IAsyncDisposable
 {
     private static readonly TimeSpan LongestDelay = TimeSpan.FromSeconds(15);
+
+    /// <summary>By then a request has left, and no longer needs the processor; few replies have ended.</summary>
+    private static readonly TimeSpan PreparationDelay = TimeSpan.FromMilliseconds(50);
 
     private readonly WalletJournal _journal;
     private readonly WalletKeys _keys;
@@ -30,7 +41,7 @@ internal sealed partial class ChainKeeper : IAsyncDisposable
     private readonly CancellationTokenSource _stop = new();
     private readonly ConcurrentDictionary<long, TokenBlinder> _blinders = new();
     private readonly ConcurrentDictionary<TokenPlace, BlindedToken> _inHand = new();
-    private readonly Dictionary<long, Task<PreparedLink>> _prepared = [];
+    private readonly Dictionary<long, Preparation> _prepared = [];
     private readonly Dictionary<TokenPlace, Task> _renewals = [];
 
     public ChainKeeper(Wallet wallet, ExchangeCall exchange, RedemptionOptions options, NoticeBoard notices, TimeProvider time, ILoggerFactory loggers)
@@ -76,10 +87,43 @@ internal sealed partial class ChainKeeper : IAsyncDisposable
         }
     }
 
-    /// <summary>The reply has ended: its trailer, if it is there and right, makes the successor the head. Durable when this returns.</summary>
-    public async Task<bool> RenewAsync(OpenRequest open, string? trailer, CancellationToken cancellationToken)
+    /// <summary>The reply has ended: what its trailer, if it is there and right, makes of the successor. The journal learns of it where the request is closed.</summary>
+    public async Task<LinkRenewal?> FinishAsync(OpenRequest open, string? trailer, CancellationToken cancellationToken)
     {
-        return ChainHeaders.TryParseRenewal(trailer, out byte[]? signature) && await RenewAsync(open, signature, cancellationToken);
+        if (!ChainHeaders.TryParseRenewal(trailer, out byte[]? signature))
+        {
+            return null;
+        }
+        _inHand.TryRemove(open.Place, out BlindedToken? blinded);
+        try
+        {
+            if (await _journal.FindLinkAsync(open.Place, cancellationToken) is not TokenExchange link)
+            {
+                // Renewed before, by the same reply read again.
+                return LinkRenewal.Known;
+            }
+            blinded ??= Blinder(link.SuccessorSeries).Blind(link.Successor);
+            if (!blinded.TryFinish(signature, out byte[] token))
+            {
+                LogMisbehaved(open.Series.Plan);
+                return null;
+            }
+            return new LinkRenewal(link, token);
+        }
+        finally
+        {
+            blinded?.Dispose();
+        }
+    }
+
+    /// <summary>The successor is the head, though its request has not been closed. Durable when this returns.</summary>
+    public async Task RenewAsync(LinkRenewal renewal, CancellationToken cancellationToken)
+    {
+        if (renewal.Link is TokenExchange link)
+        {
+            await _journal.RenewLinkAsync(link, renewal.Token, cancellationToken);
+            Pulse();
+        }
     }
 
     /// <summary>A link whose request has ended, and whose successor did not come with the reply.</summary>
@@ -127,7 +171,7 @@ internal sealed partial class ChainKeeper : IAsyncDisposable
     {
         await _stop.CancelAsync();
         Task[] running;
-        Task<PreparedLink>[] unused;
+        Preparation[] unused;
         lock (_renewals)
         {
             running = [.. _renewals.Values];
@@ -135,9 +179,12 @@ internal sealed partial class ChainKeeper : IAsyncDisposable
             _prepared.Clear();
         }
         await Task.WhenAll(running);
-        foreach (Task<PreparedLink> prepared in unused)
+        foreach (Preparation preparation in unused)
         {
-            (await prepared).Blinded.Dispose();
+            if (await preparation.EndAsync() is PreparedLink prepared)
+            {
+                prepared.Blinded.Dispose();
+            }
         }
         foreach (TokenPlace head in _inHand.Keys)
         {
@@ -180,32 +227,6 @@ internal sealed partial class ChainKeeper : IAsyncDisposable
                 return new ChainTake(null, view.Ended, view.Busy);
             }
             await changed.WaitAsync(patience);
-        }
-    }
-
-    private async Task<bool> RenewAsync(OpenRequest open, byte[] signature, CancellationToken cancellationToken)
-    {
-        _inHand.TryRemove(open.Place, out BlindedToken? blinded);
-        try
-        {
-            if (await _journal.FindLinkAsync(open.Place, cancellationToken) is not TokenExchange link)
-            {
-                // Renewed before, by the same reply read again.
-                return true;
-            }
-            blinded ??= Blinder(link.SuccessorSeries).Blind(link.Successor);
-            if (!blinded.TryFinish(signature, out byte[] token))
-            {
-                LogMisbehaved(open.Series.Plan);
-                return false;
-            }
-            await _journal.RenewLinkAsync(link, token, cancellationToken);
-            Pulse();
-            return true;
-        }
-        finally
-        {
-            blinded?.Dispose();
         }
     }
 
@@ -303,12 +324,12 @@ internal sealed partial class ChainKeeper : IAsyncDisposable
     /// <summary>One that was made while the request before was answered, or one made now.</summary>
     private async ValueTask<PreparedLink> TakeNextAsync(TokenSeries series)
     {
-        Task<PreparedLink>? prepared;
+        Preparation? preparation;
         lock (_renewals)
         {
-            _prepared.Remove(series.Id, out prepared);
+            _prepared.Remove(series.Id, out preparation);
         }
-        return prepared is null ? CreateNext(series) : await prepared;
+        return (preparation is null ? null : await preparation.EndAsync()) ?? CreateNext(series);
     }
 
     /// <summary>
@@ -321,7 +342,7 @@ internal sealed partial class ChainKeeper : IAsyncDisposable
         {
             if (!_stop.IsCancellationRequested && !_prepared.ContainsKey(series.Id))
             {
-                _prepared.Add(series.Id, Task.Run(() => CreateNext(series)));
+                _prepared.Add(series.Id, new Preparation(() => CreateNext(series), _time));
             }
         }
     }
@@ -336,6 +357,41 @@ internal sealed partial class ChainKeeper : IAsyncDisposable
     /// <param name="Next">As the journal takes it.</param>
     /// <param name="Blinded">What finishes its token.</param>
     private readonly record struct PreparedLink(NextLink Next, BlindedToken Blinded);
+
+    /// <summary>A link that is made in a moment, unless somebody wants one before.</summary>
+    private sealed class Preparation
+    {
+        private readonly Lock _gate = new();
+        private readonly Func<PreparedLink> _create;
+        private readonly ITimer _timer;
+        private Task<PreparedLink>? _making;
+        private bool _ended;
+
+        public Preparation(Func<PreparedLink> create, TimeProvider time)
+        {
+            _create = create;
+            _timer = time.CreateTimer(static self => ((Preparation)self!).Begin(), this, PreparationDelay, Timeout.InfiniteTimeSpan);
+        }
+
+        /// <summary>The link, or null if it was not begun and never will be.</summary>
+        public async Task<PreparedLink?> EndAsync()
+        {
+            await _timer.DisposeAsync();
+            lock (_gate)
+            {
+                _ended = true;
+            }
+            return _making is null ? null : await _making;
+        }
+
+        private void Begin()
+        {
+            lock (_gate)
+            {
+                _making = _ended ? null : Task.Run(_create);
+            }
+        }
+    }
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The gateway renewed a chain of plan {Plan} with something that is no signature.")]
     private partial void LogMisbehaved(string plan);

@@ -42,7 +42,7 @@ internal interface IReplyOwner
 /// <summary>A reply that a token pays for.</summary>
 internal sealed class PaidReply(RedemptionClient client, OpenRequest open, PromptTrace? trace) : IReplyOwner
 {
-    private bool _renewed;
+    private LinkRenewal? _renewal;
 
     public RedemptionOptions Options => client.Options;
 
@@ -50,8 +50,8 @@ internal sealed class PaidReply(RedemptionClient client, OpenRequest open, Promp
 
     public async Task EndOfReplyAsync(GatewayAnswer answer, CancellationToken cancellationToken)
     {
-        _renewed = await client.EndOfReplyAsync(open, answer, cancellationToken);
-        if (_renewed && open.Successor is not null)
+        _renewal ??= await client.EndOfReplyAsync(open, answer, cancellationToken);
+        if (_renewal is not null)
         {
             trace?.Renewed();
         }
@@ -66,11 +66,11 @@ internal sealed class PaidReply(RedemptionClient client, OpenRequest open, Promp
 
     public async Task CompleteAsync(CancellationToken cancellationToken)
     {
-        await client.CompleteAsync(open, _renewed, cancellationToken);
+        await client.CompleteAsync(open, _renewal, cancellationToken);
         trace?.Settled(TokenOutcome.Spent);
     }
 
     public Task CancelAsync() => client.CancelAsync(open, knownSpent: true);
 
-    public void Abandon() => client.Abandon(open, knownSpent: true);
+    public void Abandon() => client.Abandon(open, knownSpent: true, _renewal);
 }

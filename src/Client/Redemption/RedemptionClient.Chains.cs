@@ -5,10 +5,10 @@ namespace Tacit.Client;
 /// <summary>What is different for requests that a subscription's chain pays for, and for those that outgrow a plan.</summary>
 public sealed partial class RedemptionClient
 {
-    /// <summary>The reply was read to its end: the trailer's signature makes the next link, durable before anybody hears that the reply has ended.</summary>
-    /// <returns>Whether the chain has its next link; true where no chain pays.</returns>
-    internal Task<bool> EndOfReplyAsync(OpenRequest open, GatewayAnswer answer, CancellationToken cancellationToken) =>
-        open.Successor is null ? Task.FromResult(true) : _chains.RenewAsync(open, answer.Renewal, cancellationToken);
+    /// <summary>The reply was read to its end: the trailer's signature makes the next link.</summary>
+    /// <returns>Null where it did not come, or no chain pays.</returns>
+    internal Task<LinkRenewal?> EndOfReplyAsync(OpenRequest open, GatewayAnswer answer, CancellationToken cancellationToken) =>
+        open.Successor is null ? Task.FromResult<LinkRenewal?>(null) : _chains.FinishAsync(open, answer.Renewal, cancellationToken);
 
     /// <summary>Whether no prompt is on its way, nor was one within this time.</summary>
     internal bool IsQuietFor(TimeSpan period) => _attempts.IsQuietFor(period);
@@ -64,7 +64,15 @@ public sealed partial class RedemptionClient
     private void Ended(OpenRequest open, bool renewed = false)
     {
         _attempts.Forget(open.Id);
-        if (open.Successor is not null && !renewed)
+        if (open.Successor is null)
+        {
+            return;
+        }
+        if (renewed)
+        {
+            _chains.Pulse();
+        }
+        else
         {
             _chains.Renew(open.Place);
         }

@@ -63,7 +63,7 @@ public sealed partial class RedemptionClient
             {
                 try
                 {
-                    await (open.Successor is null ? _journal.GiveUpAsync(open, cancellationToken) : _journal.CloseLinkAsync(open, spent: false, cancellationToken));
+                    await (open.Successor is null ? _journal.GiveUpAsync(open, cancellationToken) : _journal.CloseLinkAsync(open, spent: false, null, cancellationToken));
                     count++;
                 }
                 finally
@@ -96,16 +96,39 @@ public sealed partial class RedemptionClient
     /// <summary>Whether a conversation is recent enough to keep its returned tokens.</summary>
     private bool IsLive(byte[] conversation) => _live.Contains(new ConversationId(conversation), Time);
 
-    /// <param name="renewed">Whether a chain that paid has its next link already.</param>
-    internal async Task CompleteAsync(OpenRequest open, bool renewed, CancellationToken cancellationToken)
+    /// <param name="renewal">The next link of a chain that paid; null if it did not come.</param>
+    internal async Task CompleteAsync(OpenRequest open, LinkRenewal? renewal, CancellationToken cancellationToken)
     {
-        await (open.Successor is null ? _journal.SpendAsync(open, cancellationToken) : _journal.CloseLinkAsync(open, spent: true, cancellationToken));
-        Ended(open, renewed);
+        await (open.Successor is null ? _journal.SpendAsync(open, cancellationToken) : _journal.CloseLinkAsync(open, spent: true, renewal, cancellationToken));
+        Ended(open, renewal is not null);
     }
 
     /// <summary>The caller is gone. A repetition within the grace takes the request over; else it is cancelled.</summary>
-    internal void Abandon(OpenRequest open, bool knownSpent) =>
-        _attempts.Abandon(open.Id, Options.CancelGrace, () => InBackground(CancelAsync(open, knownSpent)));
+    /// <param name="renewal">The next link, if the reply was read to its end: other requests need not wait for it.</param>
+    internal void Abandon(OpenRequest open, bool knownSpent, LinkRenewal? renewal = null)
+    {
+        if (renewal is null)
+        {
+            _attempts.Abandon(open.Id, Options.CancelGrace, () => InBackground(CancelAsync(open, knownSpent)));
+        }
+        else
+        {
+            InBackground(RenewAndAbandonAsync(open, knownSpent, renewal));
+        }
+    }
+
+    /// <summary>In this order: a prompt that waits for the chain would have an abandoned request cancelled, and the link exchanged.</summary>
+    private async Task RenewAndAbandonAsync(OpenRequest open, bool knownSpent, LinkRenewal renewal)
+    {
+        try
+        {
+            await _chains.RenewAsync(renewal, CancellationToken.None);
+        }
+        finally
+        {
+            Abandon(open, knownSpent);
+        }
+    }
 
     internal async Task CancelAsync(OpenRequest open, bool knownSpent)
     {
@@ -128,7 +151,7 @@ public sealed partial class RedemptionClient
             if (open.Successor is not null)
             {
                 // Whatever became of it, the exchange gives the next link: also of a request that never arrived, and after one that is still answered.
-                await _journal.CloseLinkAsync(open, knownSpent || verdict == TokenVerdict.Spent, CancellationToken.None);
+                await _journal.CloseLinkAsync(open, knownSpent || verdict == TokenVerdict.Spent, null, CancellationToken.None);
             }
             else if (knownSpent || verdict == TokenVerdict.Spent)
             {

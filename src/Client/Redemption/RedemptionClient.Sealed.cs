@@ -101,20 +101,24 @@ public sealed partial class RedemptionClient
         try
         {
             bool isReply = outcome.Status is >= 200 and < 300;
-            bool renewed = open.Successor is not null && await _chains.RenewAsync(open, outcome.Renewal, CancellationToken.None);
+            LinkRenewal? renewal = open.Successor is null ? null : await _chains.FinishAsync(open, outcome.Renewal, CancellationToken.None);
             switch (outcome.TokenState ?? (isReply ? Routes.TokenSpent : null))
             {
                 case Routes.TokenSpent:
-                    await CompleteAsync(open, renewed, CancellationToken.None);
+                    await CompleteAsync(open, renewal, CancellationToken.None);
                     isSettled = true;
                     break;
                 case Routes.TokenUnspent or Routes.TokenReturned:
-                    await (open.Successor is null ? _journal.ReturnAsync(open, CancellationToken.None) : _journal.CloseLinkAsync(open, spent: false, CancellationToken.None));
-                    Ended(open, renewed);
+                    await (open.Successor is null ? _journal.ReturnAsync(open, CancellationToken.None) : _journal.CloseLinkAsync(open, spent: false, renewal, CancellationToken.None));
+                    Ended(open, renewal is not null);
                     isSettled = true;
                     break;
                 default:
                     // Undecided: the same request may be repeated, and is given up like any other that nobody repeats.
+                    if (renewal is not null)
+                    {
+                        await _chains.RenewAsync(renewal, CancellationToken.None);
+                    }
                     break;
             }
         }

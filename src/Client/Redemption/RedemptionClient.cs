@@ -412,12 +412,12 @@ public sealed partial class RedemptionClient : IPromptSender, IAsyncDisposable
     internal async Task<TokenOutcome> SettleAsync(OpenRequest open, GatewayAnswer answer, bool knownSpent)
     {
         // A chain's renewal comes behind the error as it does behind a reply.
-        bool renewed = open.Successor is not null && await _chains.RenewAsync(open, answer.Renewal, CancellationToken.None);
+        LinkRenewal? renewal = await EndOfReplyAsync(open, answer, CancellationToken.None);
         TokenOutcome outcome = answer.Verdict == TokenVerdict.Spent || (knownSpent && answer.Verdict == TokenVerdict.Unspent) ? TokenOutcome.Spent : TokenOutcome.Kept;
-        await (open.Successor is not null ? _journal.CloseLinkAsync(open, outcome == TokenOutcome.Spent, CancellationToken.None)
+        await (open.Successor is not null ? _journal.CloseLinkAsync(open, outcome == TokenOutcome.Spent, renewal, CancellationToken.None)
             : outcome == TokenOutcome.Spent ? _journal.SpendAsync(open, CancellationToken.None)
             : _journal.ReturnAsync(open, CancellationToken.None));
-        Ended(open, renewed);
+        Ended(open, renewal is not null);
         return !answer.AsksForAnotherChallenge(open.Series.ChallengeDigest)
             ? outcome
             : throw new ClientException(

@@ -112,39 +112,32 @@ internal sealed partial class WalletJournal
     /// </summary>
     public async Task<bool> RenewLinkAsync(TokenExchange link, byte[] token, CancellationToken cancellationToken)
     {
-        byte[] box = _keys.Seal(token, PlaceOf("token"u8, new TokenPlace(link.SuccessorSeries.Id, link.Successor.Index)));
-        bool renewed = await _database.WriteAsync(
-            session =>
-            {
-                if (session.Execute(
-                    "UPDATE token SET state = 3, sealed_token = $3, sealed_randomness = NULL, request_hash = NULL WHERE series = $1 AND idx = $2 AND state = 2",
-                    link.SuccessorSeries.Id, link.Successor.Index, box) == 0)
-                {
-                    return false;
-                }
-                Expect(session.Execute("UPDATE token SET state = 5 WHERE series = $1 AND idx = $2 AND state = 4", link.Series.Id, link.Index), "presented → spent");
-                EraseSpentLink(session, new TokenPlace(link.Series.Id, link.Index));
-                return true;
-            },
-            cancellationToken);
+        byte[] box = SealNext(link, token);
+        bool renewed = await _database.WriteAsync(session => Renew(session, link, box), cancellationToken);
         Taken(ChainStep.LinkRenewed, renewed);
         return renewed;
     }
 
-    /// <summary>The request has ended, and its body is gone. A link that was renewed goes with it; one that was not is still to be exchanged.</summary>
-    public async Task CloseLinkAsync(OpenRequest request, bool spent, CancellationToken cancellationToken)
+    /// <summary>
+    /// The request has ended, and its body is gone. A link that is renewed by it, or was before, goes with it; one that was not is still to be exchanged.
+    /// </summary>
+    public async Task CloseLinkAsync(OpenRequest request, bool spent, LinkRenewal? renewal, CancellationToken cancellationToken)
     {
-        await _database.WriteAsync(
+        byte[] box = renewal?.Link is TokenExchange sealedLink ? SealNext(sealedLink, renewal.Token) : [];
+        bool renewed = await _database.WriteAsync(
             session =>
             {
                 Expect(session.Execute("DELETE FROM request WHERE id = $1", request.Id), "an open request ends once");
+                bool renewedNow = renewal?.Link is TokenExchange link && Renew(session, link, box);
                 EraseSpentLink(session, new TokenPlace(request.Series.Id, request.Index));
                 if (spent)
                 {
                     Note(session, HistoryKind.Spent, request.Series.Plan, 1);
                 }
+                return renewedNow;
             },
             cancellationToken);
+        Taken(ChainStep.LinkRenewed, renewed);
         Taken(ChainStep.RequestClosed, true);
     }
 
@@ -304,6 +297,21 @@ internal sealed partial class WalletJournal
         {SelectExchange} WHERE ps.namespace = 1 AND t.state = 2 AND p.state = 4 AND ps.deadline > $1
         AND NOT EXISTS (SELECT 1 FROM request r WHERE r.series = p.series AND r.idx = p.idx)
         """;
+
+    private byte[] SealNext(TokenExchange link, byte[] token) => _keys.Seal(token, PlaceOf("token"u8, new TokenPlace(link.SuccessorSeries.Id, link.Successor.Index)));
+
+    private static bool Renew(Session session, TokenExchange link, byte[] box)
+    {
+        if (session.Execute(
+            "UPDATE token SET state = 3, sealed_token = $3, sealed_randomness = NULL, request_hash = NULL WHERE series = $1 AND idx = $2 AND state = 2",
+            link.SuccessorSeries.Id, link.Successor.Index, box) == 0)
+        {
+            return false;
+        }
+        Expect(session.Execute("UPDATE token SET state = 5 WHERE series = $1 AND idx = $2 AND state = 4", link.Series.Id, link.Index), "presented → spent");
+        EraseSpentLink(session, new TokenPlace(link.Series.Id, link.Index));
+        return true;
+    }
 
     private long InsertNext(Session session, TokenPlace head, NextLink next, long batch)
     {

@@ -55,13 +55,14 @@ public sealed class ChainTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task New_head_is_durable_before_the_caller_hears_that_the_reply_has_ended()
+    public async Task New_head_is_durable_once_the_reply_was_delivered()
     {
         string live = _folder["live"];
         await using TacitClient client = await SubscribedAsync("pro", live);
         await using (PromptReply reply = await client.Redemption.SendAsync(Prompts.Ask("Hello"), Token))
         {
             await reply.ReadAllAsync();
+            await reply.CompleteAsync(Token);
             Crash.Snapshot(live, _folder["copy"]);
         }
 
@@ -69,6 +70,19 @@ public sealed class ChainTests : IAsyncLifetime
         await using TacitClient reopened = await OpenAsync("copy");
         Assert.Equal((1, 0), (await reopened.ChainsAsync()) is var chains ? (chains.Ready, chains.Busy) : default);
         Assert.Equal(200, (await reopened.Redemption.AnswerAsync(Prompts.Ask("Next"), Token)).Status);
+        Assert.Empty(_operator.GatewayFront.SeenAt("/v1/exchange"));
+    }
+
+    [Fact]
+    public async Task Chain_goes_on_without_an_exchange_where_a_reply_was_read_to_its_end_and_its_caller_vanished()
+    {
+        await using TacitClient client = await SubscribedAsync("pro");
+        await using (PromptReply reply = await client.Redemption.SendAsync(Prompts.Ask("Hello"), Token))
+        {
+            await reply.ReadAllAsync();
+        }
+
+        Assert.Equal(200, (await client.Redemption.AnswerAsync(Prompts.Ask("Next"), Token)).Status);
         Assert.Empty(_operator.GatewayFront.SeenAt("/v1/exchange"));
     }
 
@@ -221,8 +235,8 @@ public sealed class ChainTests : IAsyncLifetime
 
         open = (await PresentAsync(3))!;
         TokenExchange link = (await journal.FindLinkAsync(head, Token))!;
-        await journal.CloseLinkAsync(open, spent: true, Token);
-        await Assert.ThrowsAsync<ClientException>(() => journal.CloseLinkAsync(open, spent: true, Token));
+        await journal.CloseLinkAsync(open, spent: true, null, Token);
+        await Assert.ThrowsAsync<ClientException>(() => journal.CloseLinkAsync(open, spent: true, null, Token));
         Assert.NotNull(await journal.FindDueLinkAsync(head, Token));
         Assert.True(await journal.RenewLinkAsync(link, new byte[354], Token));
         Assert.False(await journal.RenewLinkAsync(link, new byte[354], Token));
