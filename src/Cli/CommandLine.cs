@@ -47,6 +47,7 @@ internal static class CommandLine
         Flags flags = new();
         root.Add(flags.Data);
         root.Add(DemoCommand.Create(terminal, flags));
+        root.Add(ChatCommand.Create(terminal, flags));
         root.Add(AskCommand.Create(terminal, flags));
         root.Add(SealCommand.Create(terminal, flags));
         root.Add(UnsealCommand.Create(terminal, flags));

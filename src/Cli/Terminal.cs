@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
+using System.Threading.Channels;
 using Spectre.Console;
 using Tacit.Cli.Rendering;
 
@@ -43,10 +44,16 @@ internal sealed class Terminal : IDisposable
     /// </summary>
     public bool InputBringsText { get; init; }
 
+    /// <summary>What <see cref="OpenKeyboard"/> gives in place of the process's own.</summary>
+    public ChannelReader<ConsoleKeyInfo>? Keyboard { get; init; }
+
     /// <summary>Standard input as bytes; null where there is only <see cref="In"/>.</summary>
     public Func<Stream>? OpenInput { get; init; }
 
     public bool UseColor { get; init; }
+
+    /// <summary>Columns and rows of the screen that standard output is; null if it is none, or one on which nothing can be drawn again.</summary>
+    public Func<(int Columns, int Rows)>? Screen { get; init; }
 
     /// <summary>Where a server's log goes.</summary>
     public Func<Stream> OpenLog { get; init; } = () => Stream.Null;
@@ -72,6 +79,7 @@ internal sealed class Terminal : IDisposable
             InputBringsText = Console.IsInputRedirected && IsPipeOrFile(),
             OpenInput = Console.OpenStandardInput,
             UseColor = outputIsTerminal && !plain,
+            Screen = outputIsTerminal && !dumb ? Size : null,
             OpenLog = Console.OpenStandardError,
         };
     }
@@ -110,21 +118,57 @@ internal sealed class Terminal : IDisposable
         return typed.ToString();
     }
 
-    private int Width()
+    private int Width() => Screen is null ? ColumnsOr(120) : Screen().Columns;
+
+    /// <summary>As the shell says.</summary>
+    private static int ColumnsOr(int otherwise) =>
+        int.TryParse(Environment.GetEnvironmentVariable("COLUMNS"), NumberStyles.None, CultureInfo.InvariantCulture, out int columns) && columns > 0 ? columns : otherwise;
+
+    private static (int Columns, int Rows) Size()
     {
-        // As the shell says, else as the terminal says.
-        if (int.TryParse(Environment.GetEnvironmentVariable("COLUMNS"), NumberStyles.None, CultureInfo.InvariantCulture, out int columns) && columns > 0)
-        {
-            return columns;
-        }
         try
         {
-            return IsInteractive && Console.WindowWidth > 0 ? Console.WindowWidth : 120;
+            // A terminal that does not say how large it is says 0.
+            return (ColumnsOr(Console.WindowWidth > 0 ? Console.WindowWidth : 80), Console.WindowHeight > 0 ? Console.WindowHeight : 24);
         }
         catch (IOException)
         {
-            return 120;
+            return (ColumnsOr(80), 24);
         }
+    }
+
+    /// <summary>
+    /// Keys as they are pressed, Ctrl-C among them, without being shown; null where no keyboard is. The thread that waits for them ends with the process, which is also when
+    /// the terminal is what it was before.
+    /// </summary>
+    public ChannelReader<ConsoleKeyInfo>? OpenKeyboard()
+    {
+        if (Keyboard is not null || InputIsRedirected)
+        {
+            return Keyboard;
+        }
+        Channel<ConsoleKeyInfo> keys = Channel.CreateUnbounded<ConsoleKeyInfo>(new UnboundedChannelOptions { SingleReader = true, SingleWriter = true });
+        Console.TreatControlCAsInput = true;
+        Thread thread = new(() =>
+        {
+            try
+            {
+                while (true)
+                {
+                    keys.Writer.TryWrite(Console.ReadKey(intercept: true));
+                }
+            }
+            catch (Exception e) when (e is InvalidOperationException or IOException)
+            {
+                // The terminal is gone.
+                keys.Writer.TryComplete();
+            }
+        })
+        {
+            IsBackground = true, Name = "keyboard",
+        };
+        thread.Start();
+        return keys.Reader;
     }
 #pragma warning restore RS0030
 
@@ -228,7 +272,7 @@ internal sealed class Terminal : IDisposable
         {
             table.AddRow(row.Select(cell => new Text(cell)));
         }
-        AnsiConsole.Create(new AnsiConsoleSettings { Ansi = AnsiSupport.Yes, ColorSystem = ColorSystemSupport.Standard, Interactive = InteractionSupport.No, Out = new Screen(Out, Width()) }).Write(table);
+        AnsiConsole.Create(new AnsiConsoleSettings { Ansi = AnsiSupport.Yes, ColorSystem = ColorSystemSupport.Standard, Interactive = InteractionSupport.No, Out = new TableScreen(Out, Width()) }).Write(table);
     }
 
     private void Plain(IReadOnlyList<string> headers, IReadOnlyList<IReadOnlyList<string>> rows)
@@ -258,7 +302,7 @@ internal sealed class Terminal : IDisposable
     }
 
     /// <summary>Tells the table how wide the screen is, instead of letting it ask the console.</summary>
-    private sealed class Screen(TextWriter writer, int width) : IAnsiConsoleOutput
+    private sealed class TableScreen(TextWriter writer, int width) : IAnsiConsoleOutput
     {
         public TextWriter Writer => writer;
 

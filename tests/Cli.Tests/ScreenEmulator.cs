@@ -92,7 +92,13 @@ internal sealed class ScreenEmulator(int columns, int rows) : TextWriter
         switch (command, parameters)
         {
             case ('m', _) when parameters.All(c => char.IsAsciiDigit(c) || c == ';'):
-            case ('h' or 'l', "?2026"):
+            case ('h' or 'l', "?2026" or "?2004"):
+                break;
+            case ('C', _):
+                _column += int.Parse(parameters, CultureInfo.InvariantCulture);
+                break;
+            case ('K', ""):
+                _lines[_row].RemoveRange(Math.Min(_column, _lines[_row].Count), Math.Max(0, _lines[_row].Count - _column));
                 break;
             case ('A', _):
                 // What scrolled away is out of reach.

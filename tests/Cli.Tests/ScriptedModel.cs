@@ -11,7 +11,9 @@ using Tacit.Inference;
 
 namespace Tacit.Cli.Tests;
 
-/// <summary>A gateway that knows this user's device, in front of a model that says what a test wants it to say.</summary>
+/// <summary>
+/// A gateway that knows this user's device, in front of a model that says what a test wants it to say. The first answer to a question with the words "never end" does not.
+/// </summary>
 internal sealed class ScriptedModel : IAsyncDisposable
 {
     public const string Name = "scripted";
@@ -92,6 +94,10 @@ internal sealed class ScriptedModel : IAsyncDisposable
                 $"data: {{\"id\":\"1\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\",\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{text}\"}},\"finish_reason\":null}}]}}\n\n",
                 context.RequestAborted);
             await context.Response.Body.FlushAsync(context.RequestAborted);
+        }
+        if (asked.ToString().Contains("never end", StringComparison.Ordinal) && _asked.Count == 1)
+        {
+            await Task.Delay(Timeout.Infinite, context.RequestAborted);
         }
         await context.Response.WriteAsync(
             "data: {\"id\":\"1\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n",

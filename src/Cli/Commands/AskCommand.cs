@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Text;
 using Tacit.App;
 using Tacit.Cli.Chat;
 using Tacit.Cli.Wallets;
@@ -34,10 +33,11 @@ internal static class AskCommand
         Option<string?> system = new("--system") { Description = "What the model is told before the question: how to answer.", HelpName = "TEXT" };
         Option<string?> model = new("--model") { Description = "The model to ask. Default: the cheapest plan's first.", HelpName = "M" };
         Option<string?> plan = new("--plan") { Description = "The plan that pays. Default: a subscription that buys the model, else the cheapest.", HelpName = "P" };
+        Option<bool> raw = new("--raw") { Description = "Print the answer as it was written. Without it, its Markdown is drawn where standard output is a terminal." };
         Option<bool> json = Flags.Json();
         Command command = new("ask", "Ask one question, paid with one token, and print the answer as it comes.")
         {
-            text, files, stdin, noStdin, system, model, plan, json,
+            text, files, stdin, noStdin, system, model, plan, raw, json,
         };
         client.AddTo(command);
         command.SetAction(async (parsed, cancellationToken) =>
@@ -50,10 +50,9 @@ internal static class AskCommand
             string question = await QuestionAsync(
                 terminal, parsed.GetValue(text), parsed.GetValue(stdin) || (terminal.InputBringsText && !parsed.GetValue(noStdin)), cancellationToken, given);
             AppOptions options = client.Load(parsed);
-            await using IQuestionAccess asked = options.Device ? OwnDevice.Open(options, terminal) : await WalletAccess.OpenAsync(terminal, options, cancellationToken);
+            await using IQuestionAccess asked = await WalletAccess.OpenForQuestionsAsync(terminal, options, cancellationToken);
             string? paying = parsed.GetValue(plan);
-            string chosen = parsed.GetValue(model)
-                ?? (asked is IWalletAccess wallet ? await DefaultModelAsync(wallet, paying, cancellationToken) : await ((OwnDevice)asked).DefaultModelAsync(cancellationToken));
+            string chosen = parsed.GetValue(model) ?? await DefaultModelAsync(asked, paying, cancellationToken);
             byte[] body = ChatReply.Question(chosen, parsed.GetValue(system), [new ChatTurn("user", question, given)]);
             AskReply reply = await asked.AskAsync(body, paying, null, cancellationToken);
             terminal.EndProgress();
@@ -61,23 +60,12 @@ internal static class AskCommand
             {
                 terminal.Note(notice);
             }
-            StringBuilder whole = new();
             bool asJson = parsed.GetValue(json);
-            await foreach (string piece in ChatReply.ReadAsync(reply, cancellationToken))
-            {
-                whole.Append(piece);
-                if (!asJson)
-                {
-                    terminal.Untrusted(piece);
-                }
-            }
+            ReplyWriter writer = new(asJson ? null : terminal, parsed.GetValue(raw));
+            string whole = await writer.WriteAsync(ChatReply.ReadAsync(reply, cancellationToken));
             if (asJson)
             {
-                terminal.Json(new Answer(chosen, reply.Plan, whole.ToString(), reply.Left, reply.Until, reply.Notices.Count > 0 ? reply.Notices : null), CliJson.Default.Answer);
-            }
-            else
-            {
-                terminal.Line();
+                terminal.Json(new Answer(chosen, reply.Plan, whole, reply.Left, reply.Until, reply.Notices.Count > 0 ? reply.Notices : null), CliJson.Default.Answer);
             }
             return ExitCode.Fine;
         });
@@ -129,8 +117,12 @@ internal static class AskCommand
         return input.Text ?? "";
     }
 
-    internal static async Task<string> DefaultModelAsync(IWalletAccess wallet, string? paying, CancellationToken cancellationToken)
+    internal static async Task<string> DefaultModelAsync(IQuestionAccess asked, string? paying, CancellationToken cancellationToken)
     {
+        if (asked is not IWalletAccess wallet)
+        {
+            return await ((OwnDevice)asked).DefaultModelAsync(cancellationToken);
+        }
         DirectorySummary directory = await wallet.GetDirectoryAsync(cancellationToken);
         WalletStatus status = await wallet.GetStatusAsync(cancellationToken);
         HashSet<string> subscribed = [.. status.Subscriptions.Where(entry => entry.Ready + entry.Busy > 0).Select(entry => entry.Plan)];

@@ -10,26 +10,29 @@ internal sealed class OwnDevice(DeviceClient client) : IQuestionAccess
 {
     public static OwnDevice Open(AppOptions options, Terminal terminal) => new(options.OpenDevice(TimeProvider.System, new WorkReport(terminal), new TorReport(terminal)));
 
-    public async Task<AskReply> AskAsync(ReadOnlyMemory<byte> body, string? plan, string? conversation, CancellationToken cancellationToken) =>
-        ReplyStream.Begun(await client.SendAsync(new PromptRequest(PromptOperation.ChatCompletions, body, conversation, plan), cancellationToken));
+    public async Task<AskReply> AskAsync(ReadOnlyMemory<byte> body, string? plan, string? conversation, CancellationToken cancellationToken, PromptTrace? trace = null) =>
+        ReplyStream.Begun(await client.SendAsync(new PromptRequest(PromptOperation.ChatCompletions, body, conversation, plan) { Trace = trace }, cancellationToken));
 
-    /// <summary>The first model that the gateway lists.</summary>
-    public async Task<string> DefaultModelAsync(CancellationToken cancellationToken)
+    /// <summary>The models that the gateway lists.</summary>
+    public async Task<IReadOnlyList<string>> GetModelsAsync(CancellationToken cancellationToken)
     {
         try
         {
             using JsonDocument models = JsonDocument.Parse(await client.GetModelsAsync(cancellationToken));
-            foreach (JsonElement model in models.RootElement.GetProperty("data").EnumerateArray())
-            {
-                return model.GetProperty("id").GetString()!;
-            }
+            return [.. models.RootElement.GetProperty("data").EnumerateArray().Select(model => model.GetProperty("id").GetString()!)];
         }
         catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException)
         {
             // As if it listed none.
+            return [];
         }
-        throw new CommandException("The gateway lists no model. Name one with --model.");
     }
+
+    /// <summary>The first of them.</summary>
+    public async Task<string> DefaultModelAsync(CancellationToken cancellationToken) =>
+        await GetModelsAsync(cancellationToken) is [string first, ..] ? first : throw new CommandException("The gateway lists no model. Name one with --model.");
+
+    public Task<Way> GetWayAsync(CancellationToken cancellationToken) => Task.FromResult(new Way(client.Transports.Status, [client.Gateway]));
 
     public ValueTask DisposeAsync() => client.DisposeAsync();
 

@@ -48,9 +48,9 @@ internal sealed class OwnWallet(TacitClient client) : IWalletAccess
     public async Task<byte[]> BackupAsync(string passphrase, CancellationToken cancellationToken) =>
         WalletBackupFile.Seal(await client.Wallet.ExportAsync(cancellationToken), passphrase);
 
-    public async Task<AskReply> AskAsync(ReadOnlyMemory<byte> body, string? plan, string? conversation, CancellationToken cancellationToken)
+    public async Task<AskReply> AskAsync(ReadOnlyMemory<byte> body, string? plan, string? conversation, CancellationToken cancellationToken, PromptTrace? trace = null)
     {
-        return ReplyStream.Begun(await client.Redemption.SendAsync(new PromptRequest(PromptOperation.ChatCompletions, body, conversation, plan), cancellationToken));
+        return ReplyStream.Begun(await client.Redemption.SendAsync(new PromptRequest(PromptOperation.ChatCompletions, body, conversation, plan) { Trace = trace }, cancellationToken));
     }
 
     public Task<SealedPrompt> PresentSealedAsync(byte[] body, string? plan, CancellationToken cancellationToken) =>
@@ -58,6 +58,8 @@ internal sealed class OwnWallet(TacitClient client) : IWalletAccess
 
     public Task SettleSealedAsync(string id, SealedOutcome outcome, CancellationToken cancellationToken) =>
         client.Redemption.SettleSealedAsync(id, outcome, cancellationToken);
+
+    public async Task<Way> GetWayAsync(CancellationToken cancellationToken) => new(client.Transports.Status, await client.GetServersAsync(cancellationToken));
 
     public ValueTask DisposeAsync() => client.DisposeAsync();
 }

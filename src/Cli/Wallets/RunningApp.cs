@@ -97,7 +97,7 @@ internal sealed class RunningApp(string dataFolder, Terminal? terminal = null) :
     public Task SettleSealedAsync(string id, SealedOutcome outcome, CancellationToken cancellationToken) =>
         _app.PostAsync("/sealed/settle", new SettleCommand(id, outcome), AppJson.Default.SettleCommand, AppJson.Default.SealedOutcome, cancellationToken);
 
-    public async Task<AskReply> AskAsync(ReadOnlyMemory<byte> body, string? plan, string? conversation, CancellationToken cancellationToken)
+    public async Task<AskReply> AskAsync(ReadOnlyMemory<byte> body, string? plan, string? conversation, CancellationToken cancellationToken, PromptTrace? trace = null)
     {
         AppStatus status = await GetAppStatusAsync(cancellationToken);
         Uri address = new(status.Address);
@@ -138,6 +138,12 @@ internal sealed class RunningApp(string dataFolder, Terminal? terminal = null) :
             [.. PromptNotices.Explain(Header(response, "Tacit-Notice") ?? "", paid)],
             long.TryParse(Header(response, "Tacit-Plan-Left"), NumberStyles.None, CultureInfo.InvariantCulture, out long left) ? left : null,
             DateTimeOffset.TryParse(Header(response, "Tacit-Plan-Until"), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out DateTimeOffset until) ? until : null);
+    }
+
+    public async Task<Way> GetWayAsync(CancellationToken cancellationToken)
+    {
+        AppStatus status = await GetAppStatusAsync(cancellationToken);
+        return new Way(status.Carrier, status.Servers);
     }
 
     private static string? Header(HttpResponseMessage response, string name) =>

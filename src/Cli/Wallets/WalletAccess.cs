@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using Microsoft.Extensions.Logging.Abstractions;
 using Tacit.App;
 using Tacit.Client;
+using Tacit.Client.Transports;
 using Tacit.Hosting;
 
 namespace Tacit.Cli.Wallets;
@@ -13,13 +14,20 @@ namespace Tacit.Cli.Wallets;
 internal sealed record AskReply(
     int Status, bool IsEventStream, Stream Body, string? Plan, IReadOnlyList<string> Notices, long? Left = null, DateTimeOffset? Until = null);
 
+/// <summary>How connections are made, and to whom.</summary>
+internal sealed record Way(CarrierStatus Carrier, IReadOnlyList<ServerStatus> Servers);
+
 /// <summary>What answers a question: a wallet, or a gateway that knows this device.</summary>
 internal interface IQuestionAccess : IAsyncDisposable
 {
     /// <summary>Sends a chat completion and returns once the reply begins.</summary>
     /// <param name="plan">The plan that is to pay; null takes the cheapest.</param>
     /// <param name="conversation">Whose requests may share a connection; null keeps this one to itself.</param>
-    Task<AskReply> AskAsync(ReadOnlyMemory<byte> body, string? plan, string? conversation, CancellationToken cancellationToken);
+    /// <param name="trace">Told what becomes of it where this process sends it; not where the running app does.</param>
+    Task<AskReply> AskAsync(ReadOnlyMemory<byte> body, string? plan, string? conversation, CancellationToken cancellationToken, PromptTrace? trace = null);
+
+    /// <summary>How connections are made, and to whom. Asks nobody outside this machine.</summary>
+    Task<Way> GetWayAsync(CancellationToken cancellationToken);
 }
 
 /// <summary>
@@ -80,6 +88,10 @@ internal interface IWalletAccess : IQuestionAccess
 
 internal static class WalletAccess
 {
+    /// <summary>What answers questions here: a device's key if the settings say so, else the wallet.</summary>
+    public static async Task<IQuestionAccess> OpenForQuestionsAsync(Terminal terminal, AppOptions options, CancellationToken cancellationToken) =>
+        options.Device ? OwnDevice.Open(options, terminal) : await OpenAsync(terminal, options, cancellationToken);
+
     /// <exception cref="ClientException">There is no wallet yet.</exception>
     public static async Task<IWalletAccess> OpenAsync(Terminal terminal, AppOptions options, CancellationToken cancellationToken)
     {
