@@ -48,7 +48,8 @@ internal sealed class ChatsApi(AppParts parts, ChatShelf chats)
             (context, prompts) => chats.Book.SavePromptsAsync(prompts, context.RequestAborted), MaxPromptsBytes);
     }
 
-    private static string Id(HttpContext context) => Value(context, "id");
+    /// <summary>The conversation that a call is about.</summary>
+    public static string Id(HttpContext context) => Value(context, "id");
 
     private static string Value(HttpContext context, string name) => context.Request.RouteValues[name] is string id && ChatId.IsValid(id)
         ? id

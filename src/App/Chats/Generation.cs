@@ -20,6 +20,9 @@ internal sealed partial class Generation : IDisposable
     /// <summary>More than any plan's reply: a gateway that never ends fills no memory.</summary>
     private const int MaxTextLength = 16 << 20;
 
+    /// <summary>For tor to say which circuit it was, where it has not by the end of the reply.</summary>
+    private static readonly TimeSpan s_patienceWithTor = TimeSpan.FromSeconds(2);
+
     private readonly ChatThread _thread;
     private readonly IChatStore _store;
     private readonly PageEvents _events;
@@ -300,10 +303,11 @@ internal sealed partial class Generation : IDisposable
         }
         Flush();
         await _saving;
+        PromptFacts facts = await _trace.FinishAsync(s_patienceWithTor);
         ChatChange change;
         lock (_thread.Gate)
         {
-            _message = Snapshot(_message) with { State = state, Error = error, Trace = RequestTrace.Of(Id, _trace.Facts) };
+            _message = Snapshot(_message) with { State = state, Error = error, Trace = RequestTrace.Of(Id, facts) };
             _thread.Put(_message);
             _thread.Header = _thread.Header with { Updated = _time.GetUtcNow() };
             if (state != MessageState.Generating)

@@ -39,6 +39,8 @@ internal sealed class AppPage : IAsyncDisposable
         var page = new PageApi(routes, guard);
         _parts.Events.Map(page);
         _chatsApi.Map(page);
+        new ModelsApi(_parts).Map(page);
+        new PrivacyApi(_parts, _chats).Map(page);
     }
 
     /// <summary>The app listens: goes on with what was under way when it ended.</summary>

@@ -66,7 +66,10 @@ internal static class PrivacyReport
         }
         if (context.IssuerCarried is string carried)
         {
-            saw.Add(new("reached, as it is set now", carried.StartsWith("tor", StringComparison.Ordinal) ? "over Tor: not from your address" : $"directly, at {context.IssuerAddress}: from your address"));
+            string from = carried.StartsWith("tor", StringComparison.Ordinal) ? "over Tor: not from your address"
+                : context.IssuerAddress is string address && new Uri(address).IsLoopback ? "on this machine"
+                : $"directly, at {context.IssuerAddress}: from your address";
+            saw.Add(new("reached, as it is set now", from));
         }
         return new RoleView(PrivacyRole.Issuer, saw, [FinishedToken, Content, "which gateway was asked"]);
     }

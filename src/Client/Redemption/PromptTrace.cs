@@ -49,15 +49,21 @@ public sealed class PromptTrace
         }
     }
 
-    /// <summary>What is known once the questions that were asked of tor are answered, or their time is over.</summary>
-    public async Task<PromptFacts> FinishAsync(CancellationToken cancellationToken = default)
+    /// <summary>What is known once the questions that were asked of tor are answered, or this time is over.</summary>
+    public async Task<PromptFacts> FinishAsync(TimeSpan patience, CancellationToken cancellationToken = default)
     {
-        Task[] asked;
+        Task asked;
         lock (_gate)
         {
-            asked = [.. _asked];
+            asked = Task.WhenAll(_asked);
         }
-        await Task.WhenAll(asked).WaitAsync(cancellationToken);
+        if (!asked.IsCompleted)
+        {
+            using var enough = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+            await Task.WhenAny(asked, Task.Delay(patience, _time, enough.Token));
+            await enough.CancelAsync();
+            cancellationToken.ThrowIfCancellationRequested();
+        }
         return Facts;
     }
 

@@ -41,7 +41,7 @@ public sealed class PromptTraceTests : IAsyncLifetime
         (int status, string body, _) = await client.Redemption.AnswerAsync(Prompts.Ask(Canary, stream: true) with { Trace = trace }, Ct);
 
         Assert.Equal(200, status);
-        PromptFacts facts = await trace.FinishAsync(Ct);
+        PromptFacts facts = await trace.FinishAsync(TimeSpan.FromMinutes(1), Ct);
         Assert.Equal(
             [
                 PromptStageName.Preparing, PromptStageName.Carrier, PromptStageName.Paying, PromptStageName.Token, PromptStageName.Connecting, PromptStageName.Connected,
@@ -92,7 +92,7 @@ public sealed class PromptTraceTests : IAsyncLifetime
 
         (_, string body, _) = await client.Redemption.AnswerAsync(Prompts.Ask(Canary) with { Trace = trace }, Ct);
 
-        PromptFacts facts = await trace.FinishAsync(Ct);
+        PromptFacts facts = await trace.FinishAsync(TimeSpan.FromMinutes(1), Ct);
         string kept = JsonSerializer.Serialize(facts);
         Passing seen = Assert.Single(_operator.GatewayFront.SeenAt(Path));
         Assert.True(PrivateTokenHeader.TryParseAuthorization(seen.Headers["Authorization"], out PrivateTokenCredentials? credentials));
@@ -237,7 +237,7 @@ public sealed class PromptTraceTests : IAsyncLifetime
 
         await client.Redemption.AnswerAsync(Prompts.Ask("One.") with { Trace = trace }, Ct);
 
-        PromptFacts facts = await trace.FinishAsync(Ct);
+        PromptFacts facts = await trace.FinishAsync(TimeSpan.FromMinutes(1), Ct);
         Assert.Equal((Carrier.Tor, $"http://{GatewayHost}", false), (facts.Carrier, facts.Address, facts.IsThisMachine));
         ConnectionFacts connection = Assert.Single(facts.Connections);
         Assert.Equal((null, null), (connection.Remote, connection.Circuit));
