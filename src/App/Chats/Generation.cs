@@ -21,7 +21,7 @@ internal sealed partial class Generation : IDisposable
     private const int MaxTextLength = 16 << 20;
 
     /// <summary>For tor to say which circuit it was, where it has not by the end of the reply.</summary>
-    private static readonly TimeSpan s_patienceWithTor = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan PatienceWithTor = TimeSpan.FromSeconds(2);
 
     private readonly ChatThread _thread;
     private readonly IChatStore _store;
@@ -303,7 +303,7 @@ internal sealed partial class Generation : IDisposable
         }
         Flush();
         await _saving;
-        PromptFacts facts = await _trace.FinishAsync(s_patienceWithTor);
+        PromptFacts facts = await _trace.FinishAsync(PatienceWithTor);
         ChatChange change;
         lock (_thread.Gate)
         {

@@ -6,11 +6,11 @@ namespace Tacit.App;
 /// <param name="MaxInputBytes">Largest request.</param>
 /// <param name="MaxOutputTokens">Longest answer.</param>
 /// <param name="Period"><c>day</c>, <c>week</c> or <c>month</c>, UTC.</param>
-/// <param name="Until">Until when what is held pays; null if nothing is.</param>
 /// <param name="Held">Tokens that are ready; of a subscription, requests at a time.</param>
+/// <param name="Until">Until when what is held pays; null if nothing is.</param>
 /// <param name="Crowd">How many accounts share the newest key, as the issuer says, rounded down to a power of two; null if it says nothing.</param>
 internal sealed record ModelPlan(
-    string Id, string Kind, long Price, int MaxInputBytes, int MaxOutputTokens, string Period, DateTimeOffset? Until, long Held, long? Crowd);
+    string Id, string Kind, long Price, int MaxInputBytes, int MaxOutputTokens, string Period, long Held, DateTimeOffset? Until = null, long? Crowd = null);
 
 /// <summary>A model that can be asked, with the plans that buy it, the cheapest first. None for a device, which pays with nothing.</summary>
 internal sealed record ModelView(string Id, IReadOnlyList<ModelPlan> Plans);

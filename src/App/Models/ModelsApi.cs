@@ -55,8 +55,8 @@ internal sealed class ModelsApi(AppParts parts)
         PlanHoldings? held = wallet.Plans.FirstOrDefault(known => known.Plan == plan.Id);
         return new ModelPlan(
             plan.Id, plan.Kind, plan.Price, plan.MaxInputBytes, plan.MaxOutputTokens, plan.Period,
-            isSubscription ? subscription?.Until : held is { Held: > 0 } ? held.Deadline : null,
             isSubscription ? subscription is null ? 0 : subscription.Ready + subscription.Busy : held?.Held ?? 0,
+            isSubscription ? subscription?.Until : held is { Held: > 0 } ? held.Deadline : null,
             plan.LiveKeys[^1].Accounts);
     }
 

@@ -37,14 +37,14 @@ internal sealed record StageEvent(string Conversation, string Message, StageView
 
 /// <summary>A circuit as our tor told of it.</summary>
 /// <param name="Hops">As tor names relays: <c>$FINGERPRINT~nickname</c>. First the guard. To an onion service these are our half of the way: the last is where the service's half meets it.</param>
-internal sealed record CircuitView(IReadOnlyList<string> Hops, string? Onion);
+internal sealed record CircuitView(IReadOnlyList<string> Hops, string? Onion = null);
 
 /// <summary>A connection that a request went over.</summary>
 /// <param name="At">When its answer began, in milliseconds since the request did.</param>
 /// <param name="New">Made for this request; false for one that the conversation had.</param>
 /// <param name="Remote">Address and port that it led to; null over Tor.</param>
 /// <param name="CircuitProblem">Over Tor, why the circuit is not known.</param>
-internal sealed record ConnectionView(long At, bool New, string? Remote, CircuitView? Circuit, string? CircuitProblem);
+internal sealed record ConnectionView(long At, bool New, string? Remote = null, CircuitView? Circuit = null, string? CircuitProblem = null);
 
 /// <summary>What is known of one request: the values that there were. Kept with the message that it brought, sealed as that is.</summary>
 internal sealed record RequestTrace

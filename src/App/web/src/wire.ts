@@ -150,8 +150,8 @@ export interface ModelPlan {
   maxInputBytes: number;
   maxOutputTokens: number;
   period: string;
-  until?: string | null;
   held: number;
+  until?: string | null;
   crowd?: number | null;
 }
 
