@@ -44,9 +44,9 @@ internal sealed partial class ChatBook
         {
             throw new PageException(PageProblem.Malformed("This is no file of conversations, or one of another version."));
         }
-        List<(ChatChange Change, ChatThread Thread)> read = [.. file.Conversations.Select(Read)];
+        List<(ChatChange Change, ChatThread Thread)> read = [.. PageApi.Whole(file.Conversations).Select(Read)];
         IReadOnlyList<SavedPrompt> prompts = await PromptsAsync(cancellationToken);
-        if (file.Prompts is { Count: > 0 } more)
+        if (PageApi.Whole(file.Prompts) is { Count: > 0 } more)
         {
             // Checked before anything is kept; the same text twice is one.
             await SavePromptsAsync([.. prompts, .. more.Where(one => !prompts.Any(known => known.Name == one.Name && known.Text == one.Text)).Select(one => one with { Id = "" })], cancellationToken);
@@ -93,7 +93,7 @@ internal sealed partial class ChatBook
         Dictionary<string, string> ids = new(StringComparer.Ordinal);
         List<ChatMessage> messages = [];
         List<AttachmentContent> contents = [];
-        foreach (FiledMessage message in filed.Messages)
+        foreach (FiledMessage message in PageApi.Whole(filed.Messages))
         {
             // A parent stands before its children: so there is no circle, whatever the file says.
             if (message.Parent is not null && !ids.ContainsKey(message.Parent))
@@ -121,7 +121,7 @@ internal sealed partial class ChatBook
             throw new PageException(PageProblem.Malformed("A message is larger than any that is made here."));
         }
         List<ChatAttachment> files = [];
-        foreach (NewAttachment attachment in message.Attachments ?? [])
+        foreach (NewAttachment attachment in PageApi.Whole(message.Attachments))
         {
             (ChatAttachment file, byte[] content) = AttachmentRules.Read(attachment);
             string fileId = ChatId.Create();
@@ -136,7 +136,7 @@ internal sealed partial class ChatBook
             Model = Word(message.Model),
             Plan = Word(message.Plan),
             Error = message.Error,
-            Notices = message.Notices ?? [],
+            Notices = PageApi.Whole(message.Notices),
             Usage = message.Usage,
         };
     }

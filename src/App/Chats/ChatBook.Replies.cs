@@ -19,7 +19,7 @@ internal sealed partial class ChatBook
                 throw new PageException(PageProblem.Missing("message"));
             }
             string question = ChatId.Create();
-            (List<ChatAttachment> files, List<AttachmentContent> contents) = await AttachAsync(thread, question, message.Attachments ?? [], cancellationToken);
+            (List<ChatAttachment> files, List<AttachmentContent> contents) = await AttachAsync(thread, question, PageApi.Whole(message.Attachments), cancellationToken);
             if (text.Length == 0 && files.Count == 0)
             {
                 throw new PageException(PageProblem.Malformed("There is neither a text nor an attachment."));

@@ -142,7 +142,7 @@ internal sealed partial class ChatBook : IAsyncDisposable
     public async Task<IReadOnlyList<SavedPrompt>> SavePromptsAsync(IReadOnlyList<SavedPrompt> prompts, CancellationToken cancellationToken)
     {
         const int MaxPrompts = 1000;
-        if (prompts.Count > MaxPrompts || prompts.Any(prompt => prompt.Name.Length > MaxNameLength || prompt.Text.Length > MaxTextLength))
+        if (prompts.Count > MaxPrompts || PageApi.Whole(prompts).Any(prompt => prompt.Name.Length > MaxNameLength || prompt.Text.Length > MaxTextLength))
         {
             throw new PageException(PageProblem.Malformed($"The library holds at most {MaxPrompts} texts, with names of at most {MaxNameLength} characters."));
         }

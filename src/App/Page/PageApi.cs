@@ -59,6 +59,10 @@ internal sealed class PageApi(IEndpointRouteBuilder routes, LocalGuard guard)
         return JsonSerializer.Deserialize(body.Written.Span, form) ?? throw new JsonException();
     }
 
+    /// <summary>A list from a body, in which the serializer lets nothing stand for a missing element.</summary>
+    public static IReadOnlyList<T> Whole<T>(IReadOnlyList<T>? list)
+        where T : class => list is null ? [] : list.Any(element => element is null) ? throw new JsonException() : list;
+
     public static Task WriteAsync<T>(HttpContext context, T answer, JsonTypeInfo<T> form)
     {
         context.Response.ContentType = "application/json";

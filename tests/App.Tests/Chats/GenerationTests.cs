@@ -1,0 +1,235 @@
+using System.Net;
+using System.Text.Json.Nodes;
+using Tacit.Client.Tests.Support;
+using Tacit.Inference.Tests;
+
+namespace Tacit.App.Tests.Chats;
+
+public sealed class GenerationTests
+{
+    [Fact]
+    public async Task A_tab_that_comes_in_mid_stream_sees_the_whole_text_and_so_does_the_one_that_was_there()
+    {
+        var more = new TaskCompletionSource();
+        await using ChatTest test = await ChatTest.StartAsync(async exchange =>
+        {
+            await exchange.BeginEventsAsync();
+            await exchange.ChunkAsync(ChatTest.Piece("One, two, "));
+            await more.Task;
+            foreach (string piece in (string[])["thr", "ee, ", "fo\ud83d\ude00ur."])
+            {
+                await exchange.ChunkAsync(ChatTest.Piece(piece));
+            }
+            await ChatTest.EndAsync(exchange);
+        });
+        string chat = await test.CreateAsync();
+        await using TestTab first = await test.OpenTabAsync();
+        string message = (await test.AskAsync(chat, "Count."))["assistant"]!.Text("id");
+        await first.WaitAsync("delta", delta => delta.Text("text").Contains("two", StringComparison.Ordinal));
+
+        await using TestTab second = await test.OpenTabAsync();
+        string before = (await test.GetAsync(chat)).Message(message).Text("text");
+        more.SetResult();
+        JsonNode ended = await second.WaitAsync("message", one => one["message"]!.Text("id") == message && one["message"]!.Text("state") == "done");
+        await first.WaitAsync("message", one => one["message"]!.Text("state") == "done");
+
+        const string Whole = "One, two, three, fo\ud83d\ude00ur.";
+        Assert.Equal("One, two, ", before);
+        Assert.True(second.Events[0].Data["conversations"]![0]!["generating"]!.GetValue<bool>());
+        Assert.Equal(Whole, second.Assemble(message, before));
+        Assert.Equal(Whole, first.Assemble(message));
+        Assert.Equal(Whole, ended["message"]!.Text("text"));
+        Assert.Equal(Whole, (await test.GetAsync(chat)).Message(message).Text("text"));
+    }
+
+    [Fact]
+    public async Task A_reply_goes_on_without_any_tab()
+    {
+        var more = new TaskCompletionSource();
+        await using ChatTest test = await ChatTest.StartAsync(async exchange =>
+        {
+            await exchange.BeginEventsAsync();
+            await exchange.ChunkAsync(ChatTest.Piece("beginning "));
+            await more.Task;
+            await exchange.ChunkAsync(ChatTest.Piece("end"));
+            await ChatTest.EndAsync(exchange);
+        });
+        string chat = await test.CreateAsync();
+        string message;
+        await using (TestTab tab = await test.OpenTabAsync())
+        {
+            message = (await test.AskAsync(chat, "Go on."))["assistant"]!.Text("id");
+            await tab.WaitAsync("delta", _ => true);
+        }
+        more.SetResult();
+
+        Assert.Equal("beginning end", (await test.EndedAsync(chat, message)).Text("text"));
+        PlanHoldingsAre(9, 1, await test.App.Client.SettledAsync());
+    }
+
+    [Fact]
+    public async Task A_stopped_reply_keeps_what_came_and_stops_at_the_gateway()
+    {
+        var gone = new TaskCompletionSource();
+        await using ChatTest test = await ChatTest.StartAsync(async exchange =>
+        {
+            await exchange.BeginEventsAsync();
+            await exchange.ChunkAsync(ChatTest.Piece("as far as here"));
+            await exchange.HangAsync();
+            gone.SetResult();
+        });
+        string chat = await test.CreateAsync();
+        string message = (await test.AskAsync(chat, "Tell me everything."))["assistant"]!.Text("id");
+        await test.UntilAsync(chat, whole => whole.Message(message).Text("text").Length > 0);
+
+        Assert.Equal("reply-in-progress", await test.RefusedAsync(HttpMethod.Post, $"/conversations/{chat}/messages", new { text = "And?" }, HttpStatusCode.Conflict));
+        await test.CallAsync(HttpMethod.Post, $"/conversations/{chat}/stop");
+
+        JsonNode stopped = (await test.GetAsync(chat)).Message(message);
+        Assert.Equal(("stopped", "as far as here"), (stopped.Text("state"), stopped.Text("text")));
+        // The provider is told, or nobody would have stopped.
+        await gone.Task.WaitAsync(TimeSpan.FromMinutes(2));
+    }
+
+    [Fact]
+    public async Task An_empty_wallet_fails_the_reply_and_keeps_the_question()
+    {
+        await using ChatTest test = await ChatTest.StartAsync(exchange => ChatTest.SayAsync(exchange, "paid"), tokens: 0, credits: 0);
+        string chat = await test.CreateAsync();
+
+        JsonNode failed = await test.AnswerAsync(chat, "Can I?");
+
+        Assert.Equal("failed", failed.Text("state"));
+        Assert.Equal("wallet_empty", failed["error"]!.Text("code"));
+        Assert.False(failed["error"]!["canRetry"]!.GetValue<bool>());
+        Assert.Equal("Can I?", (await test.GetAsync(chat)).Message(failed.Text("parent")).Text("text"));
+        Assert.Empty(test.Asked);
+
+        await test.App.Client.Account.CreateAsync();
+        await test.App.Client.Account.DepositAsync(await test.App.System.VoucherAsync(10));
+        await test.App.Client.Filler.FillAsync("chat", 1);
+        JsonNode retried = await test.CallAsync(HttpMethod.Post, $"/conversations/{chat}/messages/{failed.Text("id")}/retry", new { });
+        Assert.Equal("paid ", (await test.EndedAsync(chat, retried["assistant"]!.Text("id"))).Text("text"));
+    }
+
+    [Theory]
+    [InlineData("no-such-model", "Hello", "model_not_found")]
+    [InlineData(ChatTest.Model, null, "request_too_large")]
+    public async Task What_no_plan_takes_fails_with_its_code(string model, string? text, string code)
+    {
+        await using ChatTest test = await ChatTest.SayingAsync("never");
+        string chat = await test.CreateAsync();
+        JsonNode sent = await test.CallAsync(HttpMethod.Post, $"/conversations/{chat}/messages", new { text = text ?? new string('x', 100_000), model });
+        JsonNode failed = await test.EndedAsync(chat, sent["assistant"]!.Text("id"));
+        Assert.Equal(("failed", code), (failed.Text("state"), failed["error"]!.Text("code")));
+        Assert.Empty(test.Asked);
+    }
+
+    [Fact]
+    public async Task A_gateway_that_is_away_fails_the_reply_and_its_retry_costs_no_further_token()
+    {
+        await using ChatTest test = await ChatTest.SayingAsync("at last");
+        string chat = await test.CreateAsync();
+        test.App.System.GatewayFront.Decide = passing => passing.Path == "/v1/chat/completions" ? Mishap.LoseReply : Mishap.None;
+        JsonNode failed = await test.AnswerAsync(chat, "Are you there?");
+        Assert.Equal("gateway_unreachable", failed["error"]!.Text("code"));
+        Assert.True(failed["error"]!["canRetry"]!.GetValue<bool>());
+
+        test.App.System.GatewayFront.Decide = _ => Mishap.None;
+        JsonNode retried = await test.CallAsync(HttpMethod.Post, $"/conversations/{chat}/messages/{failed.Text("id")}/retry", new { });
+        JsonNode answered = await test.EndedAsync(chat, retried["assistant"]!.Text("id"));
+
+        Assert.Equal(("done", "at last "), (answered.Text("state"), answered.Text("text")));
+        Assert.Single(test.Asked);
+        PlanHoldingsAre(9, 1, await test.App.Client.SettledAsync());
+    }
+
+    [Fact]
+    public async Task An_error_in_mid_stream_keeps_what_came()
+    {
+        await using ChatTest test = await ChatTest.StartAsync(async exchange =>
+        {
+            await exchange.BeginEventsAsync();
+            await exchange.ChunkAsync(ChatTest.Piece("half an"));
+            await exchange.ChunkAsync("data: {\"error\":{\"message\":\"It is hot here.\",\"code\":\"overheated\"}}\n\n");
+            await exchange.EndChunksAsync();
+        });
+        string chat = await test.CreateAsync();
+
+        JsonNode failed = await test.AnswerAsync(chat, "Answer me.");
+
+        Assert.Equal(("failed", "half an"), (failed.Text("state"), failed.Text("text")));
+        Assert.NotEmpty(failed["error"]!.Text("code"));
+        Assert.True(failed["error"]!["canRetry"]!.GetValue<bool>());
+    }
+
+    [Fact]
+    public async Task A_reply_that_was_under_way_when_the_app_ended_is_picked_up_without_another_token()
+    {
+        var more = new TaskCompletionSource();
+        await using ChatTest test = await ChatTest.StartAsync(async exchange =>
+        {
+            await exchange.BeginEventsAsync();
+            await exchange.ChunkAsync(ChatTest.Piece("before, "));
+            await more.Task;
+            await exchange.ChunkAsync(ChatTest.Piece("after"));
+            await ChatTest.EndAsync(exchange);
+        });
+        string chat = await test.CreateAsync();
+        string message = (await test.AskAsync(chat, "Do not forget me."))["assistant"]!.Text("id");
+        await test.UntilAsync(chat, whole => whole.Message(message).Text("text").Length > 0);
+
+        await test.App.RestartAsync();
+        await test.UntilAsync(chat, whole => whole["generating"]!.GetValue<bool>() && whole.Message(message).Text("text") == "before, ");
+        more.SetResult();
+
+        JsonNode ended = await test.EndedAsync(chat, message);
+        Assert.Equal(("done", "before, after"), (ended.Text("state"), ended.Text("text")));
+        Assert.Single(test.Asked);
+        PlanHoldingsAre(9, 1, await test.App.Client.SettledAsync());
+    }
+
+    [Fact]
+    public async Task A_reply_that_nobody_keeps_any_more_has_failed_after_a_restart_and_costs_nothing()
+    {
+        var more = new TaskCompletionSource();
+        await using ChatTest test = await ChatTest.StartAsync(async exchange =>
+        {
+            await exchange.BeginEventsAsync();
+            await exchange.ChunkAsync(ChatTest.Piece("only this"));
+            await more.Task;
+            await ChatTest.EndAsync(exchange);
+        });
+        string chat = await test.CreateAsync();
+        string message = (await test.AskAsync(chat, "Stay."))["assistant"]!.Text("id");
+        await test.UntilAsync(chat, whole => whole.Message(message).Text("text").Length > 0);
+        await test.App.Server.DisposeAsync();
+        // Another program takes the request up and ends it: the journal has it no more.
+        await using (Client.PromptReply taken = (await test.App.Client.Redemption.ResumeAsync(await PendingAsync(test)))!)
+        {
+            more.SetResult();
+            await taken.ReadAllAsync();
+            await taken.CompleteAsync();
+        }
+
+        await test.App.StartServerAsync();
+
+        JsonNode failed = await test.EndedAsync(chat, message);
+        Assert.Equal(("failed", "only this", "reply_lost"), (failed.Text("state"), failed.Text("text"), failed["error"]!.Text("code")));
+        Assert.True(failed["error"]!["canRetry"]!.GetValue<bool>());
+        PlanHoldingsAre(9, 1, await test.App.Client.SettledAsync());
+    }
+
+    private static async Task<string> PendingAsync(ChatTest test)
+    {
+        IReadOnlyList<Client.PendingPrompt> pending;
+        while ((pending = await test.App.Client.Redemption.GetPendingAsync()).Count == 0)
+        {
+            // The one that left gives it free.
+            await Task.Delay(10);
+        }
+        return Assert.Single(pending).Id;
+    }
+
+    private static void PlanHoldingsAre(long held, long spent, Client.PlanHoldings holdings) => Assert.Equal((held, spent), (holdings.Held, holdings.Spent));
+}
