@@ -16,18 +16,28 @@ export const tellError = (error: unknown): void => toast(explain(error), 'error'
 /** Sends a message, in a new conversation where there is none. Throws what the app answered, with the text still in the caller's hands. */
 export async function send(one: OpenConversation | null, parent: string | null, text: string, files: readonly Draft[]): Promise<void> {
   const choice = currentChoice(one);
+  if (choice === null) {
+    throw new Error('Choose a model first: the button under the message.');
+  }
   let conversation = one;
   if (conversation === null) {
     const system = newSystem.value ?? settings.value?.defaultSystem ?? '';
-    conversation = adopt(await api.post<Conversation>('/app/conversations', { model: choice?.model ?? null, plan: choice?.plan ?? null, system: system === '' ? null : system }));
-    newSystem.value = null;
+    conversation = adopt(await api.post<Conversation>('/app/conversations', { model: choice.model, plan: choice.plan, system: system === '' ? null : system }));
   }
-  const answer = await api.post<{ user: Message; assistant: Message }>(`${path(conversation.id)}/messages`, {
-    parent, text, attachments: files.map(file => file.content), model: choice?.model ?? null, plan: choice?.plan ?? null,
-  });
+  let answer: { user: Message; assistant: Message };
+  try {
+    answer = await api.post(`${path(conversation.id)}/messages`, { parent, text, attachments: files.map(file => file.content), model: choice.model, plan: choice.plan });
+  } catch (error) {
+    if (one === null) {
+      // What was begun for this message alone does not stay behind empty.
+      await api.delete(path(conversation.id)).catch(() => undefined);
+    }
+    throw error;
+  }
   take(conversation, answer.user);
   take(conversation, answer.assistant);
   if (one === null) {
+    newSystem.value = null;
     go(address(conversation.id), true);
   }
 }

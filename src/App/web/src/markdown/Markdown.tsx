@@ -5,6 +5,7 @@ import { type Block, GrowingMarkdown } from './blocks';
 import { finishLater } from './later';
 import { askToOpen } from './link';
 import { sanitize } from './sanitize';
+import { inSlices } from './slices';
 
 /** The nodes of one growing text: finished blocks stay as they are, and what is behind them is made anew, at most once a frame. */
 class View {
@@ -66,9 +67,9 @@ class View {
 // Conversations are long and screens are not: texts far away are made when they come near, or when there is nothing else to do.
 const waiting = new Map<Element, () => void>();
 const observer = new IntersectionObserver(entries => {
-  for (const entry of entries) {
-    if (entry.isIntersecting) {
-      make(entry.target);
+  for (const { target, isIntersecting } of entries) {
+    if (isIntersecting) {
+      inSlices(() => make(target));
     }
   }
 }, { rootMargin: '1200px 0px' });

@@ -1,5 +1,6 @@
 // What only some replies need, loaded when the first of them comes: highlighting and maths.
 import { sanitize, sanitizeMaths } from './sanitize';
+import { inSlices } from './slices';
 
 const longestCode = 60_000;
 
@@ -16,18 +17,18 @@ export async function finishLater(root: HTMLElement): Promise<void> {
 
 async function highlightAll(codes: HTMLElement[]): Promise<void> {
   const { highlight } = await import('./highlight');
-  for (const code of codes) {
+  codes.forEach(code => inSlices(() => {
     const language = /language-(\S+)/.exec(code.className)?.[1] ?? '';
     const markup = highlight(code.textContent ?? '', language);
     if (markup !== null) {
       code.replaceChildren(sanitize(markup));
     }
-  }
+  }));
 }
 
 async function setAll(elements: HTMLElement[]): Promise<void> {
   const { default: katex } = await import('katex');
-  for (const one of elements) {
+  elements.forEach(one => inSlices(() => {
     const source = one.textContent ?? '';
     try {
       // MathML only: neither fonts nor inline styles. Nothing that names an address or a class is trusted, and what expands has an end.
@@ -41,5 +42,5 @@ async function setAll(elements: HTMLElement[]): Promise<void> {
       one.classList.add('maths-wrong');
       one.dataset.set = '1';
     }
-  }
+  }));
 }
