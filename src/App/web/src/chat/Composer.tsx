@@ -11,8 +11,8 @@ import { openDialog } from '../ui/dialog';
 import { Icon } from '../ui/icons';
 import { toast } from '../ui/toast';
 import { isGenerating, send, stop, tellError } from './actions';
-import { accepted, type Draft, limits, limitsText, readFile } from './attachments';
-import { choose, currentChoice, findFirstModel } from './choice';
+import { accepted, type Draft, limits, limitsText, readFile, weigh } from './attachments';
+import { choose, currentChoice, loadModels, mostInput } from './choice';
 import type { OpenConversation } from './conversations';
 import { type ComposerState, draftOf } from './drafts';
 import { insertPrompt } from './SystemPrompt';
@@ -42,14 +42,17 @@ export function Composer({ one, onSent }: { one: OpenConversation | null; onSent
   const choice = currentChoice(one);
   const files = state.files.value;
   const text = state.text.value;
-  const canSend = !isSending.value && !isBusy.value && connection.value !== 'gone' && (text.trim() !== '' || files.length > 0) && files.every(file => file.content !== null);
+  const most = mostInput(choice);
+  const weight = weigh(files);
+  const isTooMuch = most !== null && weight > most;
+  const canSend = !isTooMuch && !isSending.value && !isBusy.value && connection.value !== 'gone' && (text.trim() !== '' || files.length > 0) && files.every(file => file.content !== null);
 
   useEffect(() => {
     if (!touch.matches) {
       field.current?.focus({ preventScroll: true });
     }
     problem.value = null;
-    void findFirstModel().catch(() => undefined);
+    void loadModels().catch(() => undefined);
   }, [one?.id]);
 
   useEffect(() => addShortcuts(
@@ -96,6 +99,12 @@ export function Composer({ one, onSent }: { one: OpenConversation | null; onSent
           state.files.value = state.files.peek().filter(other => other.key !== file.key);
           field.current?.focus();
         }} />)}</ul>}
+        {files.length > 0 && (
+          <p class={isTooMuch ? 'files-sum is-wrong' : 'files-sum'} role="status">
+            {formatBytes(weight)}{most !== null && ` of ${formatBytes(most)} that go with one question${choice?.plan ? ` of ${choice.plan}` : ''}, with all that was said before`}
+            {isTooMuch && '. Remove a file, or choose a larger plan.'}
+          </p>
+        )}
         <textarea ref={field} id="composer" rows={1} dir="auto" aria-label="Message" placeholder="Ask anything" value={text} enterkeyhint={touch.matches ? 'enter' : 'send'}
           onInput={event => { state.text.value = event.currentTarget.value; }}
           onKeyDown={event => {

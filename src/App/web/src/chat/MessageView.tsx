@@ -4,6 +4,7 @@ import { api, call } from '../api';
 import { formatBytes, formatMilliseconds, formatTime } from '../format';
 import { Markdown } from '../markdown/Markdown';
 import { ModelPicker } from '../models/ModelPicker';
+import { Stages } from '../privacy/Stages';
 import { go } from '../router';
 import { Button, Callout, CopyButton, IconButton } from '../ui/controls';
 import { useDerived } from '../ui/derived';
@@ -17,7 +18,7 @@ import { type Draft, fromAttachment } from './attachments';
 import { currentChoice } from './choice';
 import { type OpenConversation, select, stagesOf } from './conversations';
 import { PictureDialog, TextDialog } from './fileDialogs';
-import { isFirstWords, stageNow, stagePast } from './stages';
+import { stageNow } from './stages';
 
 interface Props {
   one: OpenConversation;
@@ -184,7 +185,7 @@ function Progress({ one, id }: { one: OpenConversation; id: string }) {
       kept.value = [];
     }
   };
-  const first = stages.find(isFirstWords);
+  const first = stages.find(stage => stage.name === 'first-token');
   const line = state === 'generating'
     ? last ? stageNow(last) : 'Getting ready'
     : first ? `First words after ${formatMilliseconds(first.at)}` : 'What happened';
@@ -192,12 +193,10 @@ function Progress({ one, id }: { one: OpenConversation; id: string }) {
     return null;
   }
   return (
-    <details class={state === 'generating' ? 'stages is-live' : 'stages'} onToggle={event => { if (event.currentTarget.open) { void load(); } }}>
+    <details class={state === 'generating' ? 'went is-live' : 'went'} onToggle={event => { if (event.currentTarget.open) { void load(); } }}>
       <summary>{state === 'generating' && <span class="pulse" aria-hidden="true" />}<span>{line}{state === 'generating' && isEmpty && ' …'}</span><Icon name="right" size={12} /></summary>
-      <ol>
-        {stages.map((stage, index) => <li key={index}><span class="stage-at">{formatMilliseconds(stage.at)}</span><span>{stagePast(stage)}{stage.detail && <small>{stage.detail}</small>}</span></li>)}
-        {stages.length === 0 && state !== 'generating' && <li class="muted">{kept.value === null ? 'Looking …' : 'Nothing is kept of this one.'}</li>}
-      </ol>
+      <Stages stages={stages} />
+      {stages.length === 0 && state !== 'generating' && <p class="hint">{kept.value === null ? 'Looking …' : 'Nothing is kept of this one.'}</p>}
     </details>
   );
 }

@@ -1,6 +1,7 @@
 // Files that go with a message. Everything is read here, on this machine: an image goes along as it is, of a text or a PDF its text.
 import { explain } from '../api';
 import { formatBytes } from '../format';
+import { toBase64 } from '../ui/files';
 import type { AttachmentView, NewAttachment } from '../wire';
 
 export interface Draft {
@@ -41,7 +42,7 @@ async function read(file: File): Promise<Partial<Draft>> {
   const name = file.name || 'pasted';
   if (images.includes(file.type)) {
     check(file, limits.image);
-    const data = await base64(file);
+    const data = await toBase64(file);
     return { content: { name, mediaType: file.type, data }, preview: URL.createObjectURL(file) };
   }
   if (file.type.startsWith('image/')) {
@@ -72,6 +73,11 @@ async function read(file: File): Promise<Partial<Draft>> {
   return { mediaType, content: { name, mediaType, text } };
 }
 
+/** What the files come to in a request, in bytes. */
+export function weigh(files: readonly Draft[]): number {
+  return files.reduce((sum, file) => sum + (file.mediaType.startsWith('image/') ? Math.ceil(file.size / 3) * 4 : file.size), 0);
+}
+
 const bytesOf = (text: string): number => new TextEncoder().encode(text).length;
 
 function check(file: File, most: number): void {
@@ -85,13 +91,4 @@ function checkText(text: string): void {
   if (size > limits.text) {
     throw new Error(`Its text is too long: ${formatBytes(size)}, at most ${formatBytes(limits.text)}.`);
   }
-}
-
-function base64(file: Blob): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const reader = new FileReader();
-    reader.onload = () => resolve((reader.result as string).slice((reader.result as string).indexOf(',') + 1));
-    reader.onerror = () => reject(new Error('The file could not be read.'));
-    reader.readAsDataURL(file);
-  });
 }

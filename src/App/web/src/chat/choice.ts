@@ -2,7 +2,7 @@
 import { signal } from '@preact/signals';
 import { api } from '../api';
 import { settings } from '../store';
-import type { Models } from '../wire';
+import type { Models, ModelView } from '../wire';
 import type { Choice } from '../models/ModelPicker';
 import type { OpenConversation } from './conversations';
 
@@ -10,11 +10,11 @@ import type { OpenConversation } from './conversations';
 export const newChoice = signal<Choice | null>(null);
 /** The system prompt of the next new chat; null takes the settings' default. */
 export const newSystem = signal<string | null>(null);
-const firstModel = signal<string | null>(null);
+const models = signal<readonly ModelView[]>([]);
 
 export function currentChoice(one: OpenConversation | null): Choice | null {
   const head = one?.head.value;
-  const model = head?.model ?? newChoice.value?.model ?? settings.value?.defaultModel ?? firstModel.value;
+  const model = head?.model ?? newChoice.value?.model ?? settings.value?.defaultModel ?? models.value[0]?.id;
   if (!model) {
     return null;
   }
@@ -29,10 +29,15 @@ export async function choose(one: OpenConversation | null, choice: Choice): Prom
   }
 }
 
-/** Where no model was ever chosen, the first one that can be asked. */
-export async function findFirstModel(): Promise<void> {
-  if (firstModel.value === null && !settings.value?.defaultModel) {
-    const { models } = await api.get<Models>('/app/models');
-    firstModel.value = models[0]?.id ?? null;
+/** Asked once for a tab: for the first model where none was ever chosen, and for how much goes with one question. */
+export async function loadModels(): Promise<void> {
+  if (models.value.length === 0) {
+    models.value = (await api.get<Models>('/app/models')).models;
   }
+}
+
+/** How many bytes go with one question at most, by the plans that could pay for it; null where that is not known. */
+export function mostInput(choice: Choice | null): number | null {
+  const plans = models.value.find(model => model.id === choice?.model)?.plans.filter(plan => choice?.plan == null || plan.id === choice.plan) ?? [];
+  return plans.length === 0 ? null : Math.max(...plans.map(plan => plan.maxInputBytes));
 }

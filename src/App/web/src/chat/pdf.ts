@@ -25,7 +25,7 @@ function startWorker(): Worker {
 
 export async function textOf(bytes: ArrayBuffer): Promise<string> {
   GlobalWorkerOptions.workerPort = startWorker();
-  const task = getDocument({ data: new Uint8Array(bytes), isEvalSupported: false, disableFontFace: true, useSystemFonts: false, useWorkerFetch: false, enableXfa: false, stopAtErrors: false });
+  const task = getDocument({ data: new Uint8Array(bytes), isEvalSupported: false, disableFontFace: true, useSystemFonts: false, useWorkerFetch: false, enableXfa: false, stopAtErrors: false, verbosity: 0 });
   try {
     const document = await task.promise;
     const pages: string[] = [];

@@ -1,26 +1,10 @@
 import type { Stage } from '../wire';
 
-// Each by the name that the app gives it; one that is not here is shown by its name.
-const words: Record<string, [now: string, past: string]> = {
-  preparing: ['Getting ready', 'Got ready'],
-  carrier: ['Choosing the way', 'Way chosen'],
-  paying: ['Looking for a token', 'Looked for a token'],
-  token: ['Token taken', 'Token taken'],
-  connecting: ['Connecting', 'Connection begun'],
-  connected: ['Connected', 'Connected'],
-  sent: ['Sent, waiting for the gateway', 'Question sent'],
-  accepted: ['Accepted, waiting for the model', 'Gateway accepted the token'],
-  'first-token': ['Answering', 'First words came'],
-  resumed: ['Answering again after a break', 'Connection broke and was taken up again'],
-  ended: ['Finishing', 'Answer complete'],
-  renewed: ['Next token of the subscription came', 'Next token of the subscription came'],
-  returned: ['Token not spent', 'Token not spent: it pays for another question'],
-  cancelled: ['Stopped', 'Stopped'],
-  failed: ['Failed', 'Failed'],
+/** What is going on right now, from the last stage that was told; what each is called once it is past is in privacy/Stages. */
+const now: Record<Stage['name'], string> = {
+  preparing: 'Getting ready', carrier: 'Choosing the way', paying: 'Looking for a token', token: 'Token taken', connecting: 'Connecting', connected: 'Connected', sent: 'Sent, waiting for the gateway',
+  accepted: 'Token accepted, waiting for the model', 'first-token': 'Answering', resumed: 'Answering again after a break', ended: 'Finishing', renewed: 'Finishing', returned: 'The token was not spent',
+  cancelled: 'Stopping', failed: 'Failed',
 };
 
-const kebab = (name: string): string => name.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`).replace(/^-/, '');
-
-export const stageNow = (stage: Stage): string => words[kebab(stage.name)]?.[0] ?? stage.name;
-export const stagePast = (stage: Stage): string => words[kebab(stage.name)]?.[1] ?? stage.name;
-export const isFirstWords = (stage: Stage): boolean => kebab(stage.name) === 'first-token';
+export const stageNow = (stage: Stage): string => now[stage.name] ?? stage.name;

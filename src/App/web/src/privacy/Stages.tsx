@@ -3,7 +3,7 @@ import type { Stage } from '../wire';
 
 /** What each step is called where it is told to people. */
 export const stageWords: Record<Stage['name'], string> = {
-  preparing: 'Getting ready', carrier: 'Waiting for Tor', paying: 'Getting a token', token: 'Token taken', connecting: 'Connecting', connected: 'Connected', sent: 'Question sent', accepted: 'Token accepted',
+  preparing: 'Getting ready', carrier: 'Way there chosen', paying: 'Getting a token', token: 'Token taken', connecting: 'Connecting', connected: 'Connected', sent: 'Question sent', accepted: 'Token accepted',
   'first-token': 'First word', resumed: 'Taken up again', ended: 'Last word', renewed: 'Next token signed', returned: 'Token came back', cancelled: 'Stopped', failed: 'Failed',
 };
 

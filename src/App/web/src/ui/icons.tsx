@@ -11,7 +11,7 @@ const drawings = {
   copy: 'M9 9h11v11H9zM5 15H4V4h11v1',
   check: 'M5 12l5 5 9-10',
   send: 'M12 20V5M5.5 11.5L12 5l6.5 6.5',
-  stop: 'M7 7h10v10H7z',
+  stop: 'M7 7h10v10H7zM9 9.5h6M9 12h6M9 14.5h6',
   retry: 'M4 12a8 8 0 0 1 14-5.3L20 9M20 4v5h-5M20 12a8 8 0 0 1-14 5.3L4 15M4 20v-5h5',
   attach: 'M20 11l-8.5 8.5a5 5 0 0 1-7-7L13 4a3.4 3.4 0 0 1 5 5l-8.5 8.5a1.7 1.7 0 0 1-2.5-2.5L15 7',
   wallet: 'M4 7a2 2 0 0 1 2-2h11v3M4 7v10a2 2 0 0 0 2 2h14V8H6M16.5 13.5h.01',
@@ -42,7 +42,7 @@ export type IconName = keyof typeof drawings;
 
 export function Icon({ name, size = 18 }: { name: IconName; size?: number }) {
   return (
-    <svg class="icon" width={size} height={size} viewBox="0 0 24 24" aria-hidden="true" focusable="false">
+    <svg class="icon" width={`${size / 16}rem`} height={`${size / 16}rem`} viewBox="0 0 24 24" aria-hidden="true" focusable="false">
       <path d={drawings[name]} />
     </svg>
   );
@@ -51,7 +51,7 @@ export function Icon({ name, size = 18 }: { name: IconName; size?: number }) {
 /** The drawing of the app's icon, without its ground. */
 export function Mark({ size = 28 }: { size?: number }) {
   return (
-    <svg class="mark" width={size} height={size} viewBox="0 0 64 64" aria-hidden="true" focusable="false">
+    <svg class="mark" width={`${size / 16}rem`} height={`${size / 16}rem`} viewBox="0 0 64 64" aria-hidden="true" focusable="false">
       <rect width="64" height="64" rx="15" class="mark-ground" />
       <path class="mark-bubble" d="M32 11c-12.7 0-23 8.7-23 19.5 0 6.6 3.9 12.5 9.8 16-.3 2.7-1.5 5-3.5 6.8 4.6-.2 8.6-1.8 11.8-4.2 1.6.3 3.2.4 4.9.4 12.7 0 23-8.7 23-19.5S44.7 11 32 11z" />
       <rect x="20" y="26.5" width="24" height="7" rx="3.5" class="mark-ground" />
