@@ -22,13 +22,21 @@ public sealed class PrivacyReportTests
 
     private static readonly RequestTrace s_direct = s_onion with
     {
-        Message = "m2", Token = "2233aabbccdd", Carrier = CarrierKind.Direct, Address = "https://gate.example", Onion = null,
+        Message = "m2",
+        Token = "2233aabbccdd",
+        Carrier = CarrierKind.Direct,
+        Address = "https://gate.example",
+        Onion = null,
         Connections = [new ConnectionView(10, true, "192.0.2.7:443", null, null)],
     };
 
     private static readonly RequestTrace s_relayed = s_direct with
     {
-        Message = "m3", Sealing = SealingKind.Ohttp, Address = "https://relay.example", SealedRequestBytes = 4096, SealedReplyBytes = 16384,
+        Message = "m3",
+        Sealing = SealingKind.Ohttp,
+        Address = "https://relay.example",
+        SealedRequestBytes = 4096,
+        SealedReplyBytes = 16384,
         Connections = [new ConnectionView(10, true, "192.0.2.9:443", null, null)],
     };
 

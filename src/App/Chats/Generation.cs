@@ -20,9 +20,6 @@ internal sealed partial class Generation : IDisposable
     /// <summary>More than any plan's reply: a gateway that never ends fills no memory.</summary>
     private const int MaxTextLength = 16 << 20;
 
-    /// <summary>For tor to say which circuit it was, where it has not by the end of the reply.</summary>
-    private static readonly TimeSpan PatienceWithTor = TimeSpan.FromSeconds(2);
-
     private readonly ChatThread _thread;
     private readonly IChatStore _store;
     private readonly PageEvents _events;
@@ -303,7 +300,7 @@ internal sealed partial class Generation : IDisposable
         }
         Flush();
         await _saving;
-        PromptFacts facts = await _trace.FinishAsync(PatienceWithTor);
+        PromptFacts facts = await _trace.FinishAsync();
         ChatChange change;
         lock (_thread.Gate)
         {

@@ -14,6 +14,9 @@ public sealed class PromptTrace
     /// <summary>By which the parts below a request find its observer. Never sent.</summary>
     internal static readonly HttpRequestOptionsKey<PromptTrace> Option = new("tacit trace");
 
+    /// <summary>For tor to say which circuit it was, where it has not by the end of the reply.</summary>
+    private static readonly TimeSpan PatienceWithTor = TimeSpan.FromSeconds(2);
+
     private readonly Lock _gate = new();
     private readonly TimeProvider _time;
     private readonly Action<PromptStage>? _tell;
@@ -48,6 +51,9 @@ public sealed class PromptTrace
             }
         }
     }
+
+    /// <summary>What is known once the questions that were asked of tor are answered, or two seconds are over.</summary>
+    public Task<PromptFacts> FinishAsync(CancellationToken cancellationToken = default) => FinishAsync(PatienceWithTor, cancellationToken);
 
     /// <summary>What is known once the questions that were asked of tor are answered, or this time is over.</summary>
     public async Task<PromptFacts> FinishAsync(TimeSpan patience, CancellationToken cancellationToken = default)
