@@ -16,12 +16,7 @@ internal sealed class ChatsApi(AppParts parts, ChatShelf chats)
 
     public void Map(PageApi page)
     {
-        parts.Events.Contribute(async (state, token) => state with
-        {
-            Chats = chats.Keeping,
-            Conversations = chats.IsReady ? await chats.Book.ListAsync(token) : [],
-            Prompts = chats.IsReady ? await chats.Book.PromptsAsync(token) : [],
-        });
+        parts.Events.Contribute(DescribeAsync);
         page.Map("GET", "/conversations", PageJson.Default.ConversationList, async context => new ConversationList(await FindAsync(context)));
         page.Map("POST", "/conversations", PageJson.Default.NewConversation, PageJson.Default.ConversationView, (context, body) => chats.Book.CreateAsync(body, context.RequestAborted), ChatBook.MaxTextLength * 6);
         page.Map("DELETE", "/conversations", context => chats.DeleteAllAsync(context.RequestAborted));
@@ -46,6 +41,28 @@ internal sealed class ChatsApi(AppParts parts, ChatShelf chats)
         page.Map(
             "PUT", "/prompts", PageJson.Default.IReadOnlyListSavedPrompt, PageJson.Default.IReadOnlyListSavedPrompt,
             (context, prompts) => chats.Book.SavePromptsAsync(prompts, context.RequestAborted), MaxPromptsBytes);
+    }
+
+    /// <summary>A file that cannot be read leaves the rest of the page as it is: wallet and settings are where it may be put right.</summary>
+    private async Task<PageState> DescribeAsync(PageState state, CancellationToken cancellationToken)
+    {
+        state = state with { Chats = chats.Keeping };
+        if (!chats.IsReady)
+        {
+            return state;
+        }
+        try
+        {
+            return state with
+            {
+                Conversations = await chats.Book.ListAsync(cancellationToken),
+                Prompts = await chats.Book.PromptsAsync(cancellationToken),
+            };
+        }
+        catch (Exception e) when (PageProblem.Explain(e) is PageProblem problem)
+        {
+            return state with { ChatsProblem = problem.Detail ?? problem.Title };
+        }
     }
 
     /// <summary>The conversation that a call is about.</summary>

@@ -127,12 +127,18 @@ internal sealed partial class Generation : IDisposable
                 {
                     (state, error) = (MessageState.Failed, ReplyErrors.From(e));
                 }
+                bool isDelivered = state == MessageState.Done || (state == MessageState.Failed && _isRead);
+                if (state == MessageState.Failed && !isDelivered && error != ReplyErrors.TooLarge)
+                {
+                    // Given free before anybody can ask again: a retry takes up this very request, with its token.
+                    await LeaveReplyAsync();
+                }
                 await SettleAsync(state, error);
                 // Only now has the reply been delivered: a crash before finds it in the journal again.
                 await (reply is null ? Task.CompletedTask
-                    : state == MessageState.Stopped || error?.Code == ReplyErrors.TooLarge.Code ? reply.CancelAsync()
-                    : state == MessageState.Done || (error is not null && reply.Status < 400 && _isRead) ? reply.CompleteAsync(CancellationToken.None)
-                    : Task.CompletedTask);
+                    : isDelivered ? reply.CompleteAsync(CancellationToken.None)
+                    : state == MessageState.Generating ? Task.CompletedTask
+                    : reply.CancelAsync());
             }
             catch (Exception e)
             {
@@ -142,12 +148,18 @@ internal sealed partial class Generation : IDisposable
             }
             finally
             {
+                await LeaveReplyAsync();
+                _settled.TrySetResult();
+                Dispose();
+            }
+
+            async ValueTask LeaveReplyAsync()
+            {
                 if (reply is not null)
                 {
                     await reply.DisposeAsync();
+                    reply = null;
                 }
-                _settled.TrySetResult();
-                Dispose();
             }
         }
     }

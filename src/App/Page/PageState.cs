@@ -11,6 +11,9 @@ internal sealed record PageState
 
     public ChatKeeping Chats { get; init; }
 
+    /// <summary>Why the conversations that are kept cannot be read; null where they can.</summary>
+    public string? ChatsProblem { get; init; }
+
     public IReadOnlyList<ConversationSummary> Conversations { get; init; } = [];
 
     public IReadOnlyList<SavedPrompt> Prompts { get; init; } = [];

@@ -137,6 +137,8 @@ public sealed class ChatSecrecyTests
             });
         }
         await test.App.StartServerAsync();
+        await using TestTab tab = await test.OpenTabAsync();
+        Assert.NotEmpty(tab.Events[0].Data.Text("chatsProblem"));
         Assert.Equal("store-damaged", await test.RefusedAsync(HttpMethod.Get, "/conversations", null, HttpStatusCode.InternalServerError));
     }
 

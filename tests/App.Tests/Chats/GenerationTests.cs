@@ -128,7 +128,7 @@ public sealed class GenerationTests
     [Fact]
     public async Task A_gateway_that_is_away_fails_the_reply_and_its_retry_costs_no_further_token()
     {
-        await using ChatTest test = await ChatTest.SayingAsync("at last");
+        await using ChatTest test = await ChatTest.StartAsync(exchange => ChatTest.SayAsync(exchange, "at last"), changeClient: Patiently);
         string chat = await test.CreateAsync();
         test.App.System.GatewayFront.Decide = passing => passing.Path == "/v1/chat/completions" ? Mishap.LoseReply : Mishap.None;
         JsonNode failed = await test.AnswerAsync(chat, "Are you there?");
@@ -199,7 +199,7 @@ public sealed class GenerationTests
             await exchange.ChunkAsync(ChatTest.Piece("only this"));
             await more.Task;
             await ChatTest.EndAsync(exchange);
-        });
+        }, changeClient: Patiently);
         string chat = await test.CreateAsync();
         string message = (await test.AskAsync(chat, "Stay."))["assistant"]!.Text("id");
         await test.UntilAsync(chat, whole => whole.Message(message).Text("text").Length > 0);
@@ -220,15 +220,43 @@ public sealed class GenerationTests
         PlanHoldingsAre(9, 1, await test.App.Client.SettledAsync());
     }
 
+    [Fact]
+    public async Task A_reply_that_breaks_off_is_taken_up_by_its_retry_at_once_and_costs_no_further_token()
+    {
+        await using ChatTest test = await ChatTest.StartAsync(
+            exchange => ChatTest.SayAsync(exchange, "all of this and more"),
+            changeClient: options => Patiently(options) with { Redemption = Patiently(options).Redemption with { MaxResumptions = 1 } });
+        await using TestTab tab = await test.OpenTabAsync();
+        string chat = await test.CreateAsync();
+        test.App.System.GatewayFront.CutAfterBytes = 60;
+        test.App.System.GatewayFront.Decide = passing => passing.Path == "/v1/chat/completions" ? Mishap.CutReply : Mishap.None;
+        string message = (await test.AskAsync(chat, "Say it all."))["assistant"]!.Text("id");
+        JsonNode failed = await tab.WaitAsync("message", one => one["message"]!.Text("id") == message && one["message"]!.Text("state") == "failed");
+        Assert.Equal("reply_interrupted", failed["message"]!["error"]!.Text("code"));
+
+        test.App.System.GatewayFront.Decide = _ => Mishap.None;
+        JsonNode retried = await test.CallAsync(HttpMethod.Post, $"/conversations/{chat}/messages/{message}/retry", new { });
+
+        Assert.Equal("all of this and more ", (await test.EndedAsync(chat, retried["assistant"]!.Text("id"))).Text("text"));
+        Assert.Single(test.Asked);
+        PlanHoldingsAre(9, 1, await test.App.Client.SettledAsync());
+    }
+
+    /// <summary>A request whose caller vanished waits for its repetition, however slow the machine.</summary>
+    private static Client.ClientOptions Patiently(Client.ClientOptions options) => options with { Redemption = options.Redemption with { CancelGrace = TimeSpan.FromMinutes(10) } };
+
     private static async Task<string> PendingAsync(ChatTest test)
     {
-        IReadOnlyList<Client.PendingPrompt> pending;
-        while ((pending = await test.App.Client.Redemption.GetPendingAsync()).Count == 0)
+        for (int i = 0; i < 6000; i++)
         {
+            if (await test.App.Client.Redemption.GetPendingAsync() is [Client.PendingPrompt pending])
+            {
+                return pending.Id;
+            }
             // The one that left gives it free.
             await Task.Delay(10);
         }
-        return Assert.Single(pending).Id;
+        throw new TimeoutException("The request did not become free.");
     }
 
     private static void PlanHoldingsAre(long held, long spent, Client.PlanHoldings holdings) => Assert.Equal((held, spent), (holdings.Held, holdings.Spent));
