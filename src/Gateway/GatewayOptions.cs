@@ -1,3 +1,4 @@
+using Tacit.Gateway.Demonstration;
 using Tacit.Gateway.Devices;
 using Tacit.Gateway.Pseudonyms;
 using Tacit.Gateway.Sealing;
@@ -116,6 +117,9 @@ public sealed record GatewayOptions : IValidatedSettings
     /// <summary>Keys that prompts are sealed with. Default: none.</summary>
     public SealingOptions Sealing { get; init; } = new();
 
+    /// <summary>The page that shows visitors the protocol. Default: none.</summary>
+    public DemonstrationOptions Demo { get; init; } = new();
+
     /// <summary>The gateway's onion service. Default: none.</summary>
     public OnionOptions Onion { get; init; } = new();
 
@@ -158,6 +162,7 @@ public sealed record GatewayOptions : IValidatedSettings
         Work.Validate(validation, nameof(Work));
         validation.Require(
             Sampling.FindFault() is null, $"Sampling:{Sampling.FindFault()}", "no value can be within this", "Min is at most Max; of stop sequences only Max and Clamp.");
+        Demo.Validate(validation, nameof(Demo), this);
         Sealing.Validate(validation);
         Onion.Validate(validation, Sealing.IsOn);
         Tls.Validate(validation);

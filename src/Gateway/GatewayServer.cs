@@ -6,6 +6,7 @@ using Microsoft.Extensions.Logging;
 using Tacit.Gateway.Admission;
 using Tacit.Gateway.Catalog;
 using Tacit.Gateway.Chains;
+using Tacit.Gateway.Demonstration;
 using Tacit.Gateway.Devices;
 using Tacit.Gateway.Endpoints;
 using Tacit.Gateway.Pseudonyms;
@@ -390,6 +391,11 @@ public sealed partial class GatewayServer : IAsyncDisposable
             new SealingKeyEndpoints(sealing, parts.Work, parts.Options, parts.Time).Map(routes, pages);
             MapSealedChat(routes, parts, new SealedChatEndpoint(parts, sealing, parts.Replays!), pages);
             routes.MapPost(Routes.Oblivious, new ObliviousEndpoint(parts, sealing, parts.Inner.InvokeAsync).HandleAsync).ServeToTheEnd();
+        }
+
+        if (parts.Options.Demo.IsOn)
+        {
+            new DemonstrationPage(parts).Map(routes);
         }
 
         health.Map(routes);

@@ -30,6 +30,7 @@ public sealed partial class DocumentTests
         { "issuer: `Payments:Stripe`", typeof(Issuer.Payments.StripeOptions) },
         { "issuer: `Payments:Paddle`", typeof(Issuer.Payments.PaddleOptions) },
         { "gateway", typeof(Gateway.GatewayOptions) },
+        { "gateway: `Demo`", typeof(Gateway.Demonstration.DemonstrationOptions) },
         { "gateway: `Sealing`", typeof(Gateway.Sealing.SealingOptions) },
         { "gateway: `Sealing:Evidence`", typeof(Gateway.Sealing.KeyEvidenceOptions) },
         { "app: `Evidence`", typeof(Client.Evidence.EvidenceOptions) },

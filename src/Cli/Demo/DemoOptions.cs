@@ -40,6 +40,13 @@ internal sealed record DemoOptions
 
     public const string GatewayName = "gateway.tacit-demo";
 
+    /// <summary>The plan that visitors of the gateway's <c>/demo</c> use.</summary>
+    public const string OpenPlan = "demo";
+
+    /// <summary>What browsers call the gateway's page, by both names of this machine.</summary>
+    public IEnumerable<string> GatewayOrigins =>
+        [GatewayUrl.GetLeftPart(UriPartial.Authority), new UriBuilder(GatewayUrl) { Host = "localhost" }.Uri.GetLeftPart(UriPartial.Authority)];
+
     /// <summary>What this demo sells.</summary>
     public IReadOnlyList<Plan> Plans =>
     [
@@ -56,6 +63,10 @@ internal sealed record DemoOptions
         {
             Id = "monthly", Kind = PlanKind.Subscription, Models = [Model], MaxInputBytes = 256 * 1024, MaxOutputTokens = 4096, Price = new Credits(100),
             Period = PeriodKind.Month, TokenType = TokenType.PartiallyBlindRsa, Concurrency = 1,
+        },
+        new Plan
+        {
+            Id = OpenPlan, Models = [InferenceRouter.DemoModelName], MaxInputBytes = 4096, MaxOutputTokens = 512, Price = Credits.Zero, Period = PeriodKind.Day, Open = true,
         },
     ];
 

@@ -152,6 +152,7 @@ internal sealed class DemoRun(Terminal terminal, DemoOptions options, bool once,
         terminal.Line($"  tacit ask \"Hello\" --data {data}");
         terminal.Line($"  tacit wallet show --data {data}");
         terminal.Line($"  tacit voucher create --credits 50 --data {data}");
+        terminal.Line($"  {new Uri(options.GatewayUrl, "/demo")}   in a browser: the protocol itself, step by step");
         terminal.Line("Ctrl-C ends it.");
         using CancellationTokenSource ended = CancellationTokenSource.CreateLinkedTokenSource(stop);
         Task watch = WatchKeysAsync(servers, ended.Token);

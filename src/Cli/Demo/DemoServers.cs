@@ -3,11 +3,13 @@ using Microsoft.Extensions.Logging;
 using Tacit.Cli.Roles;
 using Tacit.Cli.Settings;
 using Tacit.Gateway;
+using Tacit.Gateway.Demonstration;
 using Tacit.Gateway.Sealing;
 using Tacit.Hosting;
 using Tacit.Inference;
 using Tacit.Issuer;
 using Tacit.Issuer.Gateways;
+using Tacit.Issuer.Issuance;
 using Tacit.Protocol;
 using Tacit.Signer;
 
@@ -102,6 +104,8 @@ internal sealed class DemoServers : IAsyncDisposable
                         Name = DemoOptions.GatewayName, Urls = [options.GatewayUrl.ToString().TrimEnd('/')], Key = PublicKeyText.Format(gatewayKey),
                     },
                 ],
+                // The demonstration's page is the gateway's, by whatever name of this machine it is opened.
+                OpenIssuance = new OpenIssuanceOptions { Origins = [.. options.GatewayOrigins] },
                 // The gateway starts after the issuer, and what is sealed to it waits for both.
                 SealingPollInterval = TimeSpan.FromSeconds(1),
                 // The key of chat-large may be found at any moment.
@@ -124,6 +128,7 @@ internal sealed class DemoServers : IAsyncDisposable
         IssuerUrl = issuer?.Address,
         DirectoryKey = issuer is null ? "" : PublicKeyText.Format(issuer.DirectoryKey.Span),
         DirectoryRefresh = TimeSpan.FromSeconds(30),
+        Demo = issuer is null ? new DemonstrationOptions() : new DemonstrationOptions { Plan = DemoOptions.OpenPlan },
         Sealing = new SealingOptions { KeyFile = keyFile },
         ReplyMemoryBytes = 256 << 20,
         DrainTimeout = TimeSpan.FromSeconds(3),
@@ -143,7 +148,8 @@ internal sealed class DemoServers : IAsyncDisposable
             Keys = options.ProviderKey is null ? [] : [BackendSettings.LoadKey(options.ProviderKey, "--key")],
             Models = new Dictionary<string, string> { [options.Model] = options.Model },
         };
-        return new InferenceOptions { Backends = [backend], Observer = witness.SeeBody };
+        // Visitors of the demonstration get the built-in model, whatever answers the user.
+        return new InferenceOptions { Backends = [backend], DemoModel = true, DemoEventDelay = eventDelay, Observer = witness.SeeBody };
     }
 
     /// <summary>A deployment keeps this apart from the data; a demo makes it beside them.</summary>

@@ -35,6 +35,7 @@ namespace Tacit.Cli.Settings;
 [JsonSerializable(typeof(PseudonymOffer))]
 [JsonSerializable(typeof(Issuer.Gateways.IssuerGateway))]
 [JsonSerializable(typeof(Issuer.Issuance.OpenIssuanceOptions))]
+[JsonSerializable(typeof(Gateway.Demonstration.DemonstrationOptions))]
 [JsonSerializable(typeof(Gateway.Pseudonyms.PseudonymLimits))]
 [JsonSerializable(typeof(DeviceOptions))]
 [JsonSerializable(typeof(AddressOptions))]
