@@ -32,7 +32,7 @@ public sealed class WatchfulnessTests(Chromium chromium)
             <!doctype html><meta http-equiv=Content-Security-Policy content="img-src 'self'"><img src="{other.At("refused.test", "/image")}">
             <script>fetch('{other.At("canary.test", "/beacon")}', {"{ mode: 'no-cors' }"}).catch(() => 0); setTimeout(() => {"{ document.title = 'thrown'; throw new Error('thrown by the page'); }"});</script>
             """);
-        await using Visit visit = await Visit.OpenAsync(await chromium.OpenAsync(), new Uri(site.At("127.0.0.1")), null, withAxe: false);
+        await using Visit visit = await Visit.OpenAsync(await chromium.OpenAsync(), new Uri(site.At("127.0.0.1")), [], null, withAxe: false);
 
         await visit.GoAsync("/");
         await Assertions.Expect(visit.Page).ToHaveTitleAsync("thrown", new() { Timeout = Patience.Milliseconds });

@@ -25,6 +25,8 @@ public sealed class PlanTests
         { "unknown token type", s_plan with { TokenType = (TokenType)1 } },
         { "unknown period", s_plan with { Period = (PeriodKind)3 } },
         { "a request plan with chains", s_plan with { Concurrency = 2 } },
+        { "an open plan at a price", s_plan with { Open = true } },
+        { "an open plan of a shared key", s_plan with { Open = true, Price = Credits.Zero, TokenType = TokenType.PartiallyBlindRsa } },
         { "a subscription without chains", s_plan with { Kind = PlanKind.Subscription, Concurrency = 0 } },
         { "a subscription with too many chains", s_plan with { Kind = PlanKind.Subscription, Concurrency = Plan.MaxConcurrency + 1 } },
         { "unknown kind", s_plan with { Kind = (PlanKind)2 } },

@@ -18,14 +18,19 @@ public abstract class BrowserTest(Chromium chromium) : IAsyncLifetime
     public ValueTask InitializeAsync() => ValueTask.CompletedTask;
 
     /// <summary>A browser profile that knows nothing yet, with one tab on the app's page. Skips the test where the app was built without it.</summary>
-    internal async Task<Visit> VisitAsync(TestSystem system, Action<BrowserNewContextOptions>? change = null, string path = "/", bool withAxe = false, IBrowser? browser = null)
+    internal Task<Visit> VisitAsync(TestSystem system, Action<BrowserNewContextOptions>? change = null, string path = "/", bool withAxe = false, IBrowser? browser = null) =>
+        VisitAsync(system.Address, [], change, path, withAxe, browser);
+
+    /// <summary>The same for a page of somebody else's, which may ask others besides.</summary>
+    internal async Task<Visit> VisitAsync(
+        Uri address, IEnumerable<Uri> beside, Action<BrowserNewContextOptions>? change = null, string path = "/", bool withAxe = false, IBrowser? browser = null)
     {
-        Visit visit = await Visit.OpenAsync(browser ?? await chromium.OpenAsync(), system.Address, change, withAxe);
+        Visit visit = await Visit.OpenAsync(browser ?? await chromium.OpenAsync(), address, beside, change, withAxe);
         _visits.Add(visit);
         await visit.GoAsync(path);
         if (await visit.Page.Locator("script").CountAsync() == 0)
         {
-            Assert.Skip("The app was built without its page: Node 20 or npm was not there.");
+            Assert.Skip("It was built without its page: Node 20 or npm was not there.");
         }
 
         return visit;

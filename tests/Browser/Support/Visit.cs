@@ -8,12 +8,14 @@ internal sealed class Visit : IAsyncDisposable
 {
     private readonly IBrowserContext _context;
     private readonly Uri _app;
+    private readonly string[] _own;
     private readonly ConcurrentQueue<string> _faults = new();
 
-    private Visit(IBrowserContext context, Uri app)
+    private Visit(IBrowserContext context, Uri app, IEnumerable<Uri> beside)
     {
         _context = context;
         _app = app;
+        _own = [.. beside.Prepend(app).Select(address => address.GetLeftPart(UriPartial.Authority))];
         context.Request += (_, request) =>
         {
             Requests.Enqueue(request.Url);
@@ -41,7 +43,12 @@ internal sealed class Visit : IAsyncDisposable
     /// <summary>What must not happen on any visit.</summary>
     public IReadOnlyList<string> Faults => [.. _faults];
 
-    public static async Task<Visit> OpenAsync(IBrowser browser, Uri app, Action<BrowserNewContextOptions>? change, bool withAxe)
+    /// <param name="browser">Where the profile is made.</param>
+    /// <param name="app">Whose page it is.</param>
+    /// <param name="beside">Whom the page may ask besides.</param>
+    /// <param name="change">What is otherwise with the profile.</param>
+    /// <param name="withAxe">Whether <see cref="Axe"/> is to be part of each page.</param>
+    public static async Task<Visit> OpenAsync(IBrowser browser, Uri app, IEnumerable<Uri> beside, Action<BrowserNewContextOptions>? change, bool withAxe)
     {
         var options = new BrowserNewContextOptions { ViewportSize = new ViewportSize { Width = 1280, Height = 800 }, ReducedMotion = ReducedMotion.Reduce, Locale = "en-GB" };
         change?.Invoke(options);
@@ -55,7 +62,7 @@ internal sealed class Visit : IAsyncDisposable
             await Axe.BringAsync(context);
         }
 
-        var visit = new Visit(context, app);
+        var visit = new Visit(context, app, beside);
         visit.Page = await context.NewPageAsync();
         return visit;
     }
@@ -94,5 +101,5 @@ internal sealed class Visit : IAsyncDisposable
 
     private bool IsOwn(string url) =>
         url.StartsWith("data:", StringComparison.Ordinal) || url.StartsWith("blob:", StringComparison.Ordinal) || url == "about:blank"
-        || (Uri.TryCreate(url, UriKind.Absolute, out Uri? parsed) && parsed.GetLeftPart(UriPartial.Authority) == _app.GetLeftPart(UriPartial.Authority));
+        || (Uri.TryCreate(url, UriKind.Absolute, out Uri? parsed) && _own.Contains(parsed.GetLeftPart(UriPartial.Authority)));
 }

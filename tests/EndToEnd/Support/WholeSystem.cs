@@ -24,6 +24,7 @@ public sealed class WholeSystem : IAsyncDisposable
     private readonly IReadOnlyList<Plan> _plans;
     private readonly InferenceOptions _inference;
     private InferenceRouter? _router;
+    private Func<IssuerOptions, IssuerOptions> _configureIssuer = options => options;
 
     private WholeSystem(IReadOnlyList<Plan> plans, InferenceOptions inference, TimeProvider time)
     {
@@ -71,10 +72,12 @@ public sealed class WholeSystem : IAsyncDisposable
     /// <param name="plans">Default: <see cref="Chat"/> alone. A plan of type 0xDA7A waits for the search for its safe primes.</param>
     /// <param name="inference">Default: the demo model.</param>
     /// <param name="time">Default: the system's clock.</param>
+    /// <param name="configureIssuer">What the issuer has otherwise.</param>
     public static async Task<WholeSystem> StartAsync(
-        IReadOnlyList<Plan>? plans = null, InferenceOptions? inference = null, TimeProvider? time = null)
+        IReadOnlyList<Plan>? plans = null, InferenceOptions? inference = null, TimeProvider? time = null, Func<IssuerOptions, IssuerOptions>? configureIssuer = null)
     {
         var system = new WholeSystem(plans ?? [Chat], inference ?? new InferenceOptions { DemoModel = true }, time ?? TimeProvider.System);
+        system._configureIssuer = configureIssuer ?? system._configureIssuer;
         await File.WriteAllBytesAsync(system["key"], System.Security.Cryptography.RandomNumberGenerator.GetBytes(64));
         if (system._plans.Any(plan => plan.TokenType == TokenType.PartiallyBlindRsa))
         {
@@ -91,7 +94,7 @@ public sealed class WholeSystem : IAsyncDisposable
     }
 
     public async Task StartIssuerAsync() => Issuer = await IssuerServer.StartAsync(
-        new IssuerOptions
+        _configureIssuer(new IssuerOptions
         {
             DataDirectory = this["issuer"],
             Listen = ListenAddress.Loopback(0),
@@ -99,7 +102,7 @@ public sealed class WholeSystem : IAsyncDisposable
             Plans = _plans,
             KeyFile = SecretReference.FromFile(this["key"]),
             Gateways = [new IssuerGateway { Name = GatewayName, Urls = ["http://127.0.0.1:1"] }],
-        },
+        }),
         Signer, _time, Log, CancellationToken.None);
 
     public async Task StartGatewayAsync()
