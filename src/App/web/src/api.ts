@@ -7,13 +7,16 @@ export class Problem extends Error {
   readonly type: string;
   readonly title: string;
   readonly status: number;
+  /** What is at fault, where it is one setting or field. */
+  readonly member: string | undefined;
 
-  constructor(type: string, title: string, status: number, detail?: string) {
+  constructor(type: string, title: string, status: number, detail?: string, member?: string) {
     super(detail || title);
     this.name = 'Problem';
     this.type = type;
     this.title = title;
     this.status = status;
+    this.member = member;
   }
 
   /** The last part of the type: `urn:tacit:problem:wallet-empty` → `wallet-empty`. */
@@ -54,10 +57,10 @@ export async function call(method: string, path: string, body?: unknown, signal?
 async function problemOf(response: Response): Promise<Problem> {
   const fallback = `The app answered with ${response.status}.`;
   try {
-    const told = await response.json() as { type?: string; title?: string; detail?: string; error?: { code?: string; message?: string } };
+    const told = await response.json() as { type?: string; title?: string; detail?: string; member?: string; error?: { code?: string; message?: string } };
     return told.error
       ? new Problem(told.error.code ?? 'about:blank', told.error.message ?? fallback, response.status)
-      : new Problem(told.type ?? 'about:blank', told.title ?? fallback, response.status, told.detail);
+      : new Problem(told.type ?? 'about:blank', told.title ?? fallback, response.status, told.detail, told.member);
   } catch {
     return new Problem('about:blank', fallback, response.status);
   }

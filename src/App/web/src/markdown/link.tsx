@@ -17,7 +17,7 @@ export function askToOpen(address: string, from?: HTMLElement): void {
   openDialog(close => (
     <Dialog title={isMail ? 'Write to this address?' : 'Open this address?'} onClose={close} actions={<>
       <Button onPress={close}>Cancel</Button>
-      <Button kind="primary" onPress={() => { close(); open(url); }}>Open</Button>
+      <Button kind="primary" onPress={() => { close(); openOutside(url.href); }}>Open</Button>
     </>}>
       <div class="stack">
         <div class="address-box"><code>{before(url)}<strong>{url.host}</strong>{after(url)}</code><CopyButton text={url.href} label="Copy the address" /></div>
@@ -36,9 +36,10 @@ export function askToOpen(address: string, from?: HTMLElement): void {
 const before = (url: URL): string => url.host === '' ? url.href : url.href.slice(0, url.href.indexOf(url.host, url.protocol.length));
 const after = (url: URL): string => url.host === '' ? '' : url.href.slice(before(url).length + url.host.length);
 
-function open(url: URL): void {
+/** In the browser's own way, which is told nothing of where it came from. Only after a person pressed a button that says where it leads. */
+export function openOutside(address: string): void {
   const link = document.createElement('a');
-  link.href = url.href;
+  link.href = address;
   link.target = '_blank';
   link.rel = 'noopener noreferrer';
   link.referrerPolicy = 'no-referrer';

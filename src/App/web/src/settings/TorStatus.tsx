@@ -41,7 +41,7 @@ function Server({ server }: { server: ServerView }) {
         <h3>{roles[server.role] ?? server.role}{server.name ? ` ${server.name}` : ''}</h3>
         <Badge kind={server.problem ? 'bad' : server.lastAnswered ? 'good' : 'plain'}>{server.problem ? 'does not answer' : server.lastAnswered ? 'answers' : 'not asked yet'}</Badge>
       </div>
-      <p class="code">{server.address}</p>
+      <p class="mono">{server.address}</p>
       <p class="hint">{[server.carried && `reached ${carriedWords[server.carried] ?? server.carried}`, server.lastAnswered && `last answered ${formatTime(server.lastAnswered)}`].filter(Boolean).join(' · ')}</p>
       {server.problem && <p class="hint error">{server.problem}</p>}
     </li>

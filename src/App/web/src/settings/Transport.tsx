@@ -76,20 +76,20 @@ export function Transport({ now }: { now: Settings }) {
     <Form onSubmit={submit}>
       <Choices legend="How questions travel" hideLegend value={way} onChange={value => { setWay(value); keep.reset(); }} choices={choices} />
       {open === usual && <Act kind="quiet" onPress={() => setAll(true)}>More ways</Act>}
-      {usesRelay && <TextField label="Relay" class="code" value={relay} onInput={setRelay} placeholder="https://relay.example" error={relayError} hint="Better run by somebody else than the gateway: together they would know what each hides." />}
+      {usesRelay && <TextField label="Relay" class="mono" value={relay} onInput={setRelay} placeholder="https://relay.example" error={relayError} hint="Better run by somebody else than the gateway: together they would know what each hides." />}
       {usesTor && (
         <Explain term="Tor: bridges and more">
           <div class="form">
             <Switch label="Reach servers outside Tor" checked={exits} onChange={setExits} hint="Servers without an onion address are then reached through Tor's exits, whose operators see which server is asked." />
-            <TextArea label="Bridges" isCode rows={3} value={bridges} onInput={setBridges} placeholder="obfs4 192.0.2.7:443 …" hint="Where Tor is blocked: one bridge line on each line, as bridges.torproject.org gives them." />
-            <TextArea label="Pluggable transports" isCode rows={2} value={plugins} onInput={setPlugins} placeholder="obfs4 exec /usr/bin/obfs4proxy" hint="The programs that disguise the way to a bridge." />
-            <TextField label="A Tor of your own" class="code" value={socks} onInput={setSocks} placeholder="127.0.0.1:9150" hint="The SOCKS port of a Tor that runs already, such as Tor Browser's. Bridges are then set there." />
+            <TextArea label="Bridges" isCode rows={3} value={bridges} onInput={setBridges} placeholder="obfs4 192.0.2.7:443 …" hint="Where Tor is blocked: one bridge line on each line, as bridges.torproject.org gives them." error={failureOf(keep.failure, 'bridges')} />
+            <TextArea label="Pluggable transports" isCode rows={2} value={plugins} onInput={setPlugins} placeholder="obfs4 exec /usr/bin/obfs4proxy" hint="The programs that disguise the way to a bridge." error={failureOf(keep.failure, 'plugins')} />
+            <TextField label="A Tor of your own" class="mono" value={socks} onInput={setSocks} placeholder="127.0.0.1:9150" hint="The SOCKS port of a Tor that runs already, such as Tor Browser's. Bridges are then set there." error={failureOf(keep.failure, 'torSocks')} />
           </div>
         </Explain>
       )}
       <WayTable way={way} />
       {!usesTor && way !== 'ohttp' && <Callout kind="warning">Without Tor, issuer and gateway both see your network address. Whoever runs both, or gets at the records of both, can compare them.</Callout>}
-      <FormFailure failure={keep.failure} atFields={['relay']} />
+      <FormFailure failure={keep.failure} atFields={['relay', 'bridges', 'plugins', 'torSocks']} />
       {isChanged && (
         <div class="form-actions">
           <Act kind="primary" isBusy={keep.isBusy}>Use this way</Act>

@@ -2,13 +2,15 @@ import { useState } from 'preact/hooks';
 import { api } from '../api';
 import { failureOf, useAction } from '../ui/action';
 import { TextField } from '../ui/controls';
-import { Act, Explain, Form, FormFailure, TextArea } from '../ui/form';
+import { Act, Explain, Form, TextArea } from '../ui/form';
 import { Icon } from '../ui/icons';
 import { brief } from '../ui/words';
 import type { SetupResult, SetupTrial } from '../wire';
 import { Connecting } from './Connecting';
+import { ConnectionHelp } from './ConnectionHelp';
 import { Found } from './Found';
 import { isKey, readInvitation, toAddress } from './invitation';
+import { setToNote } from './noted';
 import type { Made } from './SetupPage';
 
 export const keyForm = 'A directory key has 43 letters, digits, - and _, or 64 digits from 0 to f.';
@@ -30,6 +32,7 @@ export function Invited({ onDone }: { onDone: (made: Made) => void }) {
   async function create(): Promise<void> {
     const made = await make.run();
     if (made !== null) {
+      setToNote(true);
       onDone({ how: 'new', seed: made.seed, accountKey: made.accountKey, voucher: isByHand ? undefined : read.voucher });
     }
   }
@@ -51,20 +54,20 @@ export function Invited({ onDone }: { onDone: (made: Made) => void }) {
         <>
           <TextField
             label="Issuer's address"
-            class="code"
+            class="mono"
             value={address}
             onInput={setAddress}
             placeholder="https://issuer.example"
             hint="The service that sells tokens. An address that ends in .onion is reached over Tor only."
-            error={isTried && issuer === null ? 'This is no web address.' : null}
+            error={isTried && issuer === null ? 'This is no web address.' : failureOf(look.failure, 'issuer')}
           />
           <TextField
             label="Its directory key"
-            class="code"
+            class="mono"
             value={key}
             onInput={setKey}
             hint="Published by whoever runs the service. With it, your wallet makes sure that it talks to the real one and is shown the same as everybody else."
-            error={isTried && !isKey(key) ? keyForm : failureOf(look.failure, 'directory-refused')}
+            error={isTried && !isKey(key) ? keyForm : failureOf(look.failure, 'directory-refused', 'directoryKey')}
           />
         </>
       ) : (
@@ -87,7 +90,7 @@ export function Invited({ onDone }: { onDone: (made: Made) => void }) {
           )}
         </>
       )}
-      <FormFailure failure={look.failure} atFields={isByHand ? ['directory-refused'] : []} />
+      <ConnectionHelp failure={look.failure} atFields={isByHand ? ['directory-refused', 'directoryKey', 'issuer'] : []} onRetry={look.run} />
       <Connecting isWaiting={look.isBusy} />
       <div class="form-actions">
         <Act kind="primary" isBusy={look.isBusy}>{look.isBusy ? 'Asking the issuer' : 'Continue'}</Act>

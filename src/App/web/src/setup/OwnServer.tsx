@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks';
 import { api } from '../api';
-import { useAction } from '../ui/action';
+import { failureOf, useAction } from '../ui/action';
 import { Callout, TextField } from '../ui/controls';
 import { Act, Explain, Form, FormFailure } from '../ui/form';
 import type { SetupResult } from '../wire';
@@ -36,12 +36,12 @@ export function OwnServer({ onDone }: { onDone: (made: Made) => void }) {
       <Callout>
         The server knows this device by a key, so it can tell that your questions come from one device. Nobody else can: they are sealed so that only that server opens them.
       </Callout>
-      <TextField label="Server's address" class="code" value={address} onInput={setAddress} placeholder="https://home.example:8226" error={isTried && gateway === null ? 'This is no web address.' : null} />
-      <TextField label="Its key" class="code" value={gatewayKey} onInput={setKey} hint={<>On the server, <code>tacit gateway keys</code> shows it. Your questions are sealed with it.</>} error={isTried && !isKey(gatewayKey) ? keyForm : null} />
+      <TextField label="Server's address" class="mono" value={address} onInput={setAddress} placeholder="https://home.example:8226" error={isTried && gateway === null ? 'This is no web address.' : failureOf(make.failure, 'gateway', 'gatewayUrl')} />
+      <TextField label="Its key" class="mono" value={gatewayKey} onInput={setKey} hint={<>On the server, <code>tacit gateway keys</code> shows it. Your questions are sealed with it.</>} error={isTried && !isKey(gatewayKey) ? keyForm : failureOf(make.failure, 'gatewayKey')} />
       <Explain term="The server's certificate is its own">
-        <TextField label="Fingerprint of its certificate" class="code" value={pin} onInput={setPin} hint="SHA-256 of its public key. Leave it empty where the certificate is one that browsers accept." />
+        <TextField label="Fingerprint of its certificate" class="mono" value={pin} onInput={setPin} hint="SHA-256 of its public key. Leave it empty where the certificate is one that browsers accept." error={failureOf(make.failure, 'gatewayPin')} />
       </Explain>
-      <FormFailure failure={make.failure} />
+      <FormFailure failure={make.failure} atFields={['gateway', 'gatewayUrl', 'gatewayKey', 'gatewayPin']} />
       <Connecting isWaiting={make.isBusy} />
       <div class="form-actions">
         <Act kind="primary" isBusy={make.isBusy}>Make a key for this device</Act>

@@ -3,9 +3,10 @@ import { api } from '../api';
 import { failureOf, useAction } from '../ui/action';
 import { Field, TextField } from '../ui/controls';
 import { toBase64 } from '../ui/files';
-import { Act, Choices, Form, FormFailure, TextArea } from '../ui/form';
+import { Act, Choices, Form, TextArea } from '../ui/form';
 import type { SetupResult } from '../wire';
 import { Connecting } from './Connecting';
+import { ConnectionHelp } from './ConnectionHelp';
 import { isKey, readInvitation } from './invitation';
 import type { Made } from './SetupPage';
 
@@ -50,11 +51,11 @@ export function Restore({ onDone }: { onDone: (made: Made) => void }) {
         <>
           <TextArea label="Recovery seed" isCode rows={2} value={seed} onInput={setSeed} hint="The groups that you wrote down. Capitals and hyphens don't matter."
             error={isTried && seed.trim() === '' ? 'Type the seed.' : failureOf(make.failure, 'seed-unusable')} />
-          <TextField label="Account key" class="code" value={accountKey} onInput={setAccountKey}
+          <TextField label="Account key" class="mono" value={accountKey} onInput={setAccountKey}
             hint="The other thing you wrote down. The issuer gives tokens back to the account that bought them."
-            error={failureOf(make.failure, 'account-key-mistyped')} />
+            error={failureOf(make.failure, 'invalid-request')} />
           <TextArea label="Issuer's address and directory key" isCode rows={2} value={where} onInput={setWhere} hint="The invitation that you used then, or address and key beside each other."
-            error={isTried && (issuer === undefined || key === undefined) ? 'Both are needed: an address, and a key of 43 or 64 letters and digits.' : failureOf(make.failure, 'directory-refused')} />
+            error={isTried && (issuer === undefined || key === undefined) ? 'Both are needed: an address, and a key of 43 or 64 letters and digits.' : failureOf(make.failure, 'directory-refused', 'issuer', 'directoryKey')} />
         </>
       ) : (
         <>
@@ -65,7 +66,7 @@ export function Restore({ onDone }: { onDone: (made: Made) => void }) {
             error={isTried && passphrase === '' ? 'Type the passphrase.' : failureOf(make.failure, 'backup-unusable')} />
         </>
       )}
-      <FormFailure failure={make.failure} atFields={from === 'seed' ? ['seed-unusable', 'account-key-mistyped', 'directory-refused'] : ['backup-unusable']} />
+      <ConnectionHelp failure={make.failure} atFields={from === 'seed' ? ['seed-unusable', 'invalid-request', 'directory-refused', 'issuer', 'directoryKey'] : ['backup-unusable']} onRetry={submit} />
       <Connecting isWaiting={make.isBusy} />
       <div class="form-actions">
         <Act kind="primary" isBusy={make.isBusy}>{make.isBusy ? 'Bringing it back' : 'Bring it back'}</Act>

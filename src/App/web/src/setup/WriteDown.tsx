@@ -1,8 +1,9 @@
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import { TextField } from '../ui/controls';
 import { Act, Form } from '../ui/form';
-import type { Made } from './SetupPage';
 import { Secret } from '../wallet/Secret';
+import { setToNote } from './noted';
+import type { Made } from './SetupPage';
 
 const wrong = 'That differs from what was shown. Look at your note, or see it again.';
 
@@ -42,6 +43,7 @@ function Check({ made, onBack, onDone }: { made: Made; onBack: () => void; onDon
   function submit(): void {
     setTried(true);
     if (isSeedFine && isAccountFine) {
+      setToNote(false);
       onDone();
     }
   }
@@ -51,8 +53,8 @@ function Check({ made, onBack, onDone }: { made: Made; onBack: () => void; onDon
       <h2 tabIndex={-1}>Is your note right?</h2>
       <p>Better to find a mistake now than when you need it. Read from the paper.</p>
       <Form onSubmit={submit}>
-        {asked.seed && <TextField label={`Recovery seed, group ${asked.seed.place} of ${asked.seed.of}`} class="code short" value={seed} onInput={setSeed} error={isTried && !isSeedFine ? wrong : null} />}
-        {asked.account && <TextField label={`Account key, group ${asked.account.place} of ${asked.account.of}`} class="code short" value={account} onInput={setAccount} error={isTried && !isAccountFine ? wrong : null} />}
+        {asked.seed && <TextField label={`Recovery seed, group ${asked.seed.place} of ${asked.seed.of}`} class="mono short" value={seed} onInput={setSeed} error={isTried && !isSeedFine ? wrong : null} />}
+        {asked.account && <TextField label={`Account key, group ${asked.account.place} of ${asked.account.of}`} class="mono short" value={account} onInput={setAccount} error={isTried && !isAccountFine ? wrong : null} />}
         <div class="form-actions">
           <Act kind="primary">Continue</Act>
           <Act kind="quiet" onPress={onBack}>Show them again</Act>

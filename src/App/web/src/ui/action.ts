@@ -6,6 +6,8 @@ export interface Failure {
   message: string;
   /** The last part of the problem's type, such as `voucher-refused`; empty where there is none. */
   code: string;
+  /** The setting or field that is at fault, where the app says so. */
+  member?: string | undefined;
 }
 
 export interface Action<A extends unknown[], T> {
@@ -37,7 +39,7 @@ export function useAction<A extends unknown[], T>(call: (...args: A) => Promise<
       setResult(value);
       return value;
     } catch (error) {
-      setFailure({ message: explain(error), code: error instanceof Problem ? error.code : '' });
+      setFailure({ message: explain(error), ...(error instanceof Problem ? { code: error.code, member: error.member } : { code: '' }) });
       return null;
     } finally {
       isRunning.current = false;
@@ -53,7 +55,12 @@ export function useAction<A extends unknown[], T>(call: (...args: A) => Promise<
   return { isBusy, failure, result, run, reset };
 }
 
+/** Whether the failure is one of these, by its code or by what is at fault. */
+export function isOf(failure: Failure | null, names: readonly string[]): boolean {
+  return failure !== null && (names.includes(failure.code) || (failure.member !== undefined && names.includes(failure.member)));
+}
+
 /** The failure's text where it is one of these, for the field that it is about. */
-export function failureOf(failure: Failure | null, ...codes: string[]): string | null {
-  return failure !== null && codes.includes(failure.code) ? failure.message : null;
+export function failureOf(failure: Failure | null, ...names: string[]): string | null {
+  return isOf(failure, names) ? failure!.message : null;
 }

@@ -1,7 +1,7 @@
 // What forms are made of beyond the plain controls.
 import type { ComponentChildren } from 'preact';
 import { useId } from 'preact/hooks';
-import type { Failure } from './action';
+import { type Failure, isOf } from './action';
 import { Callout, CopyButton, Field, Spinner } from './controls';
 
 /** A form whose fields are checked by us, so that what is wrong stands at the field. */
@@ -39,7 +39,7 @@ export function TextArea({ label, value, onInput, hint, error, rows = 3, placeho
   return (
     <Field label={label} hint={hint} error={error ?? null}>
       {ids => (
-        <textarea {...ids} class={isCode ? 'code' : ''} rows={rows} value={value} placeholder={placeholder} maxLength={maxLength} autocomplete="off" autocapitalize="off" spellcheck={!isCode}
+        <textarea {...ids} class={isCode ? 'mono' : ''} rows={rows} value={value} placeholder={placeholder} maxLength={maxLength} autocomplete="off" autocapitalize="off" spellcheck={!isCode}
           onInput={event => onInput(event.currentTarget.value)} />
       )}
     </Field>
@@ -79,7 +79,7 @@ export function Choices<T extends string>({ legend, hideLegend = false, value, c
 
 /** What went wrong with a form, unless it is told at one of its fields. */
 export function FormFailure({ failure, atFields = [], actions }: { failure: Failure | null; atFields?: readonly string[]; actions?: ComponentChildren }) {
-  return failure === null || atFields.includes(failure.code) ? null : <Callout kind="error" actions={actions}>{failure.message}</Callout>;
+  return failure === null || isOf(failure, atFields) ? null : <Callout kind="error" actions={actions}>{failure.message}</Callout>;
 }
 
 /** What has worked, told to screen readers as well. */
@@ -113,7 +113,7 @@ export function CopyLine({ label, value }: { label: string; value: string }) {
 export function Facts({ facts }: { facts: readonly { name: string; value: ComponentChildren; isCode?: boolean }[] }) {
   return (
     <dl class="facts">
-      {facts.map(fact => <div key={fact.name}><dt>{fact.name}</dt><dd class={fact.isCode ? 'code' : ''}>{fact.value}</dd></div>)}
+      {facts.map(fact => <div key={fact.name}><dt>{fact.name}</dt><dd class={fact.isCode ? 'mono' : ''}>{fact.value}</dd></div>)}
     </dl>
   );
 }

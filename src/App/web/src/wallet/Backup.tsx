@@ -12,7 +12,7 @@ const shortest = 12;
 export function Backup({ view }: { view: WalletView }) {
   return (
     <div class="columns">
-      <div class="form">
+      <div class="form reveals">
         {view.recoverable && <Reveal what="seed" title="Recovery seed" text="Brings back this wallet and its tokens. Whoever has it can spend them and, with the operators' records, link your questions to your account." />}
         {view.hasAccount && <Reveal what="account" title="Account key" text="Opens your account with its credits. Whoever has it can spend them." />}
         {view.recoverable && <RestoreLost />}
@@ -89,9 +89,9 @@ function BackupFile() {
     <Form onSubmit={submit}>
       <div><h3>Backup file</h3><p class="hint">All of the wallet, subscriptions too, encrypted under a passphrase. Save a new one after buying.</p></div>
       <TextField label="Passphrase" type="password" autocomplete="new-password" value={passphrase} onInput={setPassphrase} hint={`At least ${shortest} characters. Five words that don't belong together are good.`}
-        error={isTried && isShort ? `It needs at least ${shortest} characters.` : failureOf(backup.failure, 'passphrase-too-short')} />
+        error={isTried && isShort ? `It needs at least ${shortest} characters.` : failureOf(backup.failure, 'invalid-setting')} />
       <TextField label="The passphrase again" type="password" autocomplete="new-password" value={again} onInput={setAgain} error={isTried && !isShort && passphrase !== again ? 'The two differ.' : null} />
-      <FormFailure failure={backup.failure} atFields={['passphrase-too-short']} />
+      <FormFailure failure={backup.failure} atFields={['invalid-setting']} />
       {backup.isBusy && <Progress label="Encrypting: slow on purpose, so that guessing is slow too" />}
       <div class="form-actions"><Act isBusy={backup.isBusy}>Save a backup file</Act></div>
       {backup.result && !backup.isBusy && !backup.failure && <Success>Saved. Keep it on another disk, and the passphrase elsewhere.</Success>}

@@ -1,5 +1,6 @@
 import { useEffect, useState } from 'preact/hooks';
 import { api } from '../api';
+import { openOutside } from '../markdown/link';
 import { useAction } from '../ui/action';
 import { Callout, SelectField } from '../ui/controls';
 import { Act, FormFailure } from '../ui/form';
@@ -47,7 +48,7 @@ export function Checkout({ isAsked = false }: { isAsked?: boolean }) {
       <FormFailure failure={checkout.failure} />
       {checkout.result !== null && !checkout.isBusy && (
         <Callout actions={<>
-          <a class="button primary" href={checkout.result.url} target="_blank" rel="noopener noreferrer">Open {hostOf(checkout.result.url)}</a>
+          <Act kind="primary" onPress={() => openOutside(checkout.result!.url)}>Open {hostOf(checkout.result.url)}</Act>
           <Act isBusy={balance.isBusy} onPress={balance.run}>I have paid: look now</Act>
         </>}>
           The payment page belongs to <strong>{hostOf(checkout.result.url)}</strong> and opens outside Tacit, over your browser's own connection. The {credits(checkout.result.credits)} are there once it has told the issuer, most often within a minute.

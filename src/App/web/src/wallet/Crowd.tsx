@@ -6,7 +6,7 @@ const place = (size: number): number => Math.min(100, (Math.log10(Math.max(size,
 /** How many people a token hides among, and where the user's minimum lies. */
 export function Crowd({ size, minimum }: { size: number | null | undefined; minimum: number }) {
   if (size === null || size === undefined) {
-    return <p class="crowd"><span class="crowd-text">Crowd: the issuer has not told yet</span></p>;
+    return <p class="hint">Crowd: the issuer has not told yet how many share this plan.</p>;
   }
   const isSmall = size < minimum;
   return (

@@ -23,7 +23,7 @@ export function Deposit({ code = '' }: { code?: string | undefined }) {
   return (
     <>
       <Form inline onSubmit={submit}>
-        <TextField label="Voucher code" class="code" value={voucher} onInput={setVoucher} placeholder="XXXX-XXXX-XXXX-…"
+        <TextField label="Voucher code" class="mono" value={voucher} onInput={setVoucher} placeholder="XXXX-XXXX-XXXX-…"
           error={isTried && voucher.trim() === '' ? 'Type or paste the code.' : failureOf(deposit.failure, 'voucher-refused')} />
         <Act kind="primary" isBusy={deposit.isBusy}>Add credits</Act>
       </Form>

@@ -1,5 +1,6 @@
 import { useState } from 'preact/hooks';
 import { api } from '../api';
+import { isToNote, setToNote } from '../setup/noted';
 import { settings, wallet } from '../store';
 import { useAction } from '../ui/action';
 import { Callout, Page, Section } from '../ui/controls';
@@ -85,9 +86,19 @@ function Troubles({ view }: { view: WalletView }) {
     <>
       {view.problem && <Callout kind="error">{view.problem}</Callout>}
       {view.lowBalance && <Callout kind="warning">Your credits don't pay for the next refill. What you hold goes on working.</Callout>}
+      {isToNote.value && (
+        <Callout kind="warning" actions={<Act onPress={() => setToNote(false)}>I have them on paper</Act>}>
+          Recovery seed and account key may not be on paper yet: without them nothing brings this wallet back. They are shown <a href="#/wallet" onClick={toBackup}>below</a>.
+        </Callout>
+      )}
       {!view.recoverable && <Callout kind="warning">No seed brings these tokens back, as this wallet takes fresh random numbers for each. Save a backup file after buying.</Callout>}
     </>
   );
+}
+
+function toBackup(event: Event): void {
+  event.preventDefault();
+  document.querySelector('.reveals')?.scrollIntoView({ block: 'center' });
 }
 
 function Online() {
