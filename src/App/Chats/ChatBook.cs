@@ -204,17 +204,8 @@ internal sealed partial class ChatBook : IAsyncDisposable
     }
 
     /// <summary>A conversation's messages without taking it into memory.</summary>
-    private async Task<IReadOnlyList<ChatMessage>> PeekAsync(string id, CancellationToken cancellationToken)
-    {
-        if (!_loaded.TryGetValue(id, out ChatThread? thread))
-        {
-            return await _store.MessagesAsync(id, cancellationToken);
-        }
-        lock (thread.Gate)
-        {
-            return [.. thread.Messages];
-        }
-    }
+    private async Task<IReadOnlyList<ChatMessage>> PeekAsync(string id, CancellationToken cancellationToken) =>
+        _loaded.TryGetValue(id, out ChatThread? thread) ? thread.Current() : await _store.MessagesAsync(id, cancellationToken);
 
     private void Remember(ChatThread thread)
     {
@@ -256,7 +247,8 @@ internal sealed partial class ChatBook : IAsyncDisposable
 
     private void Tell(ChatThread thread) => _parts.Events.Publish(ChatEvents.Conversation, thread.Summarize());
 
-    private static string GivenTitle(ChatThread thread) => ChatTitle.From(thread.Messages.FirstOrDefault(message => message.Role == MessageRole.User)?.Text ?? "");
+    private static string GivenTitle(ChatThread thread) => thread.Messages.FirstOrDefault(message => message.Role == MessageRole.User) is not ChatMessage first ? ChatTitle.Empty
+        : ChatTitle.From(string.IsNullOrWhiteSpace(first.Text) && first.Attachments is [ChatAttachment file, ..] ? file.Name : first.Text);
 
     private static ChatAttachment? FindAttachment(ChatThread thread, string id) =>
         thread.Messages.SelectMany(message => message.Attachments).FirstOrDefault(file => file.Id == id);

@@ -50,6 +50,15 @@ internal sealed class ChatThread
     public static ConversationSummary Summarize(ChatHeader header, bool isGenerating) =>
         new(header.Id, header.Title, header.Created, header.Updated, header.Model, header.Plan, isGenerating);
 
+    /// <summary>All messages with what was generated up to now. Thread safe.</summary>
+    public List<ChatMessage> Current()
+    {
+        lock (Gate)
+        {
+            return [.. _messages.Values.Select(message => message.Id == Running?.Id ? Running.Snapshot(message) : message)];
+        }
+    }
+
     /// <summary>The whole conversation with what was generated up to now. Thread safe.</summary>
     public ConversationView View()
     {
@@ -57,7 +66,7 @@ internal sealed class ChatThread
         {
             return new ConversationView(
                 Header.Id, Header.Title, Header.Created, Header.Updated, Header.Model, Header.Plan, Running is not null, Header.System, Header.Leaf,
-                [.. _messages.Values.Select(message => (message.Id == Running?.Id ? Running.Snapshot(message) : message).ToView())]);
+                [.. Current().Select(message => message.ToView())]);
         }
     }
 }

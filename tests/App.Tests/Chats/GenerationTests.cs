@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using System.Text.Json.Nodes;
 using Tacit.Client.Tests.Support;
@@ -190,6 +191,35 @@ public sealed class GenerationTests
     }
 
     [Fact]
+    public async Task A_crash_in_mid_stream_leaves_what_had_come()
+    {
+        var enough = new TaskCompletionSource();
+        await using ChatTest test = await ChatTest.StartAsync(async exchange =>
+        {
+            await exchange.BeginEventsAsync();
+            while (!enough.Task.IsCompleted)
+            {
+                await exchange.ChunkAsync(ChatTest.Piece("more "));
+                await Task.WhenAny(enough.Task, Task.Delay(50));
+            }
+            await ChatTest.EndAsync(exchange);
+        });
+        string chat = await test.CreateAsync();
+        await test.AskAsync(chat, "Never end.");
+
+        ChatMessage? left = null;
+        for (int i = 0; i < 600 && left is not { Text.Length: > 0 }; i++)
+        {
+            await Task.Delay(100);
+            left = await AfterCrashAsync(test, chat);
+        }
+        enough.SetResult();
+
+        Assert.StartsWith("more ", left?.Text, StringComparison.Ordinal);
+        Assert.Equal(MessageState.Generating, left?.State);
+    }
+
+    [Fact]
     public async Task A_reply_that_nobody_keeps_any_more_has_failed_after_a_restart_and_costs_nothing()
     {
         var more = new TaskCompletionSource();
@@ -240,6 +270,22 @@ public sealed class GenerationTests
         Assert.Equal("all of this and more ", (await test.EndedAsync(chat, retried["assistant"]!.Text("id"))).Text("text"));
         Assert.Single(test.Asked);
         PlanHoldingsAre(9, 1, await test.App.Client.SettledAsync());
+    }
+
+    /// <summary>The reply as it would be found had the app been killed now: in a copy of the files.</summary>
+    private static async Task<ChatMessage?> AfterCrashAsync(ChatTest test, string chat)
+    {
+        using var folder = new TestFolder();
+        Directory.CreateDirectory(folder.Path);
+        // By another process, so that SQLite's locks in this one stay; the log last, as it is what is being written.
+        foreach (string file in (string[])[AppDatabase.FileName, AppDatabase.FileName + "-wal"])
+        {
+            using Process copy = Process.Start("cp", [Path.Combine(test.App.DataDirectory, file), folder.Path]);
+            await copy.WaitForExitAsync();
+        }
+        await using var database = new AppDatabase(folder.Path, TimeProvider.System);
+        database.Unlock(test.App.Client.Wallet.DeriveLocalKey(AppDatabase.KeyPurpose));
+        return (await new StoredChats(database).MessagesAsync(chat, CancellationToken.None)).SingleOrDefault(message => message.Role == MessageRole.Assistant);
     }
 
     /// <summary>A request whose caller vanished waits for its repetition, however slow the machine.</summary>
