@@ -46,7 +46,7 @@ function Inside() {
   useFocusOnArrival(at.page);
   return (
     <div class={isSidebarOpen.value ? 'shell' : 'shell is-narrow'} data-place={place}>
-      <a class="skip-link" href={location.hash || '#/'} onClick={event => { event.preventDefault(); document.querySelector<HTMLElement>('#main')?.focus(); }}>Skip to the content</a>
+      <nav aria-label="Skip"><a class="skip-link" href={location.hash || '#/'} onClick={event => { event.preventDefault(); document.querySelector<HTMLElement>('#main')?.focus(); }}>Skip to the content</a></nav>
       <Sidebar />
       <button type="button" class="scrim" tabIndex={-1} aria-label="Close the list of chats" onClick={leaveSidebar} />
       <main class="main" id="main" tabIndex={-1}>

@@ -58,12 +58,12 @@ export function ChatPage({ conversation }: { conversation: string | null }) {
 }
 
 function TopBar({ one }: { one: OpenConversation | null }) {
-  const title = one === null ? '' : summary(one.id)?.title || one.head.value?.title || 'New chat';
+  const title = one === null ? 'New chat' : summary(one.id)?.title || one.head.value?.title || 'New chat';
   const hasSystem = one === null ? !!newSystem.value : !!one.head.value?.system;
   return (
     <header class="topbar">
       {!isSidebarOpen.value && <><SidebarButton /><IconButton icon="plus" label="New chat" onPress={newChat} /></>}
-      <h1 class="title">{title}</h1>
+      <h1 class="title"><span class={one === null ? 'visually-hidden' : ''}>{title}</span></h1>
       <button type="button" class={hasSystem ? 'menu-button is-set' : 'menu-button'} onClick={() => editSystemPrompt(one)} aria-label={hasSystem ? 'System prompt, set' : 'System prompt'} title="System prompt">
         <Icon name="bookmark" /><span class="wide-only">System prompt</span>
       </button>

@@ -81,8 +81,8 @@ export function reloadOpen(): void {
 export function forget(id: string): void {
   const one = open.get(id);
   if (one !== undefined) {
+    // It stays, so that a view of it that is about to go does not ask for it again.
     one.error.value = 'This conversation was deleted.';
-    open.delete(id);
   }
 }
 
