@@ -14,8 +14,10 @@ publish() {
   printf 'publishing tacit %s for %s …' "$version" "$rid"
   # Not trimmed and not compiled ahead: one needs every library to be ready for it, the other a compiler per target.
   if dotnet publish src/Cli -c Release -r "$rid" --self-contained -p:PublishSingleFile=true -p:DebugType=none -p:GenerateDocumentationFile=false \
-    --artifacts-path "$out/build" -o "$out/$rid" --nologo -v quiet >"$log" 2>&1; then
+    --artifacts-path "$out/build" -o "$out/$rid" --nologo -v minimal >"$log" 2>&1; then
     printf ' %s MB\n' "$(($(stat -c %s "$out/$rid/tacit") / 1000000))"
+    # What is given to others has its pages.
+    if grep -hoE '[A-Za-z.]+ is built without its page: .*' "$log" | sort -u >&2; then return 1; fi
     return 0
   fi
   printf ' not possible\n'
@@ -35,6 +37,11 @@ package() {
     install -Dm644 "deploy/settings/$role.json" "$root/etc/tacit/$role.json"
   done
   install -Dm644 deploy/debian/lintian-overrides "$root/usr/share/lintian/overrides/tacit"
+  install -Dm644 src/Cli/Desktop/tacit.desktop "$root/usr/share/applications/tacit.desktop"
+  install -Dm644 src/App/web/static/icon.svg "$root/usr/share/icons/hicolor/scalable/apps/tacit.svg"
+  for size in 192 512; do
+    install -Dm644 "src/App/web/static/icon-$size.png" "$root/usr/share/icons/hicolor/${size}x$size/apps/tacit.png"
+  done
   install -d "$root/usr/share/man/man1" "$root/usr/share/doc/tacit" "$root/DEBIAN"
   gzip -9n <deploy/debian/tacit.1 >"$root/usr/share/man/man1/tacit.1.gz"
   gzip -9n <docs/operating.md >"$root/usr/share/doc/tacit/operating.md.gz"

@@ -49,7 +49,7 @@ start gateway
 code=$(chroot --userspec=tacit-issuer:tacit-issuer "$root" tacit voucher create --credits 10 --data /var/lib/tacit/issuer | tail -n 1)
 chroot "$root" env TACIT_HOME=/tmp/wallet tacit account create --issuer "http://127.0.0.1:$issuer" --directory-key "$key" >/dev/null
 chroot "$root" env TACIT_HOME=/tmp/wallet tacit account deposit "$code"
-chroot "$root" env TACIT_HOME=/tmp/wallet tacit ask --model tacit-demo 'Does the package work?' | head -n 3
+chroot "$root" env TACIT_HOME=/tmp/wallet tacit ask --model tacit-demo 'Does the package work?' </dev/null | head -n 3
 
 for reader in signer issuer gateway; do
   for owner in signer issuer gateway; do

@@ -44,7 +44,7 @@ code=$(runuser -u tacit-issuer -- tacit voucher create --credits 20 --data /var/
 export TACIT_HOME=/root/wallet
 tacit account create --issuer http://127.0.0.1:8225 --directory-key "$key" >/dev/null
 tacit account deposit "$code"
-tacit ask --model tacit-demo 'Do the units work?' | head -n 1 | grep -q . || fail 'no answer'
+tacit ask --model tacit-demo 'Do the units work?' </dev/null | head -n 1 | grep -q . || fail 'no answer'
 say 'a question went through all of them'
 
 # A restart behind a socket: whoever connects meanwhile waits, and nobody is refused (curl's 7). One that the old process had just taken may see its end.
@@ -53,7 +53,7 @@ asking=$!
 systemctl restart tacit-gateway
 wait "$asking"
 ! grep -qvx '0\|52\|56' /tmp/codes && [ "$(grep -cx 0 /tmp/codes)" -ge 37 ] || fail "while it restarted: $(sort /tmp/codes | uniq -c | tr '\n' ' ')"
-tacit ask --model tacit-demo 'And after a restart?' >/dev/null
+tacit ask --model tacit-demo 'And after a restart?' </dev/null >/dev/null
 say 'restarted behind its socket: 40 connections meanwhile, none refused'
 
 # What injected code would try. Units with these names get the same sandbox.

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using Tacit.Cli.Commands;
 using Tacit.Cli.Roles;
+using Tacit.Cli.Window;
 using Tacit.Hosting;
 
 namespace Tacit.Cli;
@@ -9,9 +10,10 @@ namespace Tacit.Cli;
 /// <summary>The tree of commands, and the one place where a command is run and its failure explained.</summary>
 internal static class CommandLine
 {
-    public static async Task<int> RunAsync(string[] args, Terminal terminal, CancellationToken cancellationToken)
+    /// <param name="surroundings">The user's session; null takes this process's.</param>
+    public static async Task<int> RunAsync(string[] args, Terminal terminal, CancellationToken cancellationToken, Surroundings? surroundings = null)
     {
-        RootCommand root = Build(terminal);
+        RootCommand root = Build(terminal, surroundings);
         // Response files are off: `tacit ask @name` is a question.
         ParseResult parsed = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
         if (parsed.Errors.Count > 0 && parsed.Action is System.CommandLine.Invocation.ParseErrorAction)
@@ -41,11 +43,12 @@ internal static class CommandLine
         }
     }
 
-    internal static RootCommand Build(Terminal terminal)
+    internal static RootCommand Build(Terminal terminal, Surroundings? surroundings = null)
     {
         RootCommand root = new("Use language models without anyone being able to link who you are to what you ask.");
         Flags flags = new();
         root.Add(flags.Data);
+        WindowCommand.AddTo(root, terminal, flags, surroundings ?? Surroundings.OfProcess());
         root.Add(DemoCommand.Create(terminal, flags));
         root.Add(ChatCommand.Create(terminal, flags));
         root.Add(AskCommand.Create(terminal, flags));
@@ -80,6 +83,7 @@ internal static class CommandLine
         root.Add(MigrateCommand.Create(terminal, flags));
         root.Add(StatusCommand.Create(terminal, flags));
         root.Add(DoctorCommand.Create(terminal, flags));
+        root.Add(DesktopCommand.Create(terminal, flags));
         root.Add(CompletionCommand.Create(terminal));
         Help.AddTo(root);
         return root;
@@ -89,7 +93,7 @@ internal static class CommandLine
     private static string Describe(ParseResult parsed)
     {
         Command command = parsed.CommandResult.Command;
-        if (command.Subcommands.Count > 0 && command.Action is null)
+        if (command.Subcommands.Count > 0 && (command.Action is null || parsed.UnmatchedTokens.Any(token => !token.StartsWith('-'))))
         {
             IEnumerable<string> names = command.Subcommands.Where(sub => !sub.Hidden).Select(sub => sub.Name);
             string? given = parsed.UnmatchedTokens.FirstOrDefault(token => !token.StartsWith('-'));

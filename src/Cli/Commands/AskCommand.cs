@@ -104,7 +104,7 @@ internal static class AskCommand
             return await terminal.In.ReadToEndAsync(cancellationToken);
         }
         Task<QuestionFile> reading = QuestionFile.ReadAsync("standard input", terminal.OpenInput(), cancellationToken);
-        if (terminal.ErrorIsTerminal && await Task.WhenAny(reading, Task.Delay(s_patience, TimeProvider.System, cancellationToken)) != reading)
+        if (await Task.WhenAny(reading, Task.Delay(s_patience, TimeProvider.System, cancellationToken)) != reading)
         {
             terminal.Progress("Reading standard input to its end; --no-stdin leaves it alone …");
         }

@@ -54,6 +54,7 @@ internal static class DoctorCommand
             {
                 findings.Add(settings);
             }
+            findings.AddRange(PageChecks.Of(Window.Surroundings.OfProcess(), data));
             findings.Add(await TorChecks.ProgramAsync(options ?? new AppOptions { DataDirectory = data }, time, cancellationToken));
             // Only where there is a wallet is there an issuer to be reached.
             if (options is not null && Wallet.Exists(data))

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using Microsoft.Extensions.Logging;
 using Tacit.App;
+using Tacit.Cli.Commands;
 using Tacit.Cli.Roles;
 using Tacit.Cli.Wallets;
 using Tacit.Client;
@@ -64,6 +65,13 @@ internal sealed class DemoRun(Terminal terminal, DemoOptions options, bool once,
         terminal.EndProgress();
         if (!json)
         {
+            if (!once)
+            {
+                terminal.Line(WindowCommand.HasPage
+                    ? $"{terminal.Bold($"Open {user.Address} in a browser:")} chat, wallet, and who saw what."
+                    : "Built without its page, for want of Node 20: what follows works without.");
+                terminal.Line();
+            }
             Tell(purchase);
             terminal.Line();
             terminal.Line($"{terminal.Bold("Question")} to {options.Model}, sent to {user.Address}v1 as any OpenAI client would:");
@@ -146,6 +154,11 @@ internal sealed class DemoRun(Terminal terminal, DemoOptions options, bool once,
         string data = options.DataDirectory;
         terminal.Line();
         terminal.Line(terminal.Bold("It keeps running. Try:"));
+        if (WindowCommand.HasPage)
+        {
+            terminal.Line($"  {user.Address} in a browser, or as a window: tacit --data {data}");
+        }
+        terminal.Line($"  tacit chat --data {data}");
         terminal.Line($"  curl {baseUrl}/chat/completions -H 'Content-Type: application/json' \\");
         terminal.Line($"    -d '{{\"model\":\"{options.Model}\",\"messages\":[{{\"role\":\"user\",\"content\":\"Hello\"}}]}}'");
         terminal.Line($"  OPENAI_BASE_URL={baseUrl} OPENAI_API_KEY=any some-program");

@@ -53,7 +53,7 @@ public sealed class LeakTests(TorWorld world)
             Assert.True(ready is not null, ready is null ? await log : "");
             await TacitAsync("account", "deposit", await system.VoucherAsync(20));
             await TacitAsync("wallet", "fill");
-            Assert.Contains(HeldProvider.AnswerTo("inside"), await TacitAsync("ask", "inside", "--model", HeldProvider.Model), StringComparison.Ordinal);
+            Assert.Contains(HeldProvider.AnswerTo("inside"), await TacitAsync("ask", "inside", "--no-stdin", "--model", HeldProvider.Model), StringComparison.Ordinal);
 
             using JsonDocument status = JsonDocument.Parse(await TacitAsync("status", "--json"));
             JsonElement tor = status.RootElement.GetProperty("tor");
@@ -67,7 +67,7 @@ public sealed class LeakTests(TorWorld world)
         // Sealed to the gateway, over Tor to a relay.
         Assert.Contains(
             HeldProvider.AnswerTo("sealed"),
-            await TacitAsync("ask", "sealed", "--model", HeldProvider.Model, "--transport", "tor+ohttp", "--relay", $"{system.RelayOnion}{OnionSystem.GatewayName}"),
+            await TacitAsync("ask", "sealed", "--no-stdin", "--model", HeldProvider.Model, "--transport", "tor+ohttp", "--relay", $"{system.RelayOnion}{OnionSystem.GatewayName}"),
             StringComparison.Ordinal);
         PacketCounts counted = await inside.CountAsync();
         Assert.True(counted is { Dns: 0, Other: 0, Tor: > 0 }, $"{counted} {await inside.DescribeOthersAsync()}");
