@@ -15,7 +15,7 @@ internal sealed class TorCarrier(TorSettings settings, IProgress<CarrierStatus>?
     private static readonly TimeSpan ReportEvery = TimeSpan.FromMilliseconds(250);
 
     /// <summary>How long tor is given to tell of its circuits.</summary>
-    private static readonly TimeSpan AnswerTime = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan AnswerTime = TimeSpan.FromMinutes(1);
 
     private readonly CancellationTokenSource _stop = new();
     private readonly Lock _gate = new();
@@ -172,11 +172,16 @@ internal sealed class TorCarrier(TorSettings settings, IProgress<CarrierStatus>?
         }
     }
 
-    /// <summary>The one that the newest connection of the identity is on; where connections do not tell whose they are, the one built for it.</summary>
+    /// <summary>
+    /// The circuit of the identity that connections are on: it has others, by which it met the onion service. Tor tells of circuits whose they are, of connections on which
+    /// circuit they are.
+    /// </summary>
     internal static TorCircuit? CircuitOf(TorIsolation identity, IReadOnlyList<TorConnection> connections, IReadOnlyList<TorCircuit> circuits)
     {
-        string? id = connections.LastOrDefault(connection => connection.SocksUserName == identity.UserName && connection.Status == "SUCCEEDED")?.CircuitId;
-        return circuits.FirstOrDefault(circuit => circuit.Id == id) ?? circuits.LastOrDefault(circuit => circuit.IsOf(identity) && circuit.Status == "BUILT");
+        HashSet<string> used = [.. connections.Where(connection => connection.Status == "SUCCEEDED").Select(connection => connection.CircuitId)];
+        TorCircuit[] own = [.. circuits.Where(circuit => circuit.IsOf(identity) && circuit.Status == "BUILT")];
+        // The connection may have ended since; which of them met the service is still known.
+        return own.LastOrDefault(circuit => used.Contains(circuit.Id)) ?? own.LastOrDefault(circuit => circuit.OnionState == "HSCR_JOINED");
     }
 
     private async Task ForgetAsync(SharedTor tor)
