@@ -16,12 +16,16 @@ import { Toasts } from './ui/toast';
 import { WalletPage } from './wallet/WalletPage';
 
 const narrow = matchMedia('(max-width: 52rem)');
-export const isSidebarOpen = signal(!narrow.matches);
-narrow.addEventListener('change', () => { isSidebarOpen.value = !narrow.matches; });
-
 /** On a narrow screen the sidebar lies over the rest, and goes once it has been used. */
+const isNarrow = signal(narrow.matches);
+export const isSidebarOpen = signal(!narrow.matches);
+narrow.addEventListener('change', () => {
+  isNarrow.value = narrow.matches;
+  isSidebarOpen.value = !narrow.matches;
+});
+
 export function leaveSidebar(): void {
-  if (narrow.matches) {
+  if (isNarrow.peek()) {
     isSidebarOpen.value = false;
   }
 }
@@ -49,7 +53,7 @@ function Inside() {
       <nav aria-label="Skip"><a class="skip-link" href={location.hash || '#/'} onClick={event => { event.preventDefault(); document.querySelector<HTMLElement>('#main')?.focus(); }}>Skip to the content</a></nav>
       <Sidebar />
       <button type="button" class="scrim" tabIndex={-1} aria-label="Close the list of chats" onClick={leaveSidebar} />
-      <main class="main" id="main" tabIndex={-1}>
+      <main class="main" id="main" tabIndex={-1} inert={isNarrow.value && isSidebarOpen.value}>
         <Gone />
         {at.page !== 'chat' && (
           <div class="topbar">
@@ -97,10 +101,17 @@ function useFocusOnArrival(name: string): void {
   }, [name]);
 }
 
+/** The focus goes with the button: it is in the sidebar while that is there, and beside the title while it is not. */
+export function toggleSidebar(): void {
+  isSidebarOpen.value = !isSidebarOpen.value;
+  // After the next frame: until then the one is inert, and the other not yet visible.
+  requestAnimationFrame(() => requestAnimationFrame(() =>
+    document.querySelector<HTMLElement>(isSidebarOpen.peek() ? '.sidebar-head .icon-button[aria-label^="Hide"]' : '.topbar .icon-button')?.focus()));
+}
+
 export function SidebarButton() {
   return (
-    <IconButton icon={narrow.matches ? 'menu' : 'sidebar'} label={isSidebarOpen.value ? 'Hide the list of chats' : 'Show the list of chats'}
-      onPress={() => { isSidebarOpen.value = !isSidebarOpen.value; }} />
+    <IconButton icon={isNarrow.value ? 'menu' : 'sidebar'} label={isSidebarOpen.value ? 'Hide the list of chats' : 'Show the list of chats'} onPress={toggleSidebar} />
   );
 }
 

@@ -13,6 +13,8 @@ export const mode = signal<Mode>('wallet');
 /** The base address for other programs, ending in /v1. */
 export const address = signal('');
 export const chats = signal<State['chats']>('kept');
+/** Why the chats that are kept cannot be read; null where they can. */
+export const chatsProblem = signal<string | null>(null);
 const summaries = signal<ReadonlyMap<string, ConversationSummary>>(new Map());
 export const settings = signal<Settings | null>(null);
 export const wallet = signal<WalletView | null>(null);
@@ -34,6 +36,7 @@ const handlers: { [Name in keyof Events]: (data: Events[Name]) => void } = {
     mode.value = data.mode ?? 'wallet';
     address.value = data.address;
     chats.value = data.chats;
+    chatsProblem.value = data.chatsProblem ?? null;
     summaries.value = new Map(data.conversations.map(one => [one.id, one]));
     if (data.settings) {
       handlers.settings(data.settings);

@@ -303,6 +303,7 @@ export interface State {
   mode: Mode;
   address: string;
   chats: 'kept' | 'not-kept';
+  chatsProblem?: string | null;
   conversations: ConversationSummary[];
   settings: Settings;
   wallet?: WalletView | null;

@@ -3,7 +3,7 @@ import { useEffect, useRef } from 'preact/hooks';
 import { PrivacyPanel } from '../privacy/PrivacyPanel';
 import { isSidebarOpen, SidebarButton } from '../Shell';
 import { addShortcuts } from '../shortcuts';
-import { chats, notices, summary, wallet } from '../store';
+import { chats, chatsProblem, notices, summary, wallet } from '../store';
 import { go } from '../router';
 import { Button, Callout, IconButton } from '../ui/controls';
 import { openDialog } from '../ui/dialog';
@@ -87,6 +87,7 @@ function Notices() {
   const isLow = wallet.value?.lowBalance === true;
   return (
     <div class="chat-notices">
+      {chatsProblem.value !== null && <Callout kind="error">{chatsProblem.value}</Callout>}
       {notices.value.map(notice => <Callout key={notice.id} kind={notice.level ?? 'info'}>{notice.text}</Callout>)}
       {isLow && notices.value.length === 0 && <Callout kind="warning" actions={<Button onPress={() => go('#/wallet')}>Open the wallet</Button>}>The wallet is nearly empty.</Callout>}
     </div>

@@ -52,8 +52,13 @@ export function Composer({ one, onSent }: { one: OpenConversation | null; onSent
       field.current?.focus({ preventScroll: true });
     }
     problem.value = null;
-    void loadModels().catch(() => undefined);
   }, [one?.id]);
+
+  useEffect(() => {
+    if (connection.value === 'open') {
+      void loadModels().catch(() => undefined);
+    }
+  }, [one?.id, connection.value]);
 
   useEffect(() => addShortcuts(
     { keys: 'Shift+Escape', what: 'Go to the message field', whileTyping: true, run: () => field.current?.focus() },
@@ -121,7 +126,8 @@ export function Composer({ one, onSent }: { one: OpenConversation | null; onSent
           }}
           onPaste={event => {
             const pasted = [...event.clipboardData?.files ?? []];
-            if (pasted.length > 0) {
+            // Office programs put a picture of a text beside it: the text is meant.
+            if (pasted.length > 0 && !event.clipboardData!.types.includes('text/plain')) {
               event.preventDefault();
               addFiles(state, pasted);
             }

@@ -1,5 +1,5 @@
 import { useSignal } from '@preact/signals';
-import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import { IconButton } from '../ui/controls';
 import { useDerived } from '../ui/derived';
 import { isGenerating } from './actions';
@@ -51,8 +51,6 @@ export function MessageList({ one, toEnd }: { one: OpenConversation; toEnd: { cu
       box.removeEventListener('scroll', onScroll);
     };
   }, [one.id]);
-
-  useEffect(() => { toEnd.current?.(); }, [one.id, path.length]);
 
   const isBusy = useDerived(() => isGenerating(one), [one]);
   return (

@@ -1,8 +1,9 @@
 import { useEffect, useRef } from 'preact/hooks';
 import { useSignal } from '@preact/signals';
 import { api, explain } from '../api';
+import { formatNumber, plural } from '../format';
 import { address, go, route } from '../router';
-import { isSidebarOpen, leaveSidebar, SidebarButton } from '../Shell';
+import { isSidebarOpen, leaveSidebar, SidebarButton, toggleSidebar } from '../Shell';
 import { addShortcuts } from '../shortcuts';
 import { conversations, mode, wallet } from '../store';
 import { Badge } from '../ui/controls';
@@ -28,7 +29,7 @@ export function Sidebar() {
   useEffect(() => addShortcuts(
     { keys: 'Mod+Shift+O', what: 'New chat', run: newChat },
     { keys: 'Mod+K', what: 'Search the chats', run: () => { isSidebarOpen.value = true; requestAnimationFrame(() => field.current?.focus()); } },
-    { keys: 'Mod+B', what: 'Show or hide the list of chats', run: () => { isSidebarOpen.value = !isSidebarOpen.value; } }), []);
+    { keys: 'Mod+B', what: 'Show or hide the list of chats', run: toggleSidebar }), []);
 
   const asked = text.value.trim();
   useEffect(() => {
@@ -47,7 +48,8 @@ export function Sidebar() {
   const at = route.value;
   const current = at.page === 'chat' ? at.conversation : null;
   return (
-    <nav class="sidebar" aria-label="Chats and pages" inert={!isSidebarOpen.value}>
+    <nav class="sidebar" aria-label="Chats and pages" inert={!isSidebarOpen.value}
+      onKeyDown={event => { if (event.key === 'Escape' && matchMedia('(max-width: 52rem)').matches) { event.stopPropagation(); toggleSidebar(); } }}>
       <div class="sidebar-head">
         <a class="name" href="#/" onClick={leaveSidebar}><Mark size={26} />Tacit</a>
         <Menu label="More for all chats" items={moreItems()} />
@@ -152,5 +154,5 @@ function SideLink({ page, icon, label, end }: { page: 'wallet' | 'keys' | 'setti
 
 function Balance() {
   const now = wallet.value;
-  return now?.lowBalance ? <Badge kind="warning">low</Badge> : null;
+  return now?.lowBalance ? <Badge kind="warning">low</Badge> : now?.credits != null ? <small class="muted" title={plural(now.credits, 'credit')}>{formatNumber(now.credits)}</small> : null;
 }
