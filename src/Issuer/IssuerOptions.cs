@@ -95,6 +95,12 @@ public sealed record IssuerOptions : IValidatedSettings
     /// </summary>
     public long MaxBodyBytes { get; init; } = 256L << 20;
 
+    /// <summary>
+    /// Proxies whose <c>X-Forwarded-For</c> is believed where something is limited by address (wrong vouchers, checkouts, open plans): addresses, or networks such as
+    /// <c>10.0.0.0/8</c>. Default: none.
+    /// </summary>
+    public IReadOnlyList<string> TrustedProxies { get; init; } = [];
+
     /// <summary>How tokens of open plans are given away, where there are such plans.</summary>
     public OpenIssuanceOptions OpenIssuance { get; init; } = new();
 
@@ -136,6 +142,9 @@ public sealed record IssuerOptions : IValidatedSettings
             .RequireRange(KeyPollInterval, TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(10), nameof(KeyPollInterval))
             .RequireRange(SealingPollInterval, TimeSpan.FromSeconds(1), TimeSpan.FromHours(1), nameof(SealingPollInterval))
             .RequireRange(RestoreBurst, 1, 1_000_000, nameof(RestoreBurst))
+            .Require(
+                TrustedProxies.All(Hosting.TrustedProxies.IsNetwork), nameof(TrustedProxies), "one of these is no address or network",
+                "Write addresses such as 10.0.0.5, or networks such as 10.0.0.0/8 or fd00::/8.")
             .RequireRange(VoucherFailureBurst, 1, 1_000_000, nameof(VoucherFailureBurst))
             .RequireRange(MaxBodyBytes, 4L << 20, 1L << 40, nameof(MaxBodyBytes))
             .RequireRange(MaxConnections, 1, 1_000_000, nameof(MaxConnections))

@@ -104,7 +104,8 @@ public sealed class IssuerServer : IAsyncDisposable
             var gateways = new SealingKeyPoller(options.Gateways, sealingKeys, options.SealingPollInterval, publisher.RefreshAsync, time, log);
             var vouchers = new VoucherBook(database);
             var payments = new PaymentBook(database);
-            var checkouts = new CheckoutEndpoints(options.Payments, payments, options.Onion.Addresses, time, log);
+            var sources = new RequestSources(options.Onion.Addresses, new TrustedProxies(options.TrustedProxies));
+            var checkouts = new CheckoutEndpoints(options.Payments, payments, sources, time, log);
             var management = new IssuerManagement(options, database, vouchers, payments, publisher, gateways, key, time);
             server = new IssuerServer(database, key, publisher, gateways, management, new RetiredIssuance(book, time, log), checkouts, new RoleListeners(Role, options.Metrics), onion);
             await publisher.StartAsync(cancellationToken);
@@ -114,7 +115,7 @@ public sealed class IssuerServer : IAsyncDisposable
                 {
                     var accounts = new AccountBook(database);
                     new AccountEndpoints(accounts, options.Plans, time).Map(routes);
-                    new VoucherEndpoints(vouchers, new SourceLimiter(options.VoucherFailureBurst, VoucherFailuresPerSecond, options.Onion.Addresses, time), time).Map(routes);
+                    new VoucherEndpoints(vouchers, new SourceLimiter(options.VoucherFailureBurst, VoucherFailuresPerSecond, sources, time), time).Map(routes);
                     checkouts.Map(routes);
                     var restores = new RateLimiter(options.RestoreBurst, RestoresPerSecond, time);
                     var issuance = new IssuanceService(publisher, book, signer, restores, time);
@@ -125,7 +126,7 @@ public sealed class IssuerServer : IAsyncDisposable
                     var pages = new CrossOrigin(hasOpenPlan ? options.OpenIssuance.Origins : []);
                     if (hasOpenPlan)
                     {
-                        new OpenIssuanceEndpoint(issuance, options.OpenIssuance, options.Onion.Addresses, time).Map(routes, pages);
+                        new OpenIssuanceEndpoint(issuance, options.OpenIssuance, sources, time).Map(routes, pages);
                     }
 
                     new PseudonymEndpoint(

@@ -1,5 +1,6 @@
 using System.Net;
 using Microsoft.AspNetCore.Http;
+using Tacit.Hosting;
 using Tacit.Hosting.Onion;
 
 namespace Tacit.Issuer;
@@ -12,13 +13,15 @@ internal sealed class SourceLimiter
 {
     private readonly RateLimiter _addresses;
     private readonly RateLimiter _onion;
+    private readonly TrustedProxies _proxies;
 
     /// <param name="burst">What one address may do at once.</param>
     /// <param name="perSecond">How fast it may go on.</param>
-    /// <param name="onionAddresses">As how many addresses the onion service's clients count together.</param>
+    /// <param name="sources">How it is found out where requests come from.</param>
     /// <param name="time">The clock.</param>
-    public SourceLimiter(int burst, double perSecond, int onionAddresses, TimeProvider time)
+    public SourceLimiter(int burst, double perSecond, RequestSources sources, TimeProvider time)
     {
+        (int onionAddresses, _proxies) = (sources.OnionAddresses, sources.Proxies);
         _addresses = new RateLimiter(burst, perSecond, time);
         _onion = new RateLimiter((int)Math.Min((long)burst * onionAddresses, int.MaxValue), perSecond * onionAddresses, time);
     }
@@ -28,10 +31,12 @@ internal sealed class SourceLimiter
 
     /// <summary>Takes so many; false, and nothing is taken, if there are fewer.</summary>
     public bool TryTake(HttpContext context, int amount) =>
-        context.IsOnion() ? _onion.TryTake([], amount) : _addresses.TryTake(SourceOf(context.Connection.RemoteIpAddress), amount);
+        context.IsOnion() ? _onion.TryTake([], amount) : _addresses.TryTake(SourceOf(AddressOf(context)), amount);
 
     /// <summary>Whether there is one, without taking it.</summary>
-    public bool HasOne(HttpContext context) => context.IsOnion() ? _onion.HasOne([]) : _addresses.HasOne(SourceOf(context.Connection.RemoteIpAddress));
+    public bool HasOne(HttpContext context) => context.IsOnion() ? _onion.HasOne([]) : _addresses.HasOne(SourceOf(AddressOf(context)));
+
+    private IPAddress? AddressOf(HttpContext context) => _proxies.AddressOf(context.Connection.RemoteIpAddress, context.Request.Headers["X-Forwarded-For"]);
 
     /// <summary>The client's address, of IPv6 the network that one customer gets.</summary>
     internal static byte[] SourceOf(IPAddress? client)
@@ -46,3 +51,8 @@ internal sealed class SourceLimiter
         return address.Length == 16 ? address[..8] : address;
     }
 }
+
+/// <summary>How it is found out where requests come from.</summary>
+/// <param name="OnionAddresses">As how many addresses the onion service's clients count together.</param>
+/// <param name="Proxies">Who is believed that says for whom it asks.</param>
+internal sealed record RequestSources(int OnionAddresses, TrustedProxies Proxies);

@@ -47,6 +47,11 @@ public sealed class ImageTests : IDisposable
             Assert.Contains($"COPY src/{name}/*.csproj src/{name}/\n", file, StringComparison.Ordinal);
         }
 
+        // What projects import is there when they are restored, and not kept out.
+        Assert.True(
+            file.IndexOf("COPY build/Web.targets", StringComparison.Ordinal) is > 0 and int copied && copied < file.IndexOf("dotnet restore", StringComparison.Ordinal));
+        Assert.Contains("!build\n", File.ReadAllText(Path.Combine(Script.Root, "deploy/docker/Dockerfile.dockerignore")), StringComparison.Ordinal);
+
         string[] users = [.. file.Split('\n').Where(line => line.StartsWith("USER ", StringComparison.Ordinal))];
         Assert.Equal(s_images.Length, users.Distinct().Count());
         foreach (string role in s_images)

@@ -88,23 +88,6 @@ public sealed class DeviceWindowTests
         Assert.Equal(together, limiter.Check(From(second), isToken: false) is not null);
     }
 
-    [Theory]
-    [InlineData("10.0.0.5", "203.0.113.9", "203.0.113.9")]
-    [InlineData("10.0.0.5", "1.2.3.4, 203.0.113.9", "203.0.113.9")]
-    [InlineData("10.0.0.5", "203.0.113.9, 10.0.0.7", "203.0.113.9")]
-    [InlineData("10.0.0.5", "203.0.113.9:8080", "203.0.113.9")]
-    [InlineData("10.0.0.5", "[2001:db8::1]:8080", "2001:db8::1")]
-    [InlineData("198.51.100.1", "203.0.113.9", "198.51.100.1")]
-    [InlineData(null, "203.0.113.9", "203.0.113.9")]
-    [InlineData("10.0.0.5", "", null)]
-    [InlineData("10.0.0.5", "unknown", null)]
-    public void Forwarded_address_is_believed_from_the_back_and_from_trusted_proxies_only(string? peer, string forwarded, string? expected)
-    {
-        var limiter = new AddressLimiter(new AddressOptions { TrustedProxies = ["10.0.0.0/8"] }, _time);
-
-        Assert.Equal(expected, limiter.AddressOf(peer is null ? null : IPAddress.Parse(peer), [forwarded])?.ToString());
-    }
-
     [Fact]
     public void Addresses_beyond_the_bound_share_one_count_until_the_others_are_forgotten()
     {

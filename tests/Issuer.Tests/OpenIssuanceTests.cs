@@ -70,6 +70,28 @@ public sealed class OpenIssuanceTests
     }
 
     [Fact]
+    public async Task Behind_a_trusted_proxy_each_address_that_it_names_has_its_own_share()
+    {
+        await using TestIssuer issuer = await TestIssuer.StartAsync([s_open], change: options => options with
+        {
+            OpenIssuance = new OpenIssuanceOptions { BatchSize = 1, AddressBurst = 1, AddressPerMinute = 1, PerSecond = 100 },
+            TrustedProxies = ["127.0.0.0/8"],
+        });
+        BlindedToken token = (await issuer.BlindAsync(1, s_open))[0];
+        Assert.Equal([HttpStatusCode.OK, HttpStatusCode.TooManyRequests, HttpStatusCode.OK], [await AskAsync("203.0.113.1"), await AskAsync("203.0.113.1"), await AskAsync("198.51.100.1")]);
+
+        async Task<HttpStatusCode> AskAsync(string address)
+        {
+            using var http = new HttpMessageInvoker(new SocketsHttpHandler { UseProxy = false, UseCookies = false });
+            using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(issuer.Server.Address, Routes.OpenTokenRequest)) { Content = new ByteArrayContent(token.Request.Encode()) };
+            request.Content.Headers.TryAddWithoutValidation("Content-Type", MediaTypes.TokenRequest);
+            request.Headers.TryAddWithoutValidation("X-Forwarded-For", address);
+            using HttpResponseMessage response = await http.SendAsync(request, TestIssuer.Token);
+            return response.StatusCode;
+        }
+    }
+
+    [Fact]
     public async Task All_addresses_together_get_only_so_many()
     {
         await using TestIssuer issuer = await TestIssuer.StartAsync(

@@ -4,6 +4,7 @@ using System.Net.Sockets;
 using System.Security.Cryptography;
 using Microsoft.AspNetCore.Http;
 using Tacit.Gateway.Sealing;
+using Tacit.Hosting;
 using Tacit.Protocol;
 
 namespace Tacit.Gateway.Devices;
@@ -20,7 +21,7 @@ internal sealed class AddressLimiter
     private const int Ipv6NetworkBytes = 8;
 
     private readonly AddressOptions _options;
-    private readonly IPNetwork[] _trusted;
+    private readonly TrustedProxies _proxies;
     private readonly byte[] _key = RandomNumberGenerator.GetBytes(32);
     private readonly TimeProvider _time;
     private readonly int _most;
@@ -35,7 +36,7 @@ internal sealed class AddressLimiter
     public AddressLimiter(AddressOptions options, TimeProvider time, int most = MaxAddresses, int onionAddresses = 64)
     {
         (_options, _time, _most, _onionAddresses) = (options, time, most, onionAddresses);
-        _trusted = [.. options.TrustedProxies.Select(text => AddressOptions.TryParseNetwork(text, out IPNetwork network) ? network : default)];
+        _proxies = new TrustedProxies(options.TrustedProxies);
     }
 
     /// <summary>Counts a request that carries a token or a device's signature; null if its address may make it.</summary>
@@ -43,32 +44,6 @@ internal sealed class AddressLimiter
 
     /// <summary>Counts a registration.</summary>
     public ApiError? CheckRegistration(HttpContext context) => Check(context, _registrations, _options.Registrations);
-
-    /// <summary>Where the request comes from, as far as it is to be believed; null for a trusted proxy that does not say, and where there is no address.</summary>
-    internal IPAddress? AddressOf(IPAddress? peer, IEnumerable<string?> forwarded)
-    {
-        IPAddress? address = Plain(peer);
-        if (address is not null && !IsTrusted(address))
-        {
-            return address;
-        }
-
-        // From the back: each proxy added whom it saw, and only what trusted ones added is true. A Unix socket is as trusted as who may open it.
-        foreach (string part in string.Join(',', forwarded).Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Reverse())
-        {
-            if (!TryParse(part, out IPAddress? hop))
-            {
-                return null;
-            }
-
-            if (!IsTrusted(hop))
-            {
-                return hop;
-            }
-        }
-
-        return null;
-    }
 
     private ApiError? Check(HttpContext context, Table table, RateLimits limits)
     {
@@ -83,7 +58,7 @@ internal sealed class AddressLimiter
         {
             wait = table.TryTakeOnion(now, limits.Times(_onionAddresses));
         }
-        else if (AddressOf(InnerRequest.AddressToLimit(context), InnerRequest.ForwardedToLimit(context)) is { } address)
+        else if (_proxies.AddressOf(InnerRequest.AddressToLimit(context), InnerRequest.ForwardedToLimit(context)) is { } address)
         {
             wait = table.TryTake(NameOf(address), now, limits, _most);
         }
@@ -103,18 +78,6 @@ internal sealed class AddressLimiter
         Span<byte> mac = stackalloc byte[HMACSHA256.HashSizeInBytes];
         HMACSHA256.HashData(_key, bytes[..length], mac);
         return BinaryPrimitives.ReadUInt128BigEndian(mac);
-    }
-
-    private bool IsTrusted(IPAddress address) => Array.Exists(_trusted, network => network.Contains(address));
-
-    private static IPAddress? Plain(IPAddress? address) => address is { IsIPv4MappedToIPv6: true } ? address.MapToIPv4() : address;
-
-    private static bool TryParse(string text, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out IPAddress? address)
-    {
-        // With a port, as some proxies write it, or without.
-        address = IPAddress.TryParse(text, out IPAddress? bare) ? bare : IPEndPoint.TryParse(text, out IPEndPoint? end) ? end.Address : null;
-        address = Plain(address);
-        return address is not null;
     }
 
     private sealed class Table

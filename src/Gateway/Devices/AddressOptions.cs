@@ -1,4 +1,3 @@
-using System.Net;
 using Tacit.Hosting;
 
 namespace Tacit.Gateway.Devices;
@@ -36,23 +35,12 @@ public sealed record AddressOptions
     {
         validation
             .Require(
-                TrustedProxies.All(text => TryParseNetwork(text, out _)), $"{name}:TrustedProxies", "one of these is no address or network",
+                TrustedProxies.All(Hosting.TrustedProxies.IsNetwork), $"{name}:TrustedProxies", "one of these is no address or network",
                 "Write addresses such as 10.0.0.5, or networks such as 10.0.0.0/8 or fd00::/8.")
             .RequireRange(RegistrationsPerHour, 1, 1_000_000, $"{name}:RegistrationsPerHour");
         foreach ((int? limit, string key) in new[] { (Burst, nameof(Burst)), (PerMinute, nameof(PerMinute)), (PerHour, nameof(PerHour)) })
         {
             validation.Require(limit is null or > 0, $"{name}:{key}", "a limit is above zero", "Leave it out for no limit.");
         }
-    }
-
-    internal static bool TryParseNetwork(string text, out IPNetwork network)
-    {
-        if (IPAddress.TryParse(text, out IPAddress? address))
-        {
-            network = new IPNetwork(address, address.GetAddressBytes().Length * 8);
-            return true;
-        }
-
-        return IPNetwork.TryParse(text, out network);
     }
 }

@@ -19,13 +19,13 @@ internal sealed class OpenIssuanceEndpoint
 
     /// <param name="issuance">Does the work.</param>
     /// <param name="options">How much is given.</param>
-    /// <param name="onionAddresses">As how many addresses the onion service's clients count together.</param>
+    /// <param name="sources">How it is found out where requests come from.</param>
     /// <param name="time">The clock of the limits.</param>
-    public OpenIssuanceEndpoint(IssuanceService issuance, OpenIssuanceOptions options, int onionAddresses, TimeProvider time)
+    public OpenIssuanceEndpoint(IssuanceService issuance, OpenIssuanceOptions options, RequestSources sources, TimeProvider time)
     {
         _issuance = issuance;
         _options = options;
-        _sources = new SourceLimiter(options.AddressBurst, options.AddressPerMinute / 60.0, onionAddresses, time);
+        _sources = new SourceLimiter(options.AddressBurst, options.AddressPerMinute / 60.0, sources, time);
         _all = new RateLimiter(Math.Max(options.BatchSize, options.PerSecond * 10), options.PerSecond, time);
     }
 

@@ -38,13 +38,13 @@ internal sealed partial class CheckoutEndpoints : IDisposable
     private long _warned;
 
     /// <exception cref="SettingsException">A provider's secret can't be had.</exception>
-    public CheckoutEndpoints(PaymentOptions options, PaymentBook book, int onionAddresses, TimeProvider time, ILogger log)
+    public CheckoutEndpoints(PaymentOptions options, PaymentBook book, RequestSources sources, TimeProvider time, ILogger log)
     {
         _options = options;
         _book = book;
         _time = time;
         _log = log;
-        _sources = new SourceLimiter(options.CheckoutBurst, CheckoutsPerSecond, onionAddresses, time);
+        _sources = new SourceLimiter(options.CheckoutBurst, CheckoutsPerSecond, sources, time);
         _accounts = new RateLimiter(options.CheckoutBurst, CheckoutsPerSecond, time);
         var providers = new List<IPaymentProvider>();
         if (options.Stripe.IsOn)
