@@ -1,5 +1,4 @@
 using System.Security.Cryptography;
-using System.Text;
 using Microsoft.Extensions.Logging;
 using Tacit.Client;
 using Tacit.Storage;
@@ -7,14 +6,11 @@ using Tacit.Storage;
 namespace Tacit.App;
 
 /// <summary>
-/// One reply on its way into its message. It goes on whether or not a tab looks: tabs are told pieces as they come, the first at once and further ones together
-/// where they follow within a frame's time; what has come is saved now and then, and at the end. Thread safe.
+/// One reply on its way into its message. It goes on whether or not a tab looks: tabs are told pieces as they come; what has come is saved now and then, and at the
+/// end. Thread safe.
 /// </summary>
 internal sealed partial class Generation : IDisposable
 {
-    /// <summary>No two events of one message are nearer to each other: a screen shows no more.</summary>
-    private static readonly TimeSpan DeltaInterval = TimeSpan.FromMilliseconds(16);
-
     private static readonly TimeSpan SaveInterval = TimeSpan.FromSeconds(2);
 
     /// <summary>More than any plan's reply: a gateway that never ends fills no memory.</summary>
@@ -28,15 +24,8 @@ internal sealed partial class Generation : IDisposable
     private readonly CancellationTokenSource _end = new();
     private readonly TaskCompletionSource _settled = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly PromptTrace _trace;
-    private readonly ITimer _flush;
-    private readonly Lock _textLock = new();
-    private readonly StringBuilder _text;
-    private readonly StringBuilder _reasoning;
+    private readonly LiveText _text;
     private ChatMessage _message;
-    private int _toldText;
-    private int _toldReasoning;
-    private bool _isArmed;
-    private long? _toldAt;
     private long _savedAt;
     private Task _saving = Task.CompletedTask;
     private volatile bool _isStopped;
@@ -47,13 +36,12 @@ internal sealed partial class Generation : IDisposable
     {
         (_thread, _message, _store, _events, _time) = (thread, message, store, parts.Events, parts.Time);
         _log = parts.Loggers.CreateLogger<Generation>();
-        _text = new StringBuilder(message.Text);
-        _reasoning = new StringBuilder(message.Reasoning);
-        (_toldText, _toldReasoning) = (_text.Length, _reasoning.Length);
         _savedAt = _time.GetTimestamp();
         string conversation = thread.Header.Id;
         _trace = new PromptTrace(_time, stage => _events.Publish(ChatEvents.Stage, new StageEvent(conversation, message.Id, StageView.Of(stage))));
-        _flush = _time.CreateTimer(_ => Flush(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        _text = new LiveText(
+            message.Text, message.Reasoning,
+            (offset, piece, isReasoning) => _events.Publish(ChatEvents.Delta, new DeltaEvent(conversation, message.Id, offset, piece, isReasoning ? true : null)), _time);
     }
 
     /// <summary>The message's.</summary>
@@ -92,15 +80,13 @@ internal sealed partial class Generation : IDisposable
     /// <summary>The message with what has come up to now.</summary>
     public ChatMessage Snapshot(ChatMessage message)
     {
-        lock (_textLock)
-        {
-            return message with { Text = _text.ToString(), Reasoning = _reasoning.Length == 0 ? null : _reasoning.ToString() };
-        }
+        (string text, string? reasoning) = _text.Current;
+        return message with { Text = text, Reasoning = reasoning };
     }
 
     public void Dispose()
     {
-        _flush.Dispose();
+        _text.Dispose();
         _end.Dispose();
     }
 
@@ -167,14 +153,7 @@ internal sealed partial class Generation : IDisposable
     /// <summary>A reply begins: who pays, and from the beginning, also where an earlier start had got some of it.</summary>
     private void Begin(PromptReply reply)
     {
-        bool again;
-        lock (_textLock)
-        {
-            again = _text.Length > 0 || _reasoning.Length > 0;
-            _text.Clear();
-            _reasoning.Clear();
-            (_toldText, _toldReasoning) = (0, 0);
-        }
+        bool again = _text.Restart();
         lock (_thread.Gate)
         {
             _message = _message with { Plan = reply.Plan, Notices = [.. PromptNotices.Explain(PromptNotices.Of(reply), reply.Plan)], Text = "", Reasoning = null };
@@ -188,7 +167,7 @@ internal sealed partial class Generation : IDisposable
 
     private async Task<MessageError?> ReadAsync(PromptReply reply)
     {
-        using var stream = new ChatStream(Append);
+        using var stream = new ChatStream(_text.Append);
         using var document = new PromptBuffer();
         byte[] block = new byte[16 * 1024];
         try
@@ -196,7 +175,7 @@ internal sealed partial class Generation : IDisposable
             int read;
             while ((read = await reply.ReadAsync(block, _end.Token)) > 0)
             {
-                if (!(reply.IsEventStream ? stream.Feed(block.AsSpan(0, read)) : Collect(document, block.AsSpan(0, read))) || _text.Length + _reasoning.Length > MaxTextLength)
+                if (!(reply.IsEventStream ? stream.Feed(block.AsSpan(0, read)) : Collect(document, block.AsSpan(0, read))) || _text.Length > MaxTextLength)
                 {
                     return ReplyErrors.TooLarge;
                 }
@@ -250,47 +229,6 @@ internal sealed partial class Generation : IDisposable
         return true;
     }
 
-    private void Append(string piece, bool isReasoning)
-    {
-        lock (_textLock)
-        {
-            (isReasoning ? _reasoning : _text).Append(piece);
-            TimeSpan since = _toldAt is long told ? _time.GetElapsedTime(told) : DeltaInterval;
-            if (since >= DeltaInterval)
-            {
-                Tell();
-            }
-            else if (!_isArmed)
-            {
-                _isArmed = _flush.Change(DeltaInterval - since, Timeout.InfiniteTimeSpan);
-            }
-        }
-    }
-
-    private void Flush()
-    {
-        lock (_textLock)
-        {
-            _isArmed = false;
-            Tell();
-        }
-    }
-
-    private void Tell()
-    {
-        string conversation = _thread.Header.Id;
-        if (_reasoning.Length > _toldReasoning)
-        {
-            _events.Publish(ChatEvents.Delta, new DeltaEvent(conversation, Id, _toldReasoning, _reasoning.ToString(_toldReasoning, _reasoning.Length - _toldReasoning), true));
-            (_toldReasoning, _toldAt) = (_reasoning.Length, _time.GetTimestamp());
-        }
-        if (_text.Length > _toldText)
-        {
-            _events.Publish(ChatEvents.Delta, new DeltaEvent(conversation, Id, _toldText, _text.ToString(_toldText, _text.Length - _toldText)));
-            (_toldText, _toldAt) = (_text.Length, _time.GetTimestamp());
-        }
-    }
-
     private void SaveIfDue()
     {
         if (_time.GetElapsedTime(_savedAt) < SaveInterval || !_saving.IsCompleted)
@@ -310,7 +248,7 @@ internal sealed partial class Generation : IDisposable
         {
             return;
         }
-        Flush();
+        _text.Flush();
         await _saving;
         PromptFacts facts = await _trace.FinishAsync();
         ChatChange change;

@@ -51,6 +51,42 @@ public sealed class ChatStreamTests
         }
     }
 
+    /// <summary>A stream with bytes changed, left out and put in at places that do not change from run to run.</summary>
+    [Fact]
+    public void A_spoiled_stream_is_read_to_its_end_without_an_exception()
+    {
+        int rounds = Environment.GetEnvironmentVariable("TACIT_SOAK") == "1" ? 200_000 : 2_000;
+        byte[] whole = Encoding.UTF8.GetBytes(Stream);
+        uint state = 1;
+        for (int round = 0; round < rounds; round++)
+        {
+            List<byte> spoiled = [.. whole];
+            for (int i = Next(6); i >= 0; i--)
+            {
+                int at = Next(spoiled.Count);
+                switch (Next(4))
+                {
+                    case 0:
+                        spoiled.RemoveAt(at);
+                        break;
+                    case 1:
+                        spoiled.Insert(at, "\"{}[]:,\\\n"u8[Next(9)]);
+                        break;
+                    case 2:
+                        spoiled.RemoveRange(at, Math.Min(Next(40), spoiled.Count - at));
+                        break;
+                    default:
+                        spoiled[at] = (byte)Next(256);
+                        break;
+                }
+            }
+            (_, _, ChatStream stream) = Read(spoiled.ToArray().Chunk(1 + Next(200)));
+            stream.Dispose();
+        }
+
+        int Next(int below) => (int)((state = unchecked((state * 1664525) + 1013904223)) >> 8) % below;
+    }
+
     [Fact]
     public void An_event_without_end_ends_the_reading_and_fills_no_memory()
     {
