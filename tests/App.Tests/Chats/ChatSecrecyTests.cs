@@ -2,6 +2,8 @@ using System.Diagnostics;
 using System.Net;
 using System.Text;
 using System.Text.Json.Nodes;
+using Microsoft.Extensions.Logging.Abstractions;
+using Tacit.App.Wallets;
 using Tacit.Storage;
 
 namespace Tacit.App.Tests.Chats;
@@ -101,6 +103,33 @@ public sealed class ChatSecrecyTests
         test.App.ChangeApp = options => options;
         await test.App.RestartAsync();
         Assert.Empty((await test.CallAsync(HttpMethod.Get, "/conversations"))["conversations"]!.AsArray());
+    }
+
+    [Fact]
+    public async Task The_setting_is_taken_up_at_once_and_what_is_in_memory_goes()
+    {
+        await using ChatTest test = await ChatTest.SayingAsync("yes");
+        await test.AnswerAsync(await test.CreateAsync(), "Kept.");
+        await test.App.Server.DisposeAsync();
+        await using (var host = ClientHost.Around(new AppOptions { DataDirectory = test.App.DataDirectory }, test.App.Client, TimeProvider.System, NullLoggerFactory.Instance))
+        await using (var database = new AppDatabase(test.App.DataDirectory, TimeProvider.System))
+        {
+            database.Unlock(test.App.Client.Wallet.DeriveLocalKey(AppDatabase.KeyPurpose));
+            await using var shelf = new ChatShelf(new AppParts(host, database, new PageEvents(), TimeProvider.System, NullLoggerFactory.Instance));
+            ChatBook kept = shelf.Book;
+
+            await shelf.KeepAsync(false, CancellationToken.None);
+            Assert.Equal(ChatKeeping.NotKept, shelf.Keeping);
+            Assert.Empty(await shelf.Book.ListAsync(CancellationToken.None));
+            await shelf.Book.CreateAsync(new NewConversation(System: Canary), CancellationToken.None);
+            Assert.Single(await shelf.Book.ListAsync(CancellationToken.None));
+            // A call that came before and is served after is refused, not written where nothing is to be.
+            await Assert.ThrowsAsync<PageException>(() => kept.CreateAsync(new NewConversation(), CancellationToken.None));
+
+            await shelf.KeepAsync(true, CancellationToken.None);
+            Assert.Equal("Kept.", Assert.Single(await shelf.Book.ListAsync(CancellationToken.None)).Title);
+        }
+        await test.App.StartServerAsync();
     }
 
     [Fact]
