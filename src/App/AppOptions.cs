@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using Tacit.App.Wallets;
 using Tacit.Client;
 using Tacit.Client.Evidence;
 using Tacit.Client.Transports;
@@ -108,14 +109,35 @@ public sealed record AppOptions : IValidatedSettings
     /// </summary>
     public bool AllowPseudonyms { get; init; }
 
-    /// <summary>Largest request body taken from a local program, in bytes; a plan's own limit is usually smaller. Default 16 MiB.</summary>
-    public int MaxRequestBytes { get; init; } = 16 << 20;
-
     /// <summary>
     /// Whether the page's conversations are kept on disk, encrypted under the wallet's key. False: in memory until the app ends; those that were kept before stay where they
     /// are and are not shown. Default true.
     /// </summary>
     public bool KeepChats { get; init; } = true;
+
+    /// <summary>The page's colours. Default: as the system has them.</summary>
+    public PageTheme Theme { get; init; }
+
+    /// <summary>The model of the page's new chats. Default: the cheapest plan's first.</summary>
+    public string? DefaultModel { get; init; }
+
+    /// <summary>The plan that pays for the page's new chats. Default: a subscription that buys the model, else the cheapest.</summary>
+    public string? DefaultPlan { get; init; }
+
+    /// <summary>The system prompt of the page's new chats. Default none.</summary>
+    public string? DefaultSystem { get; init; }
+
+    /// <summary>Whether <c>/v1</c> answers only programs that send a local key which was made for them. Default false: any key, or none, will do.</summary>
+    public bool RequireLocalKeys { get; init; }
+
+    /// <summary>
+    /// What other users of this machine get of the page's API, behind which are chats and seed: <c>refuse</c> (nothing, where the system tells who asks; the default) or
+    /// <c>allow</c>.
+    /// </summary>
+    public OtherUsers OtherUsers { get; init; }
+
+    /// <summary>Largest request body taken from a local program, in bytes; a plan's own limit is usually smaller. Default 16 MiB.</summary>
+    public int MaxRequestBytes { get; init; } = 16 << 20;
 
     /// <summary>How long after its caller vanished a request goes on, waiting for a repetition. Default 15 s.</summary>
     public TimeSpan CancelGrace { get; init; } = TimeSpan.FromSeconds(15);
@@ -156,6 +178,7 @@ public sealed record AppOptions : IValidatedSettings
             .Require(
                 Evidence.Policy != EvidencePolicy.Require || Transport.Sealing() != GatewayTransport.Direct, "Evidence:Policy", "nothing is sealed, so that no evidence would be asked for",
                 "Set Transport to one that seals, or Evidence:Policy to show.")
+            .Require((DefaultSystem?.Length ?? 0) <= 64 * 1024, "DefaultSystem", "it is too long", "Use at most 65536 characters.")
             .RequireRange(MinCrowd, 0, 1L << 40, "MinCrowd")
             .RequireRange(LowWater, 0, 1000, "LowWater")
             .RequireRange(FillInterval, TimeSpan.FromMinutes(1), TimeSpan.FromDays(7), "FillInterval")

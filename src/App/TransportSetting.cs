@@ -44,6 +44,13 @@ public static class TransportSettings
         _ => GatewayTransport.Direct,
     };
 
+    /// <summary>The same way, and sealed to a gateway.</summary>
+    public static TransportSetting SealedTo(this TransportSetting? setting, Uri gateway)
+    {
+        ArgumentNullException.ThrowIfNull(gateway);
+        return setting.Carrier() == CarrierChoice.Direct || (setting is null && gateway.IsLoopback) ? TransportSetting.Sealed : TransportSetting.TorSealed;
+    }
+
     /// <summary>The word for it in settings and flags.</summary>
     public static string Word(this TransportSetting setting) => setting switch
     {

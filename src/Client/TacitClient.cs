@@ -111,7 +111,20 @@ public sealed class TacitClient : IAsyncDisposable
         return servers;
     }
 
+    /// <summary>Closes all, and takes away a wallet that was just made and has nothing in it: what it was made for failed.</summary>
+    public async Task DiscardAsync()
+    {
+        await CloseAsync();
+        await Wallet.DiscardUnusedAsync();
+    }
+
     public async ValueTask DisposeAsync()
+    {
+        await CloseAsync();
+        await Wallet.DisposeAsync();
+    }
+
+    private async Task CloseAsync()
     {
         await Refills.DisposeAsync();
         await Redemption.DisposeAsync();
@@ -119,7 +132,6 @@ public sealed class TacitClient : IAsyncDisposable
         Filler.Dispose();
         Directory.Dispose();
         await _transports.DisposeAsync();
-        await Wallet.DisposeAsync();
     }
 
     /// <summary>Our Tor keeps what it knows beside the wallet.</summary>

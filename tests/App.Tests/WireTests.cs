@@ -3,6 +3,9 @@ using System.Reflection;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Tacit.App.Wallets;
+using Tacit.Client;
+using Tacit.Client.Transports;
 
 namespace Tacit.App.Tests;
 
@@ -18,7 +21,9 @@ public sealed class WireTests
     private static readonly Dictionary<Type, string> s_names = new()
     {
         [typeof(PageState)] = "State", [typeof(ConversationView)] = "Conversation", [typeof(MessageView)] = "Message", [typeof(StageView)] = "Stage", [typeof(DeltaEvent)] = "Delta",
-        [typeof(ModelsView)] = "Models",
+        [typeof(ModelsView)] = "Models", [typeof(SettingsView)] = "Settings", [typeof(WalletPlanView)] = "WalletPlan", [typeof(SubscriptionHoldings)] = "SubscriptionView",
+        [typeof(ServerStatus)] = "ServerView", [typeof(DepositResult)] = "DepositView", [typeof(FillResult)] = "FillView", [typeof(CreditPrices)] = "PricesView",
+        [typeof(CheckoutPage)] = "CheckoutView",
     };
 
     private static readonly NullabilityInfoContext s_nullability = new();

@@ -14,7 +14,7 @@ internal sealed record AppParts(ClientHost Host, AppDatabase Database, PageEvent
     public IPromptSender Prompts => Host;
 
     /// <summary>What questions take that name nothing themselves.</summary>
-    public Func<ChatDefaults> ChatDefaults { get; init; } = () => new ChatDefaults();
+    public ChatDefaults ChatDefaults() => new(Options.DefaultModel, Options.DefaultPlan, Options.DefaultSystem);
 }
 
 /// <summary>The page's side of the app: its areas put together.</summary>
@@ -23,6 +23,8 @@ internal sealed class AppPage : IAsyncDisposable
     private readonly AppParts _parts;
     private readonly ChatShelf _chats;
     private readonly ChatsApi _chatsApi;
+    private readonly WalletWatch _watch;
+    private readonly SettingsApi _settings;
 
     public AppPage(ClientHost host, TimeProvider time, ILoggerFactory loggers)
     {
@@ -31,6 +33,8 @@ internal sealed class AppPage : IAsyncDisposable
         host.Changed += Unlock;
         _chats = new ChatShelf(_parts);
         _chatsApi = new ChatsApi(_parts, _chats);
+        _watch = new WalletWatch(_parts);
+        _settings = new SettingsApi(_parts, (options, token) => _chats.KeepAsync(options.KeepChats, token));
     }
 
     /// <summary>Maps every area; each adds its line here and, where it has something to stop, in <see cref="StopAsync"/>.</summary>
@@ -41,6 +45,9 @@ internal sealed class AppPage : IAsyncDisposable
         _chatsApi.Map(page);
         new ModelsApi(_parts).Map(page);
         new PrivacyApi(_parts, _chats).Map(page);
+        new WalletApi(_parts, _watch).Map(page);
+        new SetupApi(_parts).Map(page);
+        _settings.Map(page);
     }
 
     /// <summary>The app listens: goes on with what was under way when it ended.</summary>
@@ -50,6 +57,7 @@ internal sealed class AppPage : IAsyncDisposable
         string api = new Uri(address, "v1").ToString();
         _parts.Events.Contribute((state, _) => Task.FromResult(state with { Address = api }));
         _chats.Resume();
+        _watch.Start();
     }
 
     /// <summary>Ends what would outlast a stop: tabs' streams.</summary>
@@ -64,6 +72,8 @@ internal sealed class AppPage : IAsyncDisposable
         _parts.Host.Changed -= Unlock;
         await StopAsync();
         await _chats.DisposeAsync();
+        await _watch.DisposeAsync();
+        _settings.Dispose();
         _parts.Events.Dispose();
         await _parts.Database.DisposeAsync();
     }

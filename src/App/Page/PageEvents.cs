@@ -26,6 +26,18 @@ internal sealed class PageEvents : IDisposable
     private ImmutableArray<Func<PageState, CancellationToken, Task<PageState>>> _parts = [];
     private bool _closed;
 
+    /// <summary>Whether anybody listens.</summary>
+    public bool HasTabs
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _tabs.Count > 0;
+            }
+        }
+    }
+
     /// <summary>Adds one area's part of the state.</summary>
     public void Contribute(Func<PageState, CancellationToken, Task<PageState>> part) =>
         ImmutableInterlocked.Update(ref _parts, parts => parts.Add(part));

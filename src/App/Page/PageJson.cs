@@ -1,4 +1,7 @@
+using System.Text.Json;
 using System.Text.Json.Serialization;
+using Tacit.App.Wallets;
+using Tacit.Client;
 
 namespace Tacit.App;
 
@@ -30,6 +33,36 @@ namespace Tacit.App;
 [JsonSerializable(typeof(FiledConversation))]
 [JsonSerializable(typeof(ImportResult))]
 [JsonSerializable(typeof(IReadOnlyList<SavedPrompt>))]
+// Wallet, set-up, settings
+[JsonSerializable(typeof(JsonElement))]
+[JsonSerializable(typeof(WalletView))]
+[JsonSerializable(typeof(CarrierView))]
+[JsonSerializable(typeof(IReadOnlyList<NoticeView>))]
+[JsonSerializable(typeof(HistoryView))]
+[JsonSerializable(typeof(CreditPrices))]
+[JsonSerializable(typeof(BalanceView))]
+[JsonSerializable(typeof(DepositCommand))]
+[JsonSerializable(typeof(DepositResult))]
+[JsonSerializable(typeof(CheckoutCommand))]
+[JsonSerializable(typeof(CheckoutPage))]
+[JsonSerializable(typeof(RefillRequest))]
+[JsonSerializable(typeof(FillResult))]
+[JsonSerializable(typeof(SubscribeRequest))]
+[JsonSerializable(typeof(SubscribeResult))]
+[JsonSerializable(typeof(PlanCommand))]
+[JsonSerializable(typeof(UnsubscribeResult))]
+[JsonSerializable(typeof(RestoreResult))]
+[JsonSerializable(typeof(AuditRequest))]
+[JsonSerializable(typeof(DirectoryAudit))]
+[JsonSerializable(typeof(RevealRequest))]
+[JsonSerializable(typeof(SecretView))]
+[JsonSerializable(typeof(BackupCommand))]
+[JsonSerializable(typeof(NewIdentityResult))]
+[JsonSerializable(typeof(SettingsView))]
+[JsonSerializable(typeof(SetupTry))]
+[JsonSerializable(typeof(SetupTrial))]
+[JsonSerializable(typeof(SetupRequest))]
+[JsonSerializable(typeof(SetupResult))]
 // Privacy
 [JsonSerializable(typeof(StageEvent))]
 [JsonSerializable(typeof(PrivacyView))]

@@ -12,6 +12,9 @@ namespace Tacit.App;
 /// <param name="Detail">What happened and what to do; holds no secret.</param>
 internal sealed record PageProblem(string Type, string Title, int Status, string? Detail)
 {
+    /// <summary>The setting that is at fault, by the page's name for it.</summary>
+    public string? Member { get; init; }
+
     private const string Prefix = "urn:tacit:problem:";
 
     public static PageProblem Of(int status, string word, string title, string? detail = null) => new(Prefix + word, title, status, detail);

@@ -1,3 +1,5 @@
+using Tacit.App.Wallets;
+
 namespace Tacit.App;
 
 /// <summary>All that a tab starts with: the first event it gets. Each area puts in its part (<see cref="PageEvents.Contribute"/>).</summary>
@@ -8,6 +10,17 @@ internal sealed record PageState
 
     /// <summary>The base address of the local API, with <c>/v1</c>.</summary>
     public string? Address { get; init; }
+
+    public AppMode Mode { get; init; }
+
+    public SettingsView Settings { get; init; } = null!;
+
+    /// <summary>Null where there is none.</summary>
+    public WalletView? Wallet { get; init; }
+
+    public CarrierView? Carrier { get; init; }
+
+    public IReadOnlyList<NoticeView> Notices { get; init; } = [];
 
     public ChatKeeping Chats { get; init; }
 

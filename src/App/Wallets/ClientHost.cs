@@ -6,6 +6,7 @@ using Tacit.Storage;
 namespace Tacit.App.Wallets;
 
 /// <summary>What answers the app's prompts.</summary>
+[System.Text.Json.Serialization.JsonConverter(typeof(PageEnum<AppMode>))]
 public enum AppMode
 {
     /// <summary>Nothing yet: the page makes a wallet.</summary>
@@ -56,6 +57,9 @@ public sealed class ClientHost : IPromptSender, IAsyncDisposable
 
     /// <summary>What is now there to ask with, or no longer; called without a lock held, and must not wait.</summary>
     public event Action? Changed;
+
+    /// <summary>A prompt or a call has ended, which may have changed what the wallet holds; must not wait.</summary>
+    public event Action? Activity;
 
     /// <summary>A notice of the wallet's; must not wait.</summary>
     public event Action<Notice>? NoticePosted;
@@ -193,6 +197,15 @@ public sealed class ClientHost : IPromptSender, IAsyncDisposable
         await BeginAsync(Current, cancellationToken);
     }
 
+    /// <exception cref="ClientException">Somebody else has opened the client, and it cannot be opened anew.</exception>
+    internal void RequireOwned()
+    {
+        if (!_owns)
+        {
+            throw SetupErrors.NotOwned();
+        }
+    }
+
     /// <summary>Takes settings that need nothing to be opened anew.</summary>
     internal void Adopt(AppOptions options)
     {
@@ -207,17 +220,12 @@ public sealed class ClientHost : IPromptSender, IAsyncDisposable
     /// way it began.
     /// </summary>
     /// <returns>Whether it was done at once.</returns>
-    /// <exception cref="ClientException">Somebody else has opened the client.</exception>
     internal async Task<bool> ReopenAsync(AppOptions options)
     {
         Task change;
         lock (_gate)
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
-            if (!_owns)
-            {
-                throw SetupErrors.NotOwned();
-            }
             Options = options;
             if (_closed is null)
             {
@@ -358,7 +366,7 @@ public sealed class ClientHost : IPromptSender, IAsyncDisposable
                     if (_current is not { Wallet: null, Device: null })
                     {
                         _uses++;
-                        return new Use(this, _current);
+                        return new Use(this, _current, isLook);
                     }
                     wait = Task.CompletedTask;
                 }
@@ -382,9 +390,10 @@ public sealed class ClientHost : IPromptSender, IAsyncDisposable
         }
     }
 
-    private string Page => (Address ?? new Uri($"http://127.0.0.1:{AppOptions.DefaultPort}")).GetLeftPart(UriPartial.Authority);
+    /// <summary>The address of the app's page.</summary>
+    internal string Page => (Address ?? new Uri($"http://127.0.0.1:{AppOptions.DefaultPort}")).GetLeftPart(UriPartial.Authority);
 
-    private void Leave()
+    private void Leave(bool isLook)
     {
         lock (_gate)
         {
@@ -392,6 +401,10 @@ public sealed class ClientHost : IPromptSender, IAsyncDisposable
             {
                 _quiet?.TrySetResult();
             }
+        }
+        if (!isLook)
+        {
+            Activity?.Invoke();
         }
     }
 
@@ -501,7 +514,7 @@ public sealed class ClientHost : IPromptSender, IAsyncDisposable
     private sealed record Opened(TacitClient? Wallet, DeviceClient? Device);
 
     /// <summary>One use of the client, which stays open until it is disposed.</summary>
-    private sealed class Use(ClientHost host, Opened opened) : IDisposable
+    private sealed class Use(ClientHost host, Opened opened, bool isLook) : IDisposable
     {
         private int _left;
 
@@ -513,7 +526,7 @@ public sealed class ClientHost : IPromptSender, IAsyncDisposable
         {
             if (Interlocked.Exchange(ref _left, 1) == 0)
             {
-                host.Leave();
+                host.Leave(isLook);
             }
         }
     }

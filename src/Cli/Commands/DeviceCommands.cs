@@ -2,7 +2,6 @@ using System.CommandLine;
 using Tacit.App;
 using Tacit.Cli.Wallets;
 using Tacit.Client;
-using Tacit.Client.Transports;
 using Tacit.Hosting;
 
 namespace Tacit.Cli.Commands;
@@ -59,7 +58,7 @@ internal static class DeviceCommands
                 options = options with { Device = true, GatewayUrl = address, GatewayPin = parsed.GetValue(pin) ?? options.GatewayPin };
                 if (parsed.GetValue(sealedBy) is string own)
                 {
-                    options = options with { GatewayKey = own, Transport = Sealed(options.Transport, address) };
+                    options = options with { GatewayKey = own, Transport = options.Transport.SealedTo(address) };
                 }
                 SettingsValidation validation = new();
                 options.Validate(validation);
@@ -84,10 +83,6 @@ internal static class DeviceCommands
         });
         return command.WithExamples("tacit device create", "tacit device create --gateway https://gateway.example --key KEY");
     }
-
-    /// <summary>The same way as it was, and sealed.</summary>
-    private static TransportSetting Sealed(TransportSetting? transport, Uri gateway) =>
-        transport.Carrier() == CarrierChoice.Direct || (transport is null && gateway.IsLoopback) ? TransportSetting.Sealed : TransportSetting.TorSealed;
 
     private static Command Show(Terminal terminal, Flags flags)
     {

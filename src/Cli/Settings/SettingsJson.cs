@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Tacit.App;
+using Tacit.App.Wallets;
 using Tacit.Client;
 using Tacit.Client.Evidence;
 using Tacit.Client.Transports;
@@ -23,7 +24,7 @@ namespace Tacit.Cli.Settings;
     [
         typeof(CreditsForm), typeof(PlanKindForm), typeof(PeriodKindForm), typeof(TokenTypeForm), typeof(ModerationFailureForm), typeof(OutgrownPlanForm), typeof(TransportForm),
         typeof(PseudonymPolicyForm), typeof(ProfileForm), typeof(AdmissionModeForm), typeof(DeviceRegistrationForm), typeof(SealingSignatoryForm), typeof(EvidencePolicyForm),
-        typeof(BackendKindForm), typeof(HealthKindForm),
+        typeof(BackendKindForm), typeof(HealthKindForm), typeof(PageThemeForm), typeof(OtherUsersForm),
     ],
     RespectNullableAnnotations = true)]
 [JsonSerializable(typeof(SignerOptions))]
@@ -102,6 +103,10 @@ internal sealed class OutgrownPlanForm()
 
 internal sealed class ModerationFailureForm()
     : WordForm<ModerationFailure>("What cannot be judged is", ("refuse", ModerationFailure.Refuse), ("allow", ModerationFailure.Allow));
+
+internal sealed class PageThemeForm() : WordForm<PageTheme>("A theme is", ("system", PageTheme.System), ("light", PageTheme.Light), ("dark", PageTheme.Dark));
+
+internal sealed class OtherUsersForm() : WordForm<OtherUsers>("Other users get", ("refuse", OtherUsers.Refuse), ("allow", OtherUsers.Allow));
 
 internal sealed class BackendKindForm() : WordForm<BackendKind>("A kind of backend is", ("openai", BackendKind.OpenAI), ("anthropic", BackendKind.Anthropic));
 

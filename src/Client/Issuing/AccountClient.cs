@@ -88,7 +88,7 @@ public sealed class AccountClient
     {
         if (!AccountKey.TryParse(accountKey, out AccountKey? key))
         {
-            throw new ClientException(ClientError.InvalidRequest, "The account key is mistyped: its check symbol does not fit.");
+            throw new ClientException(ClientError.InvalidRequest, "The account key is mistyped: its check symbol does not fit.", "account_key_mistyped");
         }
         using (key)
         {

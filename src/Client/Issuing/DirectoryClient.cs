@@ -59,6 +59,10 @@ public sealed partial class DirectoryClient : IDisposable
     /// <summary>The directory as it was last believed; fetched if there is none yet.</summary>
     public async Task<DirectorySummary> GetAsync(CancellationToken cancellationToken = default) => Summarise(await CurrentAsync(cancellationToken));
 
+    /// <summary>The directory as it is stored; null if there is none that is believed. Calls nobody.</summary>
+    public async Task<DirectorySummary?> RecallAsync(CancellationToken cancellationToken = default) =>
+        (_current ?? (await FindStoredAsync(cancellationToken)).Directory) is IssuerDirectory stored ? Summarise(stored) : null;
+
     /// <summary>Fetches the directory now. Nothing changes if it is refused or cannot be reached.</summary>
     /// <exception cref="ClientException"><see cref="ClientError.DirectoryUnavailable"/>, <see cref="ClientError.DirectoryRefused"/> or
     /// <see cref="ClientError.DirectoryNotPinned"/>.</exception>
@@ -231,7 +235,7 @@ public sealed partial class DirectoryClient : IDisposable
     private static IssuerDirectory Check(byte[] document, byte[] pinnedKey) =>
         TryCheck(document, pinnedKey, out IssuerDirectory? directory, out string? problem) ? directory : throw Refused(problem);
 
-    private static bool TryCheck(
+    internal static bool TryCheck(
         byte[] document, byte[] pinnedKey, [NotNullWhen(true)] out IssuerDirectory? directory, [NotNullWhen(false)] out string? problem)
     {
         if (!IssuerDirectory.TryParse(document, out directory, out problem))
@@ -285,25 +289,27 @@ public sealed partial class DirectoryClient : IDisposable
         {
             IssuerName = directory.IssuerName,
             Sequence = directory.Sequence,
-            Plans =
-            [
-                .. directory.SoldPlans.Select(entry => new PlanSummary
-                {
-                    Id = entry.Plan.Id,
-                    Kind = entry.Plan.Kind == PlanKind.Request ? "request" : "subscription",
-                    Models = entry.Plan.Models,
-                    MaxInputBytes = entry.Plan.MaxInputBytes,
-                    MaxOutputTokens = entry.Plan.MaxOutputTokens,
-                    Price = entry.Plan.Price.Value,
-                    Concurrency = entry.Plan.Concurrency,
-                    Period = entry.Plan.Period.ToName(),
-                    TokenType = $"0x{(ushort)entry.Plan.TokenType:X4}",
-                    LiveKeys = [.. entry.LiveKeysAt(now).Select(key => new PlanKeySummary(Convert.ToHexStringLower(key.TokenKeyId), key.Start, key.Deadline, key.Accounts))],
-                }),
-            ],
+            Plans = SummarisePlans(directory, now),
             Gateways = [.. directory.Gateways.Select(gateway => new GatewaySummary(gateway.Name, gateway.Urls, directory.FindPseudonyms(gateway.Name)?.Offer.Policy.ToName(), SummariseKeys(directory, gateway.Name)))],
         };
     }
+
+    internal static IReadOnlyList<PlanSummary> SummarisePlans(IssuerDirectory directory, DateTimeOffset now) =>
+    [
+        .. directory.SoldPlans.Select(entry => new PlanSummary
+        {
+            Id = entry.Plan.Id,
+            Kind = entry.Plan.Kind == PlanKind.Request ? "request" : "subscription",
+            Models = entry.Plan.Models,
+            MaxInputBytes = entry.Plan.MaxInputBytes,
+            MaxOutputTokens = entry.Plan.MaxOutputTokens,
+            Price = entry.Plan.Price.Value,
+            Concurrency = entry.Plan.Concurrency,
+            Period = entry.Plan.Period.ToName(),
+            TokenType = $"0x{(ushort)entry.Plan.TokenType:X4}",
+            LiveKeys = [.. entry.LiveKeysAt(now).Select(key => new PlanKeySummary(Convert.ToHexStringLower(key.TokenKeyId), key.Start, key.Deadline, key.Accounts))],
+        }),
+    ];
 
     private sealed record Stored(byte[] Key, IssuerDirectory? Directory, string? Contradiction);
 }

@@ -4,7 +4,7 @@ namespace Tacit.Client;
 public static class BackupErrors
 {
     public static ClientException PassphraseTooShort(int minimum) => new(
-        ClientError.InvalidSetting, $"The passphrase must have at least {minimum} characters: whoever guesses it spends this wallet.");
+        ClientError.InvalidSetting, $"The passphrase must have at least {minimum} characters: whoever guesses it spends this wallet.", "passphrase_too_short");
 
     public static ClientException WrongPassphrase() => new(ClientError.BackupUnusable, "The backup does not open with this passphrase.");
 

@@ -32,10 +32,12 @@ public sealed class Wallet : IAsyncDisposable
     private readonly Database _database;
     private readonly WalletKeys _keys;
     private readonly TimeProvider _time;
+    private readonly string _folder;
 
-    private Wallet(Database database, WalletKeys keys, bool recoverable, TimeProvider time)
+    private Wallet(Database database, WalletKeys keys, string folder, bool recoverable, TimeProvider time)
     {
         _database = database;
+        _folder = folder;
         _keys = keys;
         _time = time;
         IsRecoverable = recoverable;
@@ -208,6 +210,20 @@ public sealed class Wallet : IAsyncDisposable
     /// <summary>What happened, counted by the day.</summary>
     public Task<IReadOnlyList<HistoryEntry>> GetHistoryAsync(CancellationToken cancellationToken = default) => Journal.HistoryAsync(cancellationToken);
 
+    /// <summary>Closes a wallet that was just made, and takes its files away if it never had an account or a token.</summary>
+    /// <returns>False if there is something in it: it is closed, and stays.</returns>
+    public async Task<bool> DiscardUnusedAsync()
+    {
+        bool isUnused = await _database.ReadAsync(session => session.QueryInt64(
+            "SELECT (SELECT COUNT(*) FROM account) + (SELECT COUNT(*) FROM token) + (SELECT COUNT(*) FROM voucher)") == 0);
+        await DisposeAsync();
+        if (isUnused)
+        {
+            Remove(_folder);
+        }
+        return isUnused;
+    }
+
     public async ValueTask DisposeAsync()
     {
         await _database.DisposeAsync();
@@ -222,7 +238,7 @@ public sealed class Wallet : IAsyncDisposable
         try
         {
             bool recoverable = await AdoptAsync(database, keys, options.Recoverable, saveSeed, cancellationToken);
-            return new Wallet(database, keys, recoverable, time);
+            return new Wallet(database, keys, options.DataDirectory, recoverable, time);
         }
         catch
         {
