@@ -19,9 +19,13 @@ namespace Tacit.App;
 /// <param name="Carrier">How connections are made, and whether they can be.</param>
 /// <param name="Servers">Issuer and gateway, or relay.</param>
 /// <param name="Device">The device's public key; null if there is a wallet.</param>
+/// <param name="Key">What commands send to <c>/v1</c> as an API key: it is let in where local keys are required.</param>
 public sealed record AppStatus(
     string Address, WalletStatus? Wallet, IReadOnlyList<PendingPrompt> Pending, IReadOnlyList<Notice> Notices, CarrierStatus Carrier, IReadOnlyList<ServerStatus> Servers,
-    string? Device = null);
+    string? Device = null, string? Key = null)
+{
+    public override string ToString() => Address;
+}
 
 /// <param name="ToldTor">Whether Tor was told, too: one that somebody else runs is not.</param>
 public sealed record NewIdentityResult(bool ToldTor);
@@ -80,7 +84,7 @@ public sealed record CheckoutCommand(string Offer, string? Provider = null);
 /// <c>/wallet/upkeep</c>, <c>/wallet/pseudonym/fetch</c>, <c>/wallet/pseudonym/rotate</c>, <c>GET /account</c>, <c>POST /account/create</c>, <c>/account/import</c>,
 /// <c>/account/reveal</c>, <c>/account/deposit</c>, <c>/keys/audit</c>, <c>GET /account/prices</c>, <c>POST /account/checkout</c>, <c>/sealed/present</c>, <c>/sealed/settle</c>.
 /// </summary>
-internal sealed class AppManagement(ClientHost host, Uri address)
+internal sealed class AppManagement(ClientHost host, Uri address, string ownKey)
 {
     public void Map(IEndpointRouteBuilder routes)
     {
@@ -164,9 +168,9 @@ internal sealed class AppManagement(ClientHost host, Uri address)
             AppMode.Wallet => await host.LookAsync(
                 async (client, token) => new AppStatus(
                     own, await client.Wallet.GetStatusAsync(token), await client.Redemption.GetPendingAsync(token), host.Notices, client.Transports.Status,
-                    await client.GetServersAsync(token)),
+                    await client.GetServersAsync(token), Key: ownKey),
                 cancellationToken),
-            AppMode.Device when host.Device is DeviceClient device => new AppStatus(own, null, [], [], device.Transports.Status, [device.Gateway], device.KeyId),
+            AppMode.Device when host.Device is DeviceClient device => new AppStatus(own, null, [], [], device.Transports.Status, [device.Gateway], device.KeyId, ownKey),
             _ => new AppStatus(own, null, [], [], new CarrierStatus(Carrier.Direct, CarrierState.Unneeded), []),
         };
     }

@@ -84,7 +84,7 @@ public sealed class AppServer : IAsyncDisposable
             port = web.Address.Port;
             Uri address = web.Address;
             socket = await ManagementSocket.StartAsync(
-                options.DataDirectory, Role, routes => new AppManagement(host, address).Map(routes), new Health(drain), time, loggers, cancellationToken);
+                options.DataDirectory, Role, routes => new AppManagement(host, address, page.Keys.OwnKey).Map(routes), new Health(drain), time, loggers, cancellationToken);
             await host.ServeAsync(address, cancellationToken);
             page.Start(address);
             return new AppServer(web, socket, page);
@@ -128,11 +128,11 @@ public sealed class AppServer : IAsyncDisposable
         Post("/v1/responses", PromptOperation.Responses);
         Post("/v1/embeddings", PromptOperation.Embeddings);
         Post("/v1/messages", PromptOperation.Messages);
-        routes.MapGet("/v1/models", guard.Wrap(models.ListAsync));
-        routes.MapGet("/v1/models/{**id}", guard.Wrap(models.GetAsync));
+        routes.MapGet("/v1/models", guard.Wrap(page.Keys.Wrap(models.ListAsync)));
+        routes.MapGet("/v1/models/{**id}", guard.Wrap(page.Keys.Wrap(models.GetAsync)));
         new PageFiles(typeof(AppServer).Assembly, PageDocument.ContentSecurityPolicy).Map(routes, "/", guard.Wrap, PageDocument.SayWhatIsMissingAsync);
         routes.MapFallback("{**path}", guard.Wrap(context => ApiErrors.WriteFrameworkErrorAsync(context, StatusCodes.Status404NotFound)));
 
-        void Post(string path, PromptOperation operation) => routes.MapPost(path, guard.Wrap(new PromptEndpoint(operation, host, host.Options).HandleAsync));
+        void Post(string path, PromptOperation operation) => routes.MapPost(path, guard.Wrap(page.Keys.Wrap(new PromptEndpoint(operation, page.Keys, host.Options).HandleAsync)));
     }
 }

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Globalization;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Net.Http.Headers;
+using Tacit.App.Keys;
 using Tacit.Client;
 using Tacit.Hosting;
 using Tacit.Storage;
@@ -9,10 +10,10 @@ using Tacit.Storage;
 namespace Tacit.App;
 
 /// <summary>
-/// One operation of OpenAI's or Anthropic's API: takes a local program's request, drops everything of it but the body, and streams the reply back. Whatever key the program
-/// sends is ignored; a token pays.
+/// One operation of OpenAI's or Anthropic's API: takes a local program's request, drops everything of it but the body, and streams the reply back. A key that the
+/// program sends stays here (<see cref="LocalKeys"/>); a token pays.
 /// </summary>
-internal sealed class PromptEndpoint(PromptOperation operation, IPromptSender prompts, AppOptions options)
+internal sealed class PromptEndpoint(PromptOperation operation, LocalKeys keys, AppOptions options)
 {
     private const string ConversationHeader = "Tacit-Conversation";
     private const string PlanHeader = "Tacit-Plan";
@@ -51,6 +52,10 @@ internal sealed class PromptEndpoint(PromptOperation operation, IPromptSender pr
         {
             await ApiErrors.WriteAsync(context, ApiErrors.From(e));
         }
+        catch (LocalKeyException e)
+        {
+            await ApiErrors.WriteAsync(context, e.Fault);
+        }
         catch (Exception e) when (e is OperationCanceledException or IOException)
         {
             // The program is gone; what it asked waits a moment for its repetition.
@@ -60,7 +65,7 @@ internal sealed class PromptEndpoint(PromptOperation operation, IPromptSender pr
 
     private async Task AnswerAsync(HttpContext context, PromptRequest prompt)
     {
-        await using PromptReply reply = await prompts.SendAsync(prompt, context.RequestAborted);
+        await using PromptReply reply = await keys.SendAsync(context.Features.Get<LocalApp>()!, prompt, context.RequestAborted);
         HttpResponse response = context.Response;
         // The token is the wallet's business: a program that is told 401 would ask its user for another API key.
         response.StatusCode = reply.Status == StatusCodes.Status401Unauthorized ? StatusCodes.Status502BadGateway : reply.Status;

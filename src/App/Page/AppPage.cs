@@ -1,5 +1,6 @@
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Logging;
+using Tacit.App.Keys;
 using Tacit.App.Wallets;
 using Tacit.Client;
 
@@ -11,7 +12,8 @@ internal sealed record AppParts(ClientHost Host, AppDatabase Database, PageEvent
     /// <summary>The settings as they are now.</summary>
     public AppOptions Options => Host.Options;
 
-    public IPromptSender Prompts => Host;
+    /// <summary>What the page asks with: counted, where requests are.</summary>
+    public IPromptSender Prompts { get; init; } = Host;
 
     /// <summary>What questions take that name nothing themselves.</summary>
     public ChatDefaults ChatDefaults() => new(Options.DefaultModel, Options.DefaultPlan, Options.DefaultSystem);
@@ -28,7 +30,10 @@ internal sealed class AppPage : IAsyncDisposable
 
     public AppPage(ClientHost host, TimeProvider time, ILoggerFactory loggers)
     {
-        _parts = new AppParts(host, new AppDatabase(host.Options.DataDirectory, time), new PageEvents(), time, loggers);
+        var database = new AppDatabase(host.Options.DataDirectory, time);
+        var events = new PageEvents();
+        Keys = new LocalKeys(host, database, events, time);
+        _parts = new AppParts(host, database, events, time, loggers) { Prompts = Keys.ForPage };
         Unlock();
         host.Changed += Unlock;
         _chats = new ChatShelf(_parts);
@@ -37,10 +42,13 @@ internal sealed class AppPage : IAsyncDisposable
         _settings = new SettingsApi(_parts, (options, token) => _chats.KeepAsync(options.KeepChats, token));
     }
 
+    /// <summary>The keys of local programs.</summary>
+    public LocalKeys Keys { get; }
+
     /// <summary>Maps every area; each adds its line here and, where it has something to stop, in <see cref="StopAsync"/>.</summary>
     public void Map(IEndpointRouteBuilder routes, LocalGuard guard)
     {
-        var page = new PageApi(routes, guard);
+        var page = new PageApi(routes, guard, () => _parts.Options.OtherUsers);
         _parts.Events.Map(page);
         _chatsApi.Map(page);
         new ModelsApi(_parts).Map(page);
@@ -48,6 +56,7 @@ internal sealed class AppPage : IAsyncDisposable
         new WalletApi(_parts, _watch).Map(page);
         new SetupApi(_parts).Map(page);
         _settings.Map(page);
+        KeysApi.Map(page, Keys);
     }
 
     /// <summary>The app listens: goes on with what was under way when it ended.</summary>
@@ -74,6 +83,7 @@ internal sealed class AppPage : IAsyncDisposable
         await _chats.DisposeAsync();
         await _watch.DisposeAsync();
         _settings.Dispose();
+        await Keys.DisposeAsync();
         _parts.Events.Dispose();
         await _parts.Database.DisposeAsync();
     }

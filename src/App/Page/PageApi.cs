@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Net.Http.Headers;
+using Tacit.App.Wallets;
 using Tacit.Client;
 using Tacit.Hosting;
 
@@ -14,7 +15,7 @@ namespace Tacit.App;
 /// could send only after a preflight that nobody answers: so not even a browser whose Origin and Sec-Fetch-Site are wrong gets through. Errors are
 /// <see cref="PageProblem"/>s.
 /// </summary>
-internal sealed class PageApi(IEndpointRouteBuilder routes, LocalGuard guard)
+internal sealed class PageApi(IEndpointRouteBuilder routes, LocalGuard guard, Func<OtherUsers> others)
 {
     public const string Prefix = "/app";
     public const string Header = "Tacit-Page";
@@ -74,7 +75,7 @@ internal sealed class PageApi(IEndpointRouteBuilder routes, LocalGuard guard)
 
     private async Task AnswerAsync(HttpContext context, RequestDelegate work)
     {
-        PageProblem? problem = Refusal(context.Request);
+        PageProblem? problem = Refusal(context);
         if (problem is null)
         {
             try
@@ -101,9 +102,11 @@ internal sealed class PageApi(IEndpointRouteBuilder routes, LocalGuard guard)
         await problem.WriteAsync(context);
     }
 
-    private PageProblem? Refusal(HttpRequest request) => guard.Refusal(request) is string why
+    private PageProblem? Refusal(HttpContext context) => guard.Refusal(context.Request) is string why
         ? PageProblem.Of(403, "foreign-origin", "The app answers no web page but its own.", why)
-        : request.Headers[Header] != "1"
+        : context.Request.Headers[Header] != "1"
             ? PageProblem.Of(403, "page-header-missing", "The call is not the page's own.", $"Calls of the page carry the header {Header}: 1.")
-            : null;
+            : others() == OtherUsers.Refuse && !PeerOwner.MayAsk(context)
+                ? PageProblem.Of(403, "other-user", "The page is its own user's.", "Another user of this machine started this app: chats and wallet are theirs. Start an app of your own, at another port.")
+                : null;
 }

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Tacit.App.Keys;
 using Tacit.App.Wallets;
 using Tacit.Client;
 
@@ -63,6 +64,10 @@ namespace Tacit.App;
 [JsonSerializable(typeof(SetupTrial))]
 [JsonSerializable(typeof(SetupRequest))]
 [JsonSerializable(typeof(SetupResult))]
+// Local keys
+[JsonSerializable(typeof(IReadOnlyList<LocalKeyView>))]
+[JsonSerializable(typeof(LocalKeyRequest))]
+[JsonSerializable(typeof(NewLocalKey))]
 // Privacy
 [JsonSerializable(typeof(StageEvent))]
 [JsonSerializable(typeof(PrivacyView))]

@@ -1,3 +1,4 @@
+using Tacit.App.Keys;
 using Tacit.App.Wallets;
 
 namespace Tacit.App;
@@ -9,7 +10,7 @@ internal sealed record PageState
     public string Version { get; init; } = typeof(PageState).Assembly.GetName().Version?.ToString(3) ?? "";
 
     /// <summary>The base address of the local API, with <c>/v1</c>.</summary>
-    public string? Address { get; init; }
+    public string Address { get; init; } = "";
 
     public AppMode Mode { get; init; }
 
@@ -21,6 +22,9 @@ internal sealed record PageState
     public CarrierView? Carrier { get; init; }
 
     public IReadOnlyList<NoticeView> Notices { get; init; } = [];
+
+    /// <summary>Programs with a key of their own, and the others.</summary>
+    public IReadOnlyList<LocalKeyView> Keys { get; init; } = [];
 
     public ChatKeeping Chats { get; init; }
 

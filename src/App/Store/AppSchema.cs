@@ -44,5 +44,21 @@ internal static class AppSchema
                 sealed {blob} NOT NULL
             ) {strict};
             """),
+        // In the clear, beside ids: how much was asked and spent with a key on a day. Of an app that is no key: one byte, 0 for the others, 1 for the page.
+        new(2, "local keys", """
+            CREATE TABLE local_key (
+                id {blob} NOT NULL PRIMARY KEY,
+                key_hash {blob} NOT NULL UNIQUE,
+                sealed {blob}
+            ) {strict};
+
+            CREATE TABLE local_use (
+                app {blob} NOT NULL,
+                day {int} NOT NULL,
+                requests {int} NOT NULL,
+                credits {int} NOT NULL,
+                PRIMARY KEY (app, day)
+            ) {without_rowid};
+            """),
     ];
 }

@@ -56,7 +56,10 @@ internal sealed record HistoryView(IReadOnlyList<HistoryLine> Entries);
 /// <param name="Plan">Null where none is concerned.</param>
 internal sealed record HistoryLine(DateOnly Day, [property: JsonConverter(typeof(PageEnum<HistoryKind>))] HistoryKind Kind, string? Plan, long Amount);
 
-internal sealed record RefillRequest(string? Plan, int Size, bool Shrink = false);
+/// <param name="Size">One of the standard sizes.</param>
+/// <param name="Plan">Null takes the cheapest.</param>
+/// <param name="Shrink">Whether to take the next smaller standard size that the account can pay.</param>
+internal sealed record RefillRequest(int Size, string? Plan = null, bool Shrink = false);
 
 internal sealed record RevealRequest(RevealedSecret What);
 

@@ -109,11 +109,13 @@ internal sealed class RunningApp(string dataFolder, Terminal? terminal = null) :
             await Task.Delay(s_lookEvery, TimeProvider.System, cancellationToken);
             status = await GetAppStatusAsync(cancellationToken);
         }
-        return await AskAsync(address, body, plan, conversation, cancellationToken);
+        return await AskAsync(address, body, plan, conversation, cancellationToken, status.Key);
     }
 
     /// <summary>Asks the app at this address over HTTP.</summary>
-    public static async Task<AskReply> AskAsync(Uri app, ReadOnlyMemory<byte> body, string? plan, string? conversation, CancellationToken cancellationToken)
+    /// <param name="key">What lets commands in where the app takes local keys only.</param>
+    public static async Task<AskReply> AskAsync(
+        Uri app, ReadOnlyMemory<byte> body, string? plan, string? conversation, CancellationToken cancellationToken, string? key = null)
     {
         HttpMessageInvoker http = new(new SocketsHttpHandler { UseProxy = false, UseCookies = false, AllowAutoRedirect = false, ActivityHeadersPropagator = null });
         HttpRequestMessage request = new(HttpMethod.Post, new Uri(app, "/v1/chat/completions"))
@@ -123,6 +125,10 @@ internal sealed class RunningApp(string dataFolder, Terminal? terminal = null) :
         if (plan is not null)
         {
             request.Headers.TryAddWithoutValidation("Tacit-Plan", plan);
+        }
+        if (key is not null)
+        {
+            request.Headers.TryAddWithoutValidation("Authorization", "Bearer " + key);
         }
         if (conversation is not null)
         {

@@ -8,10 +8,45 @@ export interface AttachmentView {
   size: number;
 }
 
+export interface AuditRequest {
+  resume: boolean;
+}
+
+export interface BackupCommand {
+  passphrase: string;
+}
+
+export interface BalanceView {
+  credits: number;
+  owed: number;
+}
+
+export interface CarrierView {
+  carrier: 'direct' | 'tor';
+  state: 'unneeded' | 'idle' | 'starting' | 'ready' | 'stuck' | 'failed';
+  percent: number;
+  phase?: string | null;
+  summary?: string | null;
+  version?: string | null;
+  problem?: string | null;
+  source?: string | null;
+  servers: ServerView[];
+}
+
 export interface ChatFile {
   format: string;
   conversations: FiledConversation[];
   prompts?: SavedPrompt[] | null;
+}
+
+export interface CheckoutCommand {
+  offer: string;
+  provider?: string | null;
+}
+
+export interface CheckoutView {
+  url: string;
+  credits: number;
 }
 
 export interface CircuitView {
@@ -67,12 +102,47 @@ export interface ConversationSummary {
   snippet?: string | null;
 }
 
+export interface CreditPrice {
+  id: string;
+  credits: number;
+  amount: number;
+  currency: string;
+}
+
 export interface Delta {
   conversation: string;
   message: string;
   offset: number;
   text: string;
   reasoning?: boolean | null;
+}
+
+export interface DepositCommand {
+  code: string;
+}
+
+export interface DepositView {
+  worth: number;
+  credits: number;
+  alreadyDeposited: boolean;
+}
+
+export interface DirectoryAudit {
+  issuerName: string;
+  copies: DirectoryCopy[];
+  chainFrom: number;
+  chainProblem?: string | null;
+  held?: string | null;
+  resumed: boolean;
+  agrees: boolean;
+}
+
+export interface DirectoryCopy {
+  source: string;
+  sequence?: number | null;
+  hash?: string | null;
+  problem?: string | null;
+  isContradiction: boolean;
 }
 
 export interface FiledConversation {
@@ -102,8 +172,42 @@ export interface FiledMessage {
   usage?: MessageUsage | null;
 }
 
+export interface FillView {
+  plan: string;
+  received: number;
+  pending: number;
+  credits: number;
+}
+
+export interface HistoryLine {
+  day: string;
+  kind: 'deposited' | 'bought' | 'spent' | 'exchanged' | 'restored' | 'filled-at-prompt';
+  plan?: string | null;
+  amount: number;
+}
+
+export interface HistoryView {
+  entries: HistoryLine[];
+}
+
 export interface ImportResult {
   conversations: number;
+}
+
+export interface LocalKeyRequest {
+  name: string;
+  dailyCap?: number | null;
+}
+
+export interface LocalKeyView {
+  id: string;
+  kind: 'key' | 'other' | 'page';
+  name: string;
+  dailyCap?: number | null;
+  spentToday: number;
+  spentTotal: number;
+  requests: number;
+  lastUsed?: string | null;
 }
 
 export interface Message {
@@ -181,6 +285,15 @@ export interface NewConversation {
   system?: string | null;
 }
 
+export interface NewIdentityResult {
+  toldTor: boolean;
+}
+
+export interface NewLocalKey {
+  id: string;
+  key: string;
+}
+
 export interface NewMessage {
   text: string;
   parent?: string | null;
@@ -194,16 +307,38 @@ export interface NewMessageResult {
   assistant: Message;
 }
 
+export interface NoticeView {
+  id: string;
+  text: string;
+  level: 'info' | 'warning' | 'error';
+}
+
 export interface PageProblem {
   type: string;
   title: string;
   status: number;
   detail?: string | null;
+  member?: string | null;
+}
+
+export interface PlanCommand {
+  plan: string;
+}
+
+export interface PricesView {
+  offers: CreditPrice[];
+  providers: string[];
 }
 
 export interface PrivacyView {
   requests: RequestTrace[];
   seen: RoleView[];
+}
+
+export interface RefillRequest {
+  size: number;
+  plan?: string | null;
+  shrink: boolean;
 }
 
 export interface RequestTrace {
@@ -238,6 +373,10 @@ export interface RequestTrace {
   stages: Stage[];
 }
 
+export interface RestoreResult {
+  restored: number;
+}
+
 export interface RetryMessage {
   model?: string | null;
   plan?: string | null;
@@ -245,6 +384,10 @@ export interface RetryMessage {
 
 export interface RetryResult {
   assistant: Message;
+}
+
+export interface RevealRequest {
+  what: 'seed' | 'account';
 }
 
 export interface RoleView {
@@ -257,6 +400,74 @@ export interface SavedPrompt {
   id: string;
   name: string;
   text: string;
+}
+
+export interface SecretView {
+  secret: string;
+}
+
+export interface ServerView {
+  role: string;
+  name?: string | null;
+  address: string;
+  carried?: string | null;
+  lastAnswered?: string | null;
+  problem?: string | null;
+}
+
+export interface Settings {
+  theme: 'system' | 'light' | 'dark';
+  keepChats: boolean;
+  defaultModel?: string | null;
+  defaultPlan?: string | null;
+  defaultSystem?: string | null;
+  minCrowd: number;
+  autoFill: boolean;
+  fillAtPrompt: boolean;
+  lowWater: number;
+  batchSize: number;
+  fillPlans?: string[] | null;
+  transport?: string | null;
+  relay?: string | null;
+  torExits: boolean;
+  torSocks?: string | null;
+  bridges: string[];
+  plugins: string[];
+  outgrownPlan: string;
+  waitForSubscription: boolean;
+  allowPseudonyms: boolean;
+  requireLocalKeys: boolean;
+  otherUsers: 'refuse' | 'allow';
+  isChanging: boolean;
+}
+
+export interface SetupRequest {
+  issuer?: string | null;
+  directoryKey?: string | null;
+  seed?: string | null;
+  backup?: string | null;
+  passphrase?: string | null;
+  accountKey?: string | null;
+  gateway?: string | null;
+  gatewayKey?: string | null;
+  gatewayPin?: string | null;
+}
+
+export interface SetupResult {
+  seed?: string | null;
+  accountKey?: string | null;
+  device?: string | null;
+}
+
+export interface SetupTrial {
+  name: string;
+  plans: TrialPlan[];
+  gateways: string[];
+}
+
+export interface SetupTry {
+  issuer: string;
+  directoryKey: string;
 }
 
 export interface SightView {
@@ -274,6 +485,84 @@ export interface StageEvent {
   conversation: string;
   message: string;
   stage: Stage;
+}
+
+export interface State {
+  version: string;
+  address: string;
+  mode: 'setup' | 'wallet' | 'device';
+  settings: Settings;
+  wallet?: WalletView | null;
+  carrier?: CarrierView | null;
+  notices: NoticeView[];
+  keys: LocalKeyView[];
+  chats: 'kept' | 'not-kept';
+  conversations: ConversationSummary[];
+  prompts: SavedPrompt[];
+}
+
+export interface SubscribeRequest {
+  plan: string;
+  renews: boolean;
+}
+
+export interface SubscribeResult {
+  plan: string;
+  chains: number;
+  pending: number;
+  until: string;
+  renews: boolean;
+}
+
+export interface SubscriptionView {
+  plan: string;
+  until: string;
+  ready: number;
+  busy: number;
+  pending: number;
+  lost: number;
+  refused: number;
+  renews: boolean;
+  renewsAt?: string | null;
+}
+
+export interface TrialPlan {
+  id: string;
+  kind: string;
+  models: string[];
+  price: number;
+  period: string;
+}
+
+export interface UnsubscribeResult {
+  wasSubscribed: boolean;
+}
+
+export interface WalletPlan {
+  id: string;
+  kind: string;
+  models: string[];
+  price: number;
+  period: string;
+  held: number;
+  spent: number;
+  pending: number;
+  returned: number;
+  unknown: number;
+  deadline?: string | null;
+  crowd?: number | null;
+}
+
+export interface WalletView {
+  hasAccount: boolean;
+  credits?: number | null;
+  lowBalance: boolean;
+  recoverable: boolean;
+  plans: WalletPlan[];
+  subscriptions: SubscriptionView[];
+  nextRefill?: string | null;
+  issuer: string;
+  problem?: string | null;
 }
 
 export interface WaySight {
@@ -294,37 +583,23 @@ export interface WaysView {
   serving: WayView[];
 }
 
+/** What the event stream sends, by the event's name. */
+export interface Events {
+  'carrier': CarrierView;
+  'conversation': ConversationSummary;
+  'conversation-deleted': ConversationDeletedEvent;
+  'delta': Delta;
+  'keys': LocalKeyView[];
+  'message': MessageEvent;
+  'message-deleted': MessageDeletedEvent;
+  'notices': NoticeView[];
+  'prompts': SavedPrompt[];
+  'settings': Settings;
+  'stage': StageEvent;
+  'state': State;
+  'wallet': WalletView;
+}
+
 // Below: written by hand, for what the app does not send yet. A type that is here is not generated.
 
 export type Mode = 'setup' | 'wallet' | 'device';
-
-export interface NewLocalKey {
-  key: string;
-}
-
-export interface LocalKeyView {
-  id: string;
-  name: string;
-  dailyCap?: number | null;
-  spentToday: number;
-  spentTotal: number;
-  requests: number;
-  lastUsed?: string | null;
-}
-
-/** What the event stream sends, by the event's name. */
-export interface Events {
-  state: State;
-  conversation: ConversationSummary;
-  'conversation-deleted': { id: string };
-  message: { conversation: string; message: Message };
-  'message-deleted': { conversation: string; message: string };
-  delta: Delta;
-  stage: { conversation: string; message: string; stage: Stage };
-  wallet: WalletView | null;
-  carrier: CarrierView | null;
-  settings: Settings;
-  notices: NoticeView[];
-  prompts: SavedPrompt[];
-  keys: LocalKeyView[];
-}

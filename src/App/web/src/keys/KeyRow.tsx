@@ -26,10 +26,12 @@ export function KeyRow({ entry }: { entry: LocalKeyView }) {
     <li class="key">
       <div class="row">
         <h3>{entry.name}</h3>
-        <div class="form-actions">
-          <Act kind="quiet" onPress={() => setEditing(true)} label={`Change ${entry.name}`}>Change</Act>
-          <Act kind="quiet" isBusy={revoke.isBusy} onPress={ask} label={`Revoke the key of ${entry.name}`}>Revoke</Act>
-        </div>
+        {entry.kind === 'key' && (
+          <div class="form-actions">
+            <Act kind="quiet" onPress={() => setEditing(true)} label={`Change ${entry.name}`}>Change</Act>
+            <Act kind="quiet" isBusy={revoke.isBusy} onPress={ask} label={`Revoke the key of ${entry.name}`}>Revoke</Act>
+          </div>
+        )}
       </div>
       {cap !== null && <meter min={0} max={cap} value={Math.min(entry.spentToday, cap)} aria-label={`${entry.name}: spent today`} />}
       <p class="hint">
