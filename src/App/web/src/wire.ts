@@ -497,6 +497,7 @@ export interface State {
   notices: NoticeView[];
   keys: LocalKeyView[];
   chats: 'kept' | 'not-kept';
+  chatsProblem?: string | null;
   conversations: ConversationSummary[];
   prompts: SavedPrompt[];
 }
