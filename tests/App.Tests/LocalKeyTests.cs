@@ -175,7 +175,11 @@ public sealed class LocalKeyTests : IAsyncLifetime
         }
         await _page.RestartAsync(options => options with
         {
-            GatewayUrl = _system.GatewayFront.Address, IssuerUrl = _system.IssuerFront.Address, AutoFill = false, LowWater = 0, BatchSize = 10,
+            GatewayUrl = _system.GatewayFront.Address,
+            IssuerUrl = _system.IssuerFront.Address,
+            AutoFill = false,
+            LowWater = 0,
+            BatchSize = 10,
         });
 
         JsonElement kept = (await KeysAsync())[0];

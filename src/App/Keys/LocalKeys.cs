@@ -74,6 +74,7 @@ internal sealed class LocalKeys : IAsyncDisposable
     /// <exception cref="LocalKeyException">The cap does not allow it.</exception>
     public async Task<PromptReply> SendAsync(LocalApp app, PromptRequest prompt, CancellationToken cancellationToken)
     {
+        await TryLoadAsync(cancellationToken);
         UInt128 tag = CountedRequests.TagOf(prompt);
         IReadOnlyList<PlanSummary> plans = await FindPlansAsync(prompt, cancellationToken);
         (long reserved, string? plan, bool onlyPending) = Reserve(app, plans, _counted.Contains(tag));
@@ -321,8 +322,11 @@ internal sealed class LocalKeys : IAsyncDisposable
             int day = Day;
             app.Reserved -= reserved;
             app.Count(day, credits);
-            // In order, and without the reply waiting for it: a crash may cost the count of a moment.
-            _writing = WriteAsync(_writing, app.IsRevoked ? _other.Id : app.Id, day, credits);
+            // In order, and without the reply waiting for it: a crash may cost the count of a moment. No file is made for a count alone.
+            if (_isLoaded)
+            {
+                _writing = WriteAsync(_writing, app.IsRevoked ? _other.Id : app.Id, day, credits);
+            }
         }
         Tell();
     }
@@ -351,6 +355,18 @@ internal sealed class LocalKeys : IAsyncDisposable
         lock (_lock)
         {
             return _byHash.Values.FirstOrDefault(app => !app.IsRevoked && Convert.ToHexStringLower(app.Id) == id) ?? throw new PageException(PageProblem.Missing("key"));
+        }
+    }
+
+    private async Task TryLoadAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            await LoadAsync(cancellationToken);
+        }
+        catch (Exception e) when (e is PageException or StorageException)
+        {
+            // Whoever has a cap was not let in; the others are counted in memory.
         }
     }
 
