@@ -9,7 +9,6 @@ namespace Tacit.Cli.Tests;
 public sealed class FrameTests
 {
     [Theory]
-    [InlineData("")]
     [InlineData("nonsense")]
     [InlineData("--nonsense")]
     [InlineData("doctor extra")]

@@ -67,7 +67,10 @@ internal sealed class ChatFacts(Terminal terminal, IQuestionAccess asked)
                 : $"the issuer does not say how many accounts share {plan}'s key", ""]);
         }
         string from = tor ? "an address of Tor's" : byRelay ? "the relay's address" : gateway is not null && IsLocal(gateway.Address) ? "this machine" : "your address";
-        rows.Add(["network", tor ? "that you use Tor" : $"that you talk to {(relay ?? gateway)?.Address ?? "the gateway"}, how much and when", "what is asked"]);
+        bool inTheClear = !tor && !isSealed && gateway?.Address is string clear && clear.StartsWith("http://", StringComparison.Ordinal) && !IsLocal(clear);
+        rows.Add([
+            "network", (tor ? "that you use Tor" : $"that you talk to {(relay ?? gateway)?.Address ?? "the gateway"}, how much and when") + (inTheClear ? ", and what is asked: that address is no https" : ""),
+            inTheClear ? "" : "what is asked"]);
         if (byRelay)
         {
             rows.Add(["relay", $"{(tor ? "an address of Tor's" : "your address")}, sizes and times", "what is asked, which token paid"]);
