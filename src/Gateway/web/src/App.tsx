@@ -158,7 +158,7 @@ export function App() {
       <header>
         <p class="brand"><img src="/demo/icon.svg" alt="" width="28" height="28" /> Tacit</p>
         <h1>Watch a token that nobody can trace</h1>
-        <p class="lead">Your browser gets a token, signed without being seen, and pays with it for an answer. Everything here really happens, with this gateway and its issuer. Under each step: what each side saw of it.</p>
+        <p class={`lead${at > 0 ? ' is-over' : ''}`}>Your browser gets a token, signed without being seen, and pays with it for an answer. Everything here really happens, with this gateway and its issuer. Under each step: what each side saw of it.</p>
         <p class="callout"><strong>This demonstration is not anonymous.</strong> Issuer and gateway both see your browser’s address. Tacit’s app hides it from both.</p>
       </header>
       <nav aria-label="Steps">
@@ -173,7 +173,7 @@ export function App() {
         </ol>
       </nav>
       <main>
-        <section class="step" aria-busy={isBusy}>
+        <section class={`step${at + 1 === steps.length ? ' is-last' : ''}`} aria-busy={isBusy}>
           <p class="count muted">Step {at + 1} of {steps.length}</p>
           <h2 tabIndex={-1} ref={heading}>{step.title}</h2>
           <p class="why">{step.why}</p>

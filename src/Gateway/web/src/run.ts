@@ -22,8 +22,6 @@ export interface Riddle {
   readonly truth: readonly number[];
   /** For each signing and each token, the blinding factor that makes them one. */
   readonly factors: readonly (readonly Bytes[])[];
-  /** For each signing, the factor that was used; only this browser has it. */
-  readonly used: readonly Bytes[];
   readonly guess: readonly (number | null)[];
   readonly isOpen: boolean;
 }
@@ -97,14 +95,19 @@ export const setRiddle: Step = async run => {
   const key = run.directory!.key;
   const left = shuffled(all);
   const right = shuffled(all);
+  const truth = left.map(one => right.indexOf(one));
+  const factors = left.map(one => right.map(other => factorBetween(key, one.blinded.element, one.blindSignature!, other.token!.signature)));
+  // Computed from what the others saw, without what only this browser knows; here it can tell that the computation is right.
+  if (!left.every((one, i) => equal(factors[i]![truth[i]!]!, factorOf(key, one.blinded)))) {
+    throw new Error('The factor of a pair is not the one that was drawn.');
+  }
   return {
     ...run,
     riddle: {
       signings: left.map(one => ({ element: one.blinded.element, blindSignature: one.blindSignature! })),
       tokens: right.map(one => one.token!),
-      truth: left.map(one => right.indexOf(one)),
-      factors: left.map(one => right.map(other => factorBetween(key, one.blinded.element, one.blindSignature!, other.token!.signature))),
-      used: left.map(one => factorOf(key, one.blinded)),
+      truth,
+      factors,
       guess: left.map(() => null),
       isOpen: false,
     },
