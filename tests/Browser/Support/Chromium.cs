@@ -16,7 +16,11 @@ public sealed class Chromium : IAsyncDisposable
     private readonly Lazy<Task<IPlaywright>> _playwright = new(Microsoft.Playwright.Playwright.CreateAsync);
     private readonly Lazy<Task<IBrowser>> _browser;
 
-    public Chromium() => _browser = new Lazy<Task<IBrowser>>(() => LaunchAsync());
+    public Chromium()
+    {
+        Assertions.SetDefaultExpectTimeout(Patience.Milliseconds);
+        _browser = new Lazy<Task<IBrowser>>(() => LaunchAsync());
+    }
 
     /// <summary>Skips the test where there is no Chromium.</summary>
     public Task<IBrowser> OpenAsync()
