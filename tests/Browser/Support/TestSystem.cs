@@ -31,7 +31,7 @@ internal sealed class TestSystem : IAsyncDisposable
     public AppServer App { get; private set; } = null!;
 
     /// <summary>Where the page is.</summary>
-    public Uri Address => App.Address;
+    public Uri Address { get; private set; } = null!;
 
     public string AppData => _operators[Wallet];
 
@@ -39,25 +39,22 @@ internal sealed class TestSystem : IAsyncDisposable
 
     public TacitClient Client => _client!;
 
-    /// <param name="credits">What the wallet's account holds.</param>
-    /// <param name="tokens">How many tokens of the plan it holds: 1, 2, 5 or 10.</param>
-    public static async Task<TestSystem> StartAsync(long credits = 100, int tokens = 10, IReadOnlyList<Plan>? plans = null)
+    /// <param name="credits">What the wallet's account holds before the tokens are bought.</param>
+    /// <param name="tokens">How many tokens of the plan it holds: 0, 1, 2, 5, 10, 50 or 100.</param>
+    /// <param name="fillsAtPrompt">Whether an empty wallet may buy because somebody asks.</param>
+    public static async Task<TestSystem> StartAsync(long credits = 100, int tokens = 10, IReadOnlyList<Plan>? plans = null, bool fillsAtPrompt = true)
     {
-        var model = new ScriptedModel();
-        WholeSystem operators = await WholeSystem.StartAsync(plans ?? [Chat, Large], model.Inference);
-        var system = new TestSystem(model, operators);
-        // One that the system hands to nobody, so that it is still free when the gateway comes back.
-        int port = FreePorts.Take(1);
-        await operators.StopGatewayAsync();
-        operators.ConfigureGateway = options => options with { Listen = ListenAddress.Loopback(port) };
-        await operators.StartGatewayAsync();
-        system._client = await operators.ClientAsync(Wallet, credits);
+        TestSystem system = await StartOperatorsAsync(plans);
+        ClientOptions options = system._operators.ClientOptions(Wallet);
+        system._client = await TacitClient.CreateAsync(options with { Redemption = options.Redemption with { FillAtPrompt = fillsAtPrompt } }, null, TimeProvider.System, system._operators.Log);
+        await system._client.Account.CreateAsync();
+        await system._client.Account.DepositAsync(await system.VoucherAsync(credits));
         if (tokens > 0)
         {
             await system._client.Filler.FillAsync(Chat.Id, tokens);
         }
 
-        system.App = await operators.AppAsync(Wallet, system._client);
+        await system.StartAppAsync();
         return system;
     }
 
@@ -67,6 +64,21 @@ internal sealed class TestSystem : IAsyncDisposable
     public Task StopGatewayAsync() => _operators.StopGatewayAsync();
 
     public Task StartGatewayAsync() => _operators.StartGatewayAsync();
+
+    public async Task StopAppAsync() => await App.DisposeAsync();
+
+    /// <summary>Starts the app, the second time at the same address.</summary>
+    public async Task StartAppAsync()
+    {
+        App = await AppServer.StartAsync(
+            new AppOptions
+            {
+                DataDirectory = AppData, Listen = ListenAddress.Loopback(Address?.Port ?? FreePorts.Take(1)), IssuerUrl = _operators.Issuer.Address, GatewayUrl = _operators.Gateway.Address, AutoFill = false,
+                DrainTimeout = TimeSpan.Zero,
+            },
+            Client, TimeProvider.System, _operators.Log);
+        Address = App.Address;
+    }
 
     public async ValueTask DisposeAsync()
     {
@@ -78,5 +90,17 @@ internal sealed class TestSystem : IAsyncDisposable
 
         await _operators.DisposeAsync();
         await Model.DisposeAsync();
+    }
+
+    private static async Task<TestSystem> StartOperatorsAsync(IReadOnlyList<Plan>? plans)
+    {
+        var model = new ScriptedModel();
+        WholeSystem operators = await WholeSystem.StartAsync(plans ?? [Chat, Large], model.Inference);
+        // A port that the system hands to nobody, so that it is still free when the gateway comes back.
+        int port = FreePorts.Take(1);
+        await operators.StopGatewayAsync();
+        operators.ConfigureGateway = options => options with { Listen = ListenAddress.Loopback(port) };
+        await operators.StartGatewayAsync();
+        return new TestSystem(model, operators);
     }
 }

@@ -28,7 +28,8 @@ internal sealed class Visit : IAsyncDisposable
         context.Console += (_, message) =>
         {
             // Of an answer that tells an error the browser writes a line too; the page tells its person, and the test looks there.
-            if (message.Type == "error" && !(message.Text.StartsWith("Failed to load resource: the server responded with a status of", StringComparison.Ordinal) && IsOwn(message.Location.Split('#')[0])))
+            bool isLost = ToleratesLostConnections && message.Text.StartsWith("Failed to load resource: net::ERR_", StringComparison.Ordinal);
+            if (message.Type == "error" && !isLost && !(message.Text.StartsWith("Failed to load resource: the server responded with a status of", StringComparison.Ordinal) && IsOwn(message.Location.Split('#')[0])))
             {
                 _faults.Enqueue($"console: {message.Text} ({message.Location})");
             }
@@ -37,6 +38,9 @@ internal sealed class Visit : IAsyncDisposable
 
     /// <summary>The tab that was opened first.</summary>
     public IPage Page { get; private set; } = null!;
+
+    /// <summary>Whether the app may be away: the browser then writes of every try.</summary>
+    public bool ToleratesLostConnections { get; set; }
 
     public ConcurrentQueue<string> Requests { get; } = new();
 
