@@ -17,7 +17,7 @@ public sealed class PrivacyTests(Chromium chromium) : BrowserTest(chromium)
         var chat = new ChatScreen(page);
         await chat.AskAsync("Who knows me?", "Not I.");
 
-        await page.GetByRole(AriaRole.Button, new() { Name = "Who saw what" }).First.ClickAsync();
+        await chat.Privacy.ClickAsync();
 
         ILocator panel = page.GetByRole(AriaRole.Dialog, new() { Name = "Who saw what" });
         await Expect(panel.GetByRole(AriaRole.Article, new() { Name = "Gateway" })).ToContainTextAsync("Who knows me?");

@@ -56,7 +56,7 @@ public sealed class TroubleTests(Chromium chromium) : BrowserTest(chromium)
         await Expect(chat.Answer.GetByRole(AriaRole.Alert)).ToBeVisibleAsync();
         Assert.Equal(0, system.Model.Calls);
 
-        await chat.Answer.GetByRole(AriaRole.Link, new() { Name = "wallet" }).ClickAsync();
+        await chat.Answer.GetByRole(AriaRole.Button, new() { Name = "Open the wallet" }).ClickAsync();
         await page.GetByLabel("Voucher code").FillAsync(await system.VoucherAsync(20));
         await page.GetByRole(AriaRole.Button, new() { Name = "Add credits" }).ClickAsync();
         await Expect(page.GetByText("20 credits added.")).ToBeVisibleAsync();

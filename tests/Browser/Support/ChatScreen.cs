@@ -23,6 +23,9 @@ internal sealed class ChatScreen(IPage page)
 
     public ILocator Chats => page.GetByRole(AriaRole.Navigation, new() { Name = "Chats and pages" });
 
+    /// <summary>Who saw what of the chat that is open.</summary>
+    public ILocator Privacy => page.GetByRole(AriaRole.Button, new() { Name = "Privacy" });
+
     public ILocator Chat(string title) => Chats.GetByRole(AriaRole.Link, new() { Name = title });
 
     public async Task AskAsync(string text)
@@ -39,23 +42,18 @@ internal sealed class ChatScreen(IPage page)
         await Expect(Stop).ToBeHiddenAsync();
     }
 
-    public ILocator PreviousVersion => page.GetByRole(AriaRole.Button, new() { Name = "Previous version" });
+    public ILocator PreviousVersion => page.GetByRole(AriaRole.Button, new() { Name = "Version before" });
 
     public ILocator NextVersion => page.GetByRole(AriaRole.Button, new() { Name = "Next version" });
 
     /// <summary>Has the last answer given anew.</summary>
-    public async Task TryAgainAsync()
-    {
-        await Answer.HoverAsync();
-        await Answer.GetByRole(AriaRole.Button, new() { Name = "Try again" }).ClickAsync();
-    }
+    public Task TryAgainAsync() => Answer.GetByRole(AriaRole.Button, new() { Name = "Answer again" }).ClickAsync();
 
     /// <summary>Changes what was said and sends it again.</summary>
     public async Task EditAsync(ILocator question, string text)
     {
-        await question.HoverAsync();
-        await question.GetByRole(AriaRole.Button, new() { Name = "Edit" }).ClickAsync();
-        ILocator field = page.GetByRole(AriaRole.Textbox, new() { Name = "Edit" });
+        await question.GetByRole(AriaRole.Button, new() { Name = "Edit and send again" }).ClickAsync();
+        ILocator field = page.GetByRole(AriaRole.Textbox, new() { Name = "Your message" });
         await field.FillAsync(text);
         await field.PressAsync("Enter");
     }

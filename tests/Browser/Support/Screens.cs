@@ -31,7 +31,7 @@ internal static class Screens
         }),
         new("privacy", async (visit, _) =>
         {
-            await visit.Page.GetByRole(AriaRole.Button, new() { Name = "Who saw what" }).First.ClickAsync();
+            await new ChatScreen(visit.Page).Privacy.ClickAsync();
             await Expect(visit.Page.GetByRole(AriaRole.Dialog).GetByRole(AriaRole.Article, new() { Name = "Gateway" })).ToBeVisibleAsync();
         }),
         new("wallet", (visit, _) => At(visit, "/#/wallet", page => page.GetByRole(AriaRole.Heading, new() { Name = "What you hold" }))),

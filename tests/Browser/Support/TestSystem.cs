@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging;
 using Tacit.App;
+using Tacit.App.Wallets;
 using Tacit.Client;
 using Tacit.EndToEnd.Support;
 using Tacit.Gateway;
@@ -19,6 +20,7 @@ internal sealed class TestSystem : IAsyncDisposable
 
     private readonly WholeSystem _operators;
     private TacitClient? _client;
+    private ClientHost? _host;
 
     private TestSystem(ScriptedModel model, WholeSystem operators)
     {
@@ -58,6 +60,21 @@ internal sealed class TestSystem : IAsyncDisposable
         return system;
     }
 
+    /// <summary>The app as it is on the first day: there is neither wallet nor setting.</summary>
+    public static async Task<TestSystem> StartWithoutWalletAsync()
+    {
+        TestSystem system = await StartOperatorsAsync(null);
+        system._host = await ClientHost.OpenAsync(
+            new AppOptions { DataDirectory = system.AppData, Listen = ListenAddress.Loopback(FreePorts.Take(1)), DrainTimeout = TimeSpan.Zero }, TimeProvider.System, system._operators.Log);
+        system.App = await AppServer.StartAsync(system._host, TimeProvider.System, system._operators.Log);
+        system.Address = system.App.Address;
+        return system;
+    }
+
+    /// <summary>What an operator hands out, with a voucher.</summary>
+    public async Task<string> InvitationAsync(long credits) =>
+        $"tacit:?issuer={Uri.EscapeDataString(_operators.Issuer.Address.ToString())}&key={Convert.ToHexStringLower(_operators.Issuer.DirectoryKey.Span)}&voucher={await VoucherAsync(credits)}";
+
     public Task<string> VoucherAsync(long credits) => _operators.VoucherAsync(credits);
 
     /// <summary>The gateway goes away, as when its machine is switched off.</summary>
@@ -83,6 +100,11 @@ internal sealed class TestSystem : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await App.DisposeAsync();
+        if (_host is not null)
+        {
+            await _host.DisposeAsync();
+        }
+
         if (_client is not null)
         {
             await _client.DisposeAsync();
@@ -95,12 +117,7 @@ internal sealed class TestSystem : IAsyncDisposable
     private static async Task<TestSystem> StartOperatorsAsync(IReadOnlyList<Plan>? plans)
     {
         var model = new ScriptedModel();
-        WholeSystem operators = await WholeSystem.StartAsync(plans ?? [Chat, Large], model.Inference);
         // A port that the system hands to nobody, so that it is still free when the gateway comes back.
-        int port = FreePorts.Take(1);
-        await operators.StopGatewayAsync();
-        operators.ConfigureGateway = options => options with { Listen = ListenAddress.Loopback(port) };
-        await operators.StartGatewayAsync();
-        return new TestSystem(model, operators);
+        return new TestSystem(model, await WholeSystem.StartAsync(plans ?? [Chat, Large], model.Inference, gatewayPort: FreePorts.Take(1)));
     }
 }

@@ -23,11 +23,13 @@ public sealed class WholeSystem : IAsyncDisposable
     private readonly TimeProvider _time;
     private readonly IReadOnlyList<Plan> _plans;
     private readonly InferenceOptions _inference;
+    private readonly int _gatewayPort;
     private InferenceRouter? _router;
     private Func<IssuerOptions, IssuerOptions> _configureIssuer = options => options;
 
-    private WholeSystem(IReadOnlyList<Plan> plans, InferenceOptions inference, TimeProvider time)
+    private WholeSystem(IReadOnlyList<Plan> plans, InferenceOptions inference, TimeProvider time, int gatewayPort)
     {
+        _gatewayPort = gatewayPort;
         _plans = plans;
         _inference = inference;
         _time = time;
@@ -73,10 +75,12 @@ public sealed class WholeSystem : IAsyncDisposable
     /// <param name="inference">Default: the demo model.</param>
     /// <param name="time">Default: the system's clock.</param>
     /// <param name="configureIssuer">What the issuer has otherwise.</param>
+    /// <param name="gatewayPort">Where the gateway is, as the directory then says too. Default: on any port, and only those who are told find it.</param>
     public static async Task<WholeSystem> StartAsync(
-        IReadOnlyList<Plan>? plans = null, InferenceOptions? inference = null, TimeProvider? time = null, Func<IssuerOptions, IssuerOptions>? configureIssuer = null)
+        IReadOnlyList<Plan>? plans = null, InferenceOptions? inference = null, TimeProvider? time = null, Func<IssuerOptions, IssuerOptions>? configureIssuer = null,
+        int gatewayPort = 0)
     {
-        var system = new WholeSystem(plans ?? [Chat], inference ?? new InferenceOptions { DemoModel = true }, time ?? TimeProvider.System);
+        var system = new WholeSystem(plans ?? [Chat], inference ?? new InferenceOptions { DemoModel = true }, time ?? TimeProvider.System, gatewayPort);
         system._configureIssuer = configureIssuer ?? system._configureIssuer;
         await File.WriteAllBytesAsync(system["key"], System.Security.Cryptography.RandomNumberGenerator.GetBytes(64));
         if (system._plans.Any(plan => plan.TokenType == TokenType.PartiallyBlindRsa))
@@ -101,7 +105,7 @@ public sealed class WholeSystem : IAsyncDisposable
             IssuerName = "issuer.test",
             Plans = _plans,
             KeyFile = SecretReference.FromFile(this["key"]),
-            Gateways = [new IssuerGateway { Name = GatewayName, Urls = ["http://127.0.0.1:1"] }],
+            Gateways = [new IssuerGateway { Name = GatewayName, Urls = [$"http://127.0.0.1:{(_gatewayPort == 0 ? 1 : _gatewayPort)}"] }],
         }),
         Signer, _time, Log, CancellationToken.None);
 
@@ -112,7 +116,7 @@ public sealed class WholeSystem : IAsyncDisposable
             ConfigureGateway(new GatewayOptions
             {
                 Name = GatewayName,
-                Listen = ListenAddress.Loopback(0),
+                Listen = ListenAddress.Loopback(_gatewayPort),
                 IssuerUrl = Issuer.Address,
                 DirectoryKey = Convert.ToHexString(Issuer.DirectoryKey.Span),
                 DataDirectory = this["gateway"],
