@@ -173,7 +173,7 @@ internal sealed class PageSuite : Suite
         Frames scrolling = await trace.EndAsync();
 
         say("streaming");
-        await page.GetByRole(AriaRole.Textbox, new() { Name = "Message" }).FillAsync("long answer, please");
+        await page.GetByRole(AriaRole.Textbox, new() { Name = "Message", Exact = true }).FillAsync("long answer, please");
         await page.Keyboard.PressAsync("Enter");
         await page.GetByRole(AriaRole.Button, new() { Name = "Stop" }).WaitForAsync();
         trace = await FrameTrace.BeginAsync(browser);
@@ -188,9 +188,35 @@ internal sealed class PageSuite : Suite
         ];
     }
 
+    /// <summary>A conversation as an export holds it, half questions and half answers of all kinds of Markdown.</summary>
     private static async Task<string> ImportAsync(PageSystem system, FirstTokens http, CancellationToken cancellationToken)
     {
-        string id = await http.NewConversationAsync(cancellationToken);
-        return id;
+        JsonArray messages = [];
+        for (int i = 0; i < Messages; i++)
+        {
+            bool isQuestion = i % 2 == 0;
+            messages.Add(new JsonObject
+            {
+                ["id"] = $"m{i}",
+                ["parent"] = i == 0 ? null : $"m{i - 1}",
+                ["role"] = isQuestion ? "user" : "assistant",
+                ["text"] = isQuestion ? $"question {i} of {Messages}" : string.Concat(Enumerable.Range(i, 5).Select(PacedProvider.Paragraph)),
+                ["created"] = "2026-01-01T00:00:00Z",
+                ["model"] = isQuestion ? null : PacedProvider.Model,
+            });
+        }
+
+        var file = new JsonObject
+        {
+            ["format"] = "tacit chats 1",
+            ["conversations"] = new JsonArray(new JsonObject
+            {
+                ["title"] = "long", ["created"] = "2026-01-01T00:00:00Z", ["updated"] = "2026-01-01T00:00:00Z", ["messages"] = messages, ["model"] = PacedProvider.Model, ["leaf"] = $"m{Messages - 1}",
+            }),
+        };
+        using HttpResponseMessage imported = await http.PostAsync(new Uri(system.App, "/app/import"), file.ToJsonString(), cancellationToken, ("Tacit-Page", "1"));
+        using HttpResponseMessage list = await http.GetAsync(new Uri(system.App, "/app/conversations?search=long"), cancellationToken);
+        using JsonDocument found = JsonDocument.Parse(await list.Content.ReadAsByteArrayAsync(cancellationToken));
+        return found.RootElement.GetProperty("conversations").EnumerateArray().First(one => one.GetProperty("title").GetString() == "long").GetProperty("id").GetString()!;
     }
 }
