@@ -67,7 +67,8 @@ public sealed class Chromium : IAsyncDisposable
 /// <summary>How long a test waits for what is to happen: long, as the machine may be slow and busy. What happens is not waited for.</summary>
 internal static class Patience
 {
-    public const float Milliseconds = 90_000;
+    /// <summary>Less for whoever writes a test and waits for its failure: <c>TACIT_PATIENCE</c>, in seconds.</summary>
+    public static float Milliseconds { get; } = 1000 * float.Parse(Environment.GetEnvironmentVariable("TACIT_PATIENCE") ?? "90", System.Globalization.CultureInfo.InvariantCulture);
 
     public static TimeSpan Time => TimeSpan.FromMilliseconds(Milliseconds);
 }
