@@ -10,7 +10,7 @@ public sealed class FirstRunTests(Chromium chromium) : BrowserTest(chromium)
     [Fact]
     public async Task Invitation_leads_in_three_steps_to_the_first_answer()
     {
-        await using TestSystem system = await TestSystem.StartWithoutWalletAsync();
+        TestSystem system = Keep(await TestSystem.StartWithoutWalletAsync());
         system.Model.Prepare("Hello?", "Welcome.");
         IPage page = (await VisitAsync(system)).Page;
         await Expect(page.GetByRole(AriaRole.Heading, new() { Name = "Ask AI without being known" })).ToBeVisibleAsync();
@@ -49,7 +49,7 @@ public sealed class FirstRunTests(Chromium chromium) : BrowserTest(chromium)
     [Fact]
     public async Task Whole_first_chat_needs_no_mouse()
     {
-        await using TestSystem system = await TestSystem.StartAsync();
+        TestSystem system = Keep(await TestSystem.StartAsync());
         system.Model.Prepare("Typed only", "Read only.");
         IPage page = (await VisitAsync(system)).Page;
         var chat = new ChatScreen(page);

@@ -15,7 +15,7 @@ public sealed class LookTests(Chromium chromium) : BrowserTest(chromium)
     [InlineData("4k", ColorScheme.Light, 3840, 2160)]
     public async Task Screens_shut_nobody_out_and_cut_nothing_off(string look, ColorScheme scheme, int width, int height)
     {
-        await using TestSystem system = await TestSystem.StartAsync();
+        TestSystem system = Keep(await TestSystem.StartAsync());
         Visit visit = await VisitAsync(
             system, options => (options.ColorScheme, options.ViewportSize) = (scheme, new ViewportSize { Width = width, Height = height }), withAxe: true);
         List<string> found = [];
@@ -37,7 +37,7 @@ public sealed class LookTests(Chromium chromium) : BrowserTest(chromium)
     [Fact]
     public async Task Theme_that_is_chosen_is_kept_whatever_the_system_likes()
     {
-        await using TestSystem system = await TestSystem.StartAsync();
+        TestSystem system = Keep(await TestSystem.StartAsync());
         IPage page = (await VisitAsync(system, options => options.ColorScheme = ColorScheme.Light, "/#/settings")).Page;
         string light = await BackgroundAsync(page);
 

@@ -17,7 +17,7 @@ public sealed class PictureTests(Chromium chromium) : BrowserTest(chromium)
     public async Task Chat_privacy_and_wallet_as_the_README_shows_them(string suffix, ColorScheme scheme)
     {
         string folder = FolderOrSkip();
-        await using TestSystem system = await TestSystem.StartAsync(credits: 250, tokens: 100);
+        TestSystem system = Keep(await TestSystem.StartAsync(credits: 250, tokens: 100));
         foreach ((string question, string answer) in s_earlier)
         {
             system.Model.Prepare(question, answer);
@@ -43,7 +43,7 @@ public sealed class PictureTests(Chromium chromium) : BrowserTest(chromium)
     public async Task First_run_as_the_README_shows_it()
     {
         string folder = FolderOrSkip();
-        await using TestSystem system = await TestSystem.StartWithoutWalletAsync();
+        TestSystem system = Keep(await TestSystem.StartWithoutWalletAsync());
         IPage page = (await VisitAsync(system, options => options.ViewportSize = new ViewportSize { Width = 1200, Height = 900 })).Page;
         await Expect(page.GetByRole(AriaRole.Heading, new() { Name = "Ask AI without being known" })).ToBeVisibleAsync();
         await page.ScreenshotAsync(new PageScreenshotOptions { Path = Path.Combine(folder, "first-run.png") });

@@ -10,7 +10,7 @@ public sealed class TroubleTests(Chromium chromium) : BrowserTest(chromium)
     [Fact]
     public async Task Gateway_that_is_gone_is_told_and_the_question_can_be_asked_again_once_it_is_back()
     {
-        await using TestSystem system = await TestSystem.StartAsync();
+        TestSystem system = Keep(await TestSystem.StartAsync());
         system.Model.Prepare("Are you there?", "Here I am.");
         system.Model.Prepare("First", "Fine.");
         var chat = new ChatScreen((await VisitAsync(system)).Page);
@@ -31,7 +31,7 @@ public sealed class TroubleTests(Chromium chromium) : BrowserTest(chromium)
     [Fact]
     public async Task Provider_that_breaks_off_leaves_what_had_come_and_says_so()
     {
-        await using TestSystem system = await TestSystem.StartAsync();
+        TestSystem system = Keep(await TestSystem.StartAsync());
         var chat = new ChatScreen((await VisitAsync(system)).Page);
         await chat.AskAsync("Go on");
         ModelTurn turn = await system.Model.NextAsync();
@@ -48,7 +48,7 @@ public sealed class TroubleTests(Chromium chromium) : BrowserTest(chromium)
     [Fact]
     public async Task Empty_wallet_says_what_to_do_and_goes_on_after_a_deposit()
     {
-        await using TestSystem system = await TestSystem.StartAsync(credits: 1, tokens: 0, fillsAtPrompt: false);
+        TestSystem system = Keep(await TestSystem.StartAsync(credits: 1, tokens: 0, fillsAtPrompt: false));
         system.Model.Prepare("Anything", "Something.");
         IPage page = (await VisitAsync(system)).Page;
         var chat = new ChatScreen(page);
@@ -73,7 +73,7 @@ public sealed class TroubleTests(Chromium chromium) : BrowserTest(chromium)
     [Fact]
     public async Task App_that_stops_is_told_of_and_the_page_goes_on_by_itself()
     {
-        await using TestSystem system = await TestSystem.StartAsync();
+        TestSystem system = Keep(await TestSystem.StartAsync());
         system.Model.Prepare("Before", "One.");
         system.Model.Prepare("After", "Two.");
         Visit visit = await VisitAsync(system);

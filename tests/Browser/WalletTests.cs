@@ -13,7 +13,7 @@ public sealed class WalletTests(Chromium chromium) : BrowserTest(chromium)
     [Fact]
     public async Task Voucher_becomes_credits_and_credits_become_tokens()
     {
-        await using TestSystem system = await TestSystem.StartAsync(credits: 3, tokens: 2);
+        TestSystem system = Keep(await TestSystem.StartAsync(credits: 3, tokens: 2));
         string voucher = await system.VoucherAsync(40);
         IPage page = (await VisitAsync(system, path: "/#/wallet")).Page;
         ILocator credits = Figure(page, "Credits"), questions = Figure(page, "Questions ready");
@@ -37,7 +37,7 @@ public sealed class WalletTests(Chromium chromium) : BrowserTest(chromium)
     [Fact]
     public async Task Seed_is_shown_only_on_demand_and_is_the_wallets()
     {
-        await using TestSystem system = await TestSystem.StartAsync();
+        TestSystem system = Keep(await TestSystem.StartAsync());
         IPage page = (await VisitAsync(system, path: "/#/wallet")).Page;
         ILocator seed = page.GetByRole(AriaRole.List, new() { Name = "Recovery seed" });
         ILocator show = page.GetByRole(AriaRole.Button, new() { Name = "Show the recovery seed" });
@@ -56,7 +56,7 @@ public sealed class WalletTests(Chromium chromium) : BrowserTest(chromium)
     [Fact]
     public async Task Program_with_a_key_of_its_own_spends_up_to_its_daily_cap_and_the_page_shows_it()
     {
-        await using TestSystem system = await TestSystem.StartAsync();
+        TestSystem system = Keep(await TestSystem.StartAsync());
         system.Model.Prepare("from my editor", "Hello, editor.");
         IPage page = (await VisitAsync(system, path: "/#/keys")).Page;
 

@@ -42,4 +42,25 @@ public sealed class WatchfulnessTests(Chromium chromium)
         Assert.Contains(visit.Faults, fault => fault.Contains("refused by policy: img-src", StringComparison.Ordinal));
         Assert.Contains(visit.Faults, fault => fault.Contains("thrown by the page", StringComparison.Ordinal));
     }
+
+    [Fact]
+    public async Task Network_log_has_requests_and_names_that_were_only_looked_up()
+    {
+        await using Site site = await Site.StartAsync();
+        await using Site other = await Site.StartAsync();
+        site.Pages["/"] = ("text/html", $"<!doctype html><link rel=dns-prefetch href=//looked-up.test><img src=\"{other.At("canary.test", "/image")}\">");
+        string log = Path.GetTempFileName();
+        await using IBrowser browser = await chromium.LaunchAsync(NetLog.SwitchesFor(log));
+        IPage page = await browser.NewPageAsync();
+        await page.GotoAsync(site.At("127.0.0.1"));
+        await Eventually.TrueAsync(() => other.Asked.Contains("GET /image"));
+        await browser.CloseAsync();
+
+        IReadOnlyList<string> contacted = NetLog.Contacted(log);
+
+        Assert.Contains($"127.0.0.1:{site.Port}", contacted);
+        Assert.Contains($"canary.test:{other.Port}", contacted);
+        Assert.Contains(contacted, one => one.Contains("looked-up.test", StringComparison.Ordinal));
+        File.Delete(log);
+    }
 }

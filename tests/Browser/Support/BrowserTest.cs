@@ -10,6 +10,7 @@ namespace Tacit.Browser.Support;
 public abstract class BrowserTest(Chromium chromium) : IAsyncLifetime
 {
     private readonly List<Visit> _visits = [];
+    private readonly List<TestSystem> _systems = [];
 
     internal Chromium Chromium => chromium;
 
@@ -36,6 +37,13 @@ public abstract class BrowserTest(Chromium chromium) : IAsyncLifetime
         return visit;
     }
 
+    /// <summary>Keeps a system until the browser has left: a page whose app goes away would tell of it.</summary>
+    internal TestSystem Keep(TestSystem system)
+    {
+        _systems.Add(system);
+        return system;
+    }
+
     public async ValueTask DisposeAsync()
     {
         GC.SuppressFinalize(this);
@@ -50,6 +58,11 @@ public abstract class BrowserTest(Chromium chromium) : IAsyncLifetime
 
             faults.AddRange(visit.Faults);
             await visit.DisposeAsync();
+        }
+
+        foreach (TestSystem system in _systems)
+        {
+            await system.DisposeAsync();
         }
 
         if (!failed)

@@ -5,7 +5,14 @@ namespace Tacit.Browser.Support;
 /// <summary>Chromium's own log of its network: every request, every connection and every name that was looked up, those of the browser itself included.</summary>
 internal static class NetLog
 {
-    /// <summary>Whom the browser contacted or looked up: host and port, each once, in order.</summary>
+    /// <summary>Where Chromium calls by itself, whatever page is open: its own accounts, updates and form help. None of it leads anywhere here.</summary>
+    private static readonly string[] s_ownServices = [".google.com:443", ".googleapis.com:443", ".gvt1.com:443", ".googleusercontent.com:443", ".gstatic.com:443", "~notfound"];
+
+    /// <summary>What makes a browser write the log.</summary>
+    public static string[] SwitchesFor(string file) =>
+        ["--log-net-log=" + file, "--net-log-capture-mode=IncludeSensitive", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-domain-reliability"];
+
+    /// <summary>Whom the browser contacted or looked up because of a page: host and port, each once, in order.</summary>
     public static IReadOnlyList<string> Contacted(string file)
     {
         using JsonDocument log = JsonDocument.Parse(Repaired(File.ReadAllText(file)));
@@ -25,7 +32,7 @@ internal static class NetLog
             }
             else if (type is "HOST_RESOLVER_MANAGER_REQUEST" or "HOST_RESOLVER_MANAGER_JOB" && parameters.TryGetProperty("host", out JsonElement host))
             {
-                contacted.Add(host.GetString()!.Replace("http://", "", StringComparison.Ordinal));
+                contacted.Add(host.GetString()!.Replace("http://", "", StringComparison.Ordinal).Replace("https://", "", StringComparison.Ordinal));
             }
             else if (type == "TCP_CONNECT_ATTEMPT" && parameters.TryGetProperty("address", out JsonElement address))
             {
@@ -33,7 +40,7 @@ internal static class NetLog
             }
         }
 
-        return [.. contacted];
+        return [.. contacted.Where(one => !s_ownServices.Any(service => one.EndsWith(service, StringComparison.Ordinal)))];
     }
 
     /// <summary>A browser that is closed quickly leaves the end of the log out.</summary>

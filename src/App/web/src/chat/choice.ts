@@ -6,7 +6,7 @@ import type { Models, ModelView } from '../wire';
 import type { Choice } from '../models/ModelPicker';
 import type { OpenConversation } from './conversations';
 
-/** Chosen for the next new chat; null takes the settings' default, or the first model there is. */
+/** Chosen for the next new chat; null takes the settings' default, or a model whose tokens are there. */
 export const newChoice = signal<Choice | null>(null);
 /** The system prompt of the next new chat; null takes the settings' default. */
 export const newSystem = signal<string | null>(null);
@@ -14,11 +14,17 @@ const models = signal<readonly ModelView[]>([]);
 
 export function currentChoice(one: OpenConversation | null): Choice | null {
   const head = one?.head.value;
-  const model = head?.model ?? newChoice.value?.model ?? settings.value?.defaultModel ?? models.value[0]?.id;
+  const model = head?.model ?? newChoice.value?.model ?? settings.value?.defaultModel ?? firstOf(models.value)?.id;
   if (!model) {
     return null;
   }
   return { model, plan: head?.model ? head.plan ?? null : newChoice.value ? newChoice.value.plan : settings.value?.defaultPlan ?? null };
+}
+
+/** What costs nothing more: a model whose tokens are here, the cheapest of those. One without would be bought for in the moment of the question, which links the two by time. */
+function firstOf(all: readonly ModelView[]): ModelView | undefined {
+  const cost = (model: ModelView) => Math.min(...model.plans.map(plan => (plan.held > 0 ? 0 : 1e9) + (plan.kind === 'subscription' && plan.held > 0 ? 0 : plan.price)));
+  return [...all].sort((a, b) => cost(a) - cost(b))[0];
 }
 
 export async function choose(one: OpenConversation | null, choice: Choice): Promise<void> {
