@@ -48,7 +48,7 @@ public sealed class WatchfulnessTests(Chromium chromium)
     {
         await using Site site = await Site.StartAsync();
         await using Site other = await Site.StartAsync();
-        site.Pages["/"] = ("text/html", $"<!doctype html><link rel=dns-prefetch href=//looked-up.test><img src=\"{other.At("canary.test", "/image")}\">");
+        site.Pages["/"] = ("text/html", $"<!doctype html><link rel=preconnect href=//preconnected.test><img src=\"{other.At("canary.test", "/image")}\">");
         string log = Path.GetTempFileName();
         await using IBrowser browser = await chromium.LaunchAsync(NetLog.SwitchesFor(log));
         IPage page = await browser.NewPageAsync();
@@ -60,7 +60,7 @@ public sealed class WatchfulnessTests(Chromium chromium)
 
         Assert.Contains($"127.0.0.1:{site.Port}", contacted);
         Assert.Contains($"canary.test:{other.Port}", contacted);
-        Assert.Contains(contacted, one => one.Contains("looked-up.test", StringComparison.Ordinal));
+        Assert.Contains(contacted, one => one.Contains(NetLog.LookedUp, StringComparison.Ordinal));
         File.Delete(log);
     }
 }

@@ -6,11 +6,15 @@ namespace Tacit.Browser.Support;
 internal static class NetLog
 {
     /// <summary>Where Chromium calls by itself, whatever page is open: its own accounts, updates and form help. None of it leads anywhere here.</summary>
-    private static readonly string[] s_ownServices = [".google.com:443", ".googleapis.com:443", ".gvt1.com:443", ".googleusercontent.com:443", ".gstatic.com:443", "~notfound"];
+    private static readonly string[] s_ownServices = [".google.com", ".googleapis.com", ".gvt1.com", ".googleusercontent.com", ".gstatic.com", "~notfound"];
+
+    /// <summary>What any name of a site is looked up as: through the resolver, which writes it down, and yet without asking anybody.</summary>
+    public const string LookedUp = "looked-up.localhost";
 
     /// <summary>What makes a browser write the log.</summary>
     public static string[] SwitchesFor(string file) =>
-        ["--log-net-log=" + file, "--net-log-capture-mode=IncludeSensitive", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-domain-reliability"];
+        ["--host-resolver-rules=MAP *.test " + LookedUp + ", MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost, EXCLUDE *.localhost",
+            "--log-net-log=" + file, "--net-log-capture-mode=IncludeSensitive", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-domain-reliability"];
 
     /// <summary>Whom the browser contacted or looked up because of a page: host and port, each once, in order.</summary>
     public static IReadOnlyList<string> Contacted(string file)
@@ -40,7 +44,7 @@ internal static class NetLog
             }
         }
 
-        return [.. contacted.Where(one => !s_ownServices.Any(service => one.EndsWith(service, StringComparison.Ordinal)))];
+        return [.. contacted.Where(one => !s_ownServices.Any(service => one.Split(':')[0].EndsWith(service, StringComparison.Ordinal)))];
     }
 
     /// <summary>A browser that is closed quickly leaves the end of the log out.</summary>

@@ -6,7 +6,7 @@ import { toast } from '../ui/toast';
 import type { Conversation, Message } from '../wire';
 import type { Choice } from '../models/ModelPicker';
 import type { Draft } from './attachments';
-import { currentChoice, newSystem } from './choice';
+import { currentChoice, loadModels, newSystem } from './choice';
 import { adopt, type OpenConversation, receiveMessage, select } from './conversations';
 
 const path = (id: string): string => `/app/conversations/${encodeURIComponent(id)}`;
@@ -15,7 +15,12 @@ export const tellError = (error: unknown): void => toast(explain(error), 'error'
 
 /** Sends a message, in a new conversation where there is none. Throws what the app answered, with the text still in the caller's hands. */
 export async function send(one: OpenConversation | null, parent: string | null, text: string, files: readonly Draft[]): Promise<void> {
-  const choice = currentChoice(one);
+  let choice = currentChoice(one);
+  if (choice === null) {
+    // Whoever types faster than the models are told waits for them, not for an error.
+    await loadModels();
+    choice = currentChoice(one);
+  }
   if (choice === null) {
     throw new Error('Choose a model first: the button under the message.');
   }

@@ -11,6 +11,7 @@ export const newChoice = signal<Choice | null>(null);
 /** The system prompt of the next new chat; null takes the settings' default. */
 export const newSystem = signal<string | null>(null);
 const models = signal<readonly ModelView[]>([]);
+let loading: Promise<Models> | null = null;
 
 export function currentChoice(one: OpenConversation | null): Choice | null {
   const head = one?.head.value;
@@ -38,7 +39,8 @@ export async function choose(one: OpenConversation | null, choice: Choice): Prom
 /** Asked once for a tab: for the first model where none was ever chosen, and for how much goes with one question. */
 export async function loadModels(): Promise<void> {
   if (models.value.length === 0) {
-    models.value = (await api.get<Models>('/app/models')).models;
+    loading ??= api.get<Models>('/app/models').finally(() => { loading = null; });
+    models.value = (await loading).models;
   }
 }
 
