@@ -28,7 +28,7 @@ public sealed class WalletTests(Chromium chromium) : BrowserTest(chromium)
         await page.GetByRole(AriaRole.Button, new() { Name = "Get 10 tokens for 10 credits" }).ClickAsync();
         await Expect(questions).ToContainTextAsync("12");
         await Expect(credits).ToContainTextAsync("31");
-        await Expect(page.GetByText("40 credits added by voucher")).ToBeVisibleAsync();
+        await Expect(page.GetByText("43 credits added by voucher")).ToBeVisibleAsync();
         await page.GetByLabel("Voucher code").FillAsync("0000-0000-0000-0000-0000");
         await page.GetByRole(AriaRole.Button, new() { Name = "Add credits" }).ClickAsync();
         await Expect(page.GetByLabel("Voucher code")).ToHaveAttributeAsync("aria-invalid", "true");

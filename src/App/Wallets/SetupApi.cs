@@ -55,6 +55,8 @@ internal sealed class SetupApi(AppParts parts)
             {
                 accountKey = await client.Account.CreateAsync(cancellationToken);
             }
+            // What can be bought is to be on the next screen, which asks nobody.
+            await client.Directory.GetAsync(cancellationToken);
         }
         catch
         {

@@ -64,7 +64,7 @@ function Figures({ view }: { view: WalletView }) {
         <dd class="figure-value">{isKnown ? formatNumber(view.credits!) : '–'}</dd>
         <dd class="figure-note">
           {refresh.failure ? <span class="error">{refresh.failure.message}</span> : isKnown ? 'as the issuer last told' : view.hasAccount ? 'not asked for yet' : 'no account yet'}
-          {view.hasAccount && <Act kind="quiet" isBusy={refresh.isBusy} onPress={refresh.run} label="Ask the issuer for the credits">Ask now</Act>}
+          {view.hasAccount && <Act kind="quiet" isBusy={refresh.isBusy} onPress={refresh.run} label="Ask now for the credits">Ask now</Act>}
         </dd>
       </div>
       <div class="figure">
