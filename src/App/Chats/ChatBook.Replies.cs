@@ -93,7 +93,8 @@ internal sealed partial class ChatBook
         ChatDefaults defaults = _parts.ChatDefaults();
         model ??= before.Model ?? defaults.Model
             ?? throw new PageException(PageProblem.Of(400, "model-missing", "No model is chosen.", "Choose a model for this chat, or one for all in the settings."));
-        plan ??= before.Plan ?? defaults.Plan;
+        // A plan was chosen for its model: with another one it may buy nothing.
+        plan ??= (before.Model is null || model == before.Model ? before.Plan : null) ?? (defaults.Model is null || model == defaults.Model ? defaults.Plan : null);
         var answer = new ChatMessage(ChatId.Create(), question.Id, MessageRole.Assistant, "", _parts.Time.GetUtcNow(), MessageState.Generating) { Model = model, Plan = plan };
         bool isNew = contents is not null;
         lock (thread.Gate)

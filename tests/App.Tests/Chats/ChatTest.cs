@@ -29,6 +29,7 @@ public sealed class ChatTest : IAsyncDisposable
             plans: [TestOperator.Chat with { Models = [TestOperator.Model, Model] }],
             inference: options => options with
             {
+                DemoModel = true,
                 Backends = [new BackendOptions { Name = "scripted", BaseUrl = provider.BaseUrl, Models = new Dictionary<string, string> { [Model] = Model } }],
                 Backoff = TimeSpan.Zero,
             });

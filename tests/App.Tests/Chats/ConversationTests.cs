@@ -150,6 +150,21 @@ public sealed class ConversationTests
     }
 
     [Fact]
+    public async Task A_plan_goes_with_the_model_that_it_was_chosen_for()
+    {
+        await using ChatTest test = await ChatTest.SayingAsync("yes");
+        string chat = (await test.CallAsync(HttpMethod.Post, "/conversations", new { model = ChatTest.Model, plan = "no-such-plan" })).Text("id");
+        JsonNode refused = await test.AnswerAsync(chat, "With the plan.");
+        Assert.Equal("plan_unavailable", refused["error"]!.Text("code"));
+
+        JsonNode sent = await test.CallAsync(HttpMethod.Post, $"/conversations/{chat}/messages", new { text = "With another model.", model = "tacit-demo" });
+        JsonNode answered = await test.EndedAsync(chat, sent["assistant"]!.Text("id"));
+
+        Assert.Equal(("done", "chat"), (answered.Text("state"), answered.Text("plan")));
+        Assert.Null((await test.GetAsync(chat))["plan"]);
+    }
+
+    [Fact]
     public async Task A_question_without_any_model_says_so()
     {
         await using ChatTest test = await ChatTest.SayingAsync("never");
