@@ -33,6 +33,7 @@ public sealed class SetupTests : IAsyncLifetime
     {
         JsonElement trial = await _page.PostAsync("/app/setup/try", Issuer);
         JsonElement made = await _page.PostAsync("/app/setup", Issuer);
+        JsonElement empty = await _page.GetAsync("/app/wallet");
         JsonElement deposit = await _page.PostAsync("/app/wallet/deposit", $$"""{"code":"{{await _system.VoucherAsync(50)}}"}""");
         JsonElement fill = await _page.PostAsync("/app/wallet/fill", """{"plan":"chat","size":10,"shrink":false}""");
         JsonElement wallet = await _page.GetAsync("/app/wallet");
@@ -43,6 +44,7 @@ public sealed class SetupTests : IAsyncLifetime
         JsonElement account = await _page.PostAsync("/app/wallet/reveal", """{"what":"account"}""");
 
         Assert.Equal(("issuer.test", "chat"), (trial.GetProperty("name").GetString(), trial.GetProperty("plans")[0].GetProperty("id").GetString()));
+        Assert.Equal(("chat", 0), (empty.GetProperty("plans")[0].GetProperty("id").GetString(), empty.GetProperty("plans")[0].GetProperty("held").GetInt64()));
         Assert.Equal((50, 10), (deposit.GetProperty("credits").GetInt64(), fill.GetProperty("received").GetInt32()));
         Assert.Equal((40, 10), (wallet.GetProperty("credits").GetInt64(), wallet.GetProperty("plans")[0].GetProperty("held").GetInt64()));
         Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
@@ -63,6 +65,7 @@ public sealed class SetupTests : IAsyncLifetime
         await _page.GetAsync("/app/wallet/history");
         await _page.GetAsync("/app/settings");
         await _page.GetAsync("/app/carrier");
+        await _page.GetAsync("/app/carrier/circuits");
 
         Assert.Equal(before, _system.IssuerFront.Seen.Count);
     }

@@ -38,6 +38,7 @@ namespace Tacit.App;
 [JsonSerializable(typeof(JsonElement))]
 [JsonSerializable(typeof(WalletView))]
 [JsonSerializable(typeof(CarrierView))]
+[JsonSerializable(typeof(CircuitsView))]
 [JsonSerializable(typeof(IReadOnlyList<NoticeView>))]
 [JsonSerializable(typeof(HistoryView))]
 [JsonSerializable(typeof(CreditPrices))]

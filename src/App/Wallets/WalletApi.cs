@@ -23,6 +23,7 @@ internal sealed class WalletApi(AppParts parts, WalletWatch watch)
         page.Map("POST", "/wallet/refresh-account", PageJson.Default.BalanceView, context => ToldAsync(context, async (client, token) =>
         {
             AccountSummary account = await client.Account.GetAsync(token);
+            await client.Directory.GetAsync(token);
             return new BalanceView(account.Credits, account.Owed);
         }));
         page.Map("POST", "/wallet/deposit", PageJson.Default.DepositCommand, PageJson.Default.DepositResult, (context, body) => ToldAsync(context, async (client, token) =>
@@ -60,6 +61,8 @@ internal sealed class WalletApi(AppParts parts, WalletWatch watch)
         page.Map("POST", "/wallet/backup", BackupAsync);
         page.Map("POST", "/carrier/new-identity", PageJson.Default.NewIdentityResult, async context =>
             new NewIdentityResult(await (host.Transports ?? throw SetupErrors.NotSetUp(host.Page)).TakeNewIdentityAsync(context.RequestAborted)));
+        page.Map("GET", "/carrier/circuits", PageJson.Default.CircuitsView, async context =>
+            CircuitsView.Of(host.Transports is null ? [] : await host.Transports.GetCircuitsAsync(context.RequestAborted)));
         page.Map("GET", "/carrier", PageJson.Default.CarrierView, context => watch.CarrierAsync(context.RequestAborted));
     }
 

@@ -28,6 +28,21 @@ internal sealed record CarrierView(
         new(status.Carrier, status.State, status.Percent, status.Phase, status.Summary, status.Version, status.Problem, status.Source, servers);
 }
 
+/// <summary>A circuit of our tor that carries connections of this app, or is being built for one.</summary>
+/// <param name="Hops">Names of its relays, first the guard; a fingerprint where a relay has no name.</param>
+/// <param name="Onion">The onion service that it leads to; null if it ends at an exit.</param>
+internal sealed record OpenCircuitView(bool Built, IReadOnlyList<string> Hops, string? Onion);
+
+/// <summary>The circuits as they are now; none where tor is not ours to ask.</summary>
+internal sealed record CircuitsView(IReadOnlyList<OpenCircuitView> Circuits)
+{
+    public static CircuitsView Of(IReadOnlyList<CircuitStatus> circuits) => new(
+    [
+        .. circuits.Select(status => new OpenCircuitView(
+            status.IsBuilt, [.. status.Circuit.Hops.Select(hop => hop.Nickname.Length > 0 ? hop.Nickname : hop.Fingerprint)], status.Circuit.Onion)),
+    ]);
+}
+
 /// <summary>How much a notice matters.</summary>
 [JsonConverter(typeof(PageEnum<NoticeLevel>))]
 internal enum NoticeLevel

@@ -146,6 +146,25 @@ internal sealed class TorCarrier(TorSettings settings, IProgress<CarrierStatus>?
         }
     }
 
+    /// <summary>The circuits that carry connections of ours, or were built for one, as tor tells of them; none where it is not ours to ask.</summary>
+    public async Task<IReadOnlyList<CircuitStatus>> GetCircuitsAsync(CancellationToken cancellationToken)
+    {
+        if (Started is not { IsCompletedSuccessfully: true } start || start.Result.IsBorrowed || settings.Socks is not null)
+        {
+            return [];
+        }
+        using var patience = new CancellationTokenSource(AnswerTime, time);
+        using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancellationToken);
+        try
+        {
+            return StatusesOf(await start.Result.Service.CircuitsAsync(either.Token));
+        }
+        catch (Exception e) when (e is TorException or ObjectDisposedException || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
+        {
+            return [];
+        }
+    }
+
     public async ValueTask DisposeAsync()
     {
         await _stop.CancelAsync();
@@ -183,6 +202,13 @@ internal sealed class TorCarrier(TorSettings settings, IProgress<CarrierStatus>?
         // The connection may have ended since; which of them met the service is still known.
         return own.LastOrDefault(circuit => used.Contains(circuit.Id)) ?? own.LastOrDefault(circuit => circuit.OnionState == "HSCR_JOINED");
     }
+
+    /// <summary>Those with SOCKS credentials, which every unit of ours has and tor's own circuits have not.</summary>
+    internal static IReadOnlyList<CircuitStatus> StatusesOf(IReadOnlyList<TorCircuit> circuits) =>
+    [
+        .. circuits.Where(circuit => circuit.SocksUserName is not null && circuit.Path.Count > 0 && circuit.Status is not "FAILED" and not "CLOSED")
+            .Select(circuit => new CircuitStatus(circuit.Status == "BUILT", new CircuitFacts([.. circuit.Path.Select(hop => new CircuitHop(hop.Nickname, hop.Fingerprint))], circuit.OnionAddress))),
+    ];
 
     private async Task ForgetAsync(SharedTor tor)
     {

@@ -146,6 +146,10 @@ public sealed class TransportPool : IDisposable, IAsyncDisposable
     /// <summary>The circuit that carries a unit's connections now, as our tor tells; or why it does not.</summary>
     internal Task<(CircuitFacts? Circuit, string? Problem)> FindCircuitAsync(TorIsolation circuit) => _tor!.FindCircuitAsync(circuit);
 
+    /// <summary>The circuits of our tor that carry connections of this client; none without one. Asks nobody else.</summary>
+    public Task<IReadOnlyList<CircuitStatus>> GetCircuitsAsync(CancellationToken cancellationToken = default) =>
+        _tor?.GetCircuitsAsync(cancellationToken) ?? Task.FromResult<IReadOnlyList<CircuitStatus>>([]);
+
     /// <summary>How long a call of <paramref name="time"/> at the most may take on this route: over Tor, making the circuit comes on top.</summary>
     internal TimeSpan Patience(Route route, TimeSpan time) => Rules.For(route.ServerAddress) == Carrier.Tor ? time + _options.Tor.ConnectTimeout : time;
 

@@ -54,6 +54,10 @@ export interface CircuitView {
   onion?: string | null;
 }
 
+export interface CircuitsView {
+  circuits: OpenCircuitView[];
+}
+
 export interface ConnectionView {
   at: number;
   new: boolean;
@@ -311,6 +315,12 @@ export interface NoticeView {
   id: string;
   text: string;
   level: 'info' | 'warning' | 'error';
+}
+
+export interface OpenCircuitView {
+  built: boolean;
+  hops: string[];
+  onion?: string | null;
 }
 
 export interface PageProblem {

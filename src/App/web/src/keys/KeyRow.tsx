@@ -8,6 +8,14 @@ import { credits, formatNumber, plural, utcDay } from '../ui/words';
 import type { LocalKeyView } from '../wire';
 import { capError, readCap } from './cap';
 
+/** What a program has asked and spent, in one line. */
+export function spentBy({ dailyCap, spentToday, spentTotal, requests, lastUsed }: LocalKeyView): string {
+  return [
+    `${credits(spentToday)} today${typeof dailyCap === 'number' ? ` of ${formatNumber(dailyCap)}` : ''}`, `${credits(spentTotal)} in all`, plural(requests, 'request'),
+    lastUsed ? `last used ${utcDay(lastUsed)}` : 'not used yet',
+  ].join(' · ');
+}
+
 export function KeyRow({ entry }: { entry: LocalKeyView }) {
   const [isEditing, setEditing] = useState(false);
   const revoke = useAction(() => api.delete(`/app/keys/${entry.id}`));
@@ -34,10 +42,7 @@ export function KeyRow({ entry }: { entry: LocalKeyView }) {
         )}
       </div>
       {cap !== null && <meter min={0} max={cap} value={Math.min(entry.spentToday, cap)} aria-label={`${entry.name}: spent today`} />}
-      <p class="hint">
-        {credits(entry.spentToday)} today{cap === null ? ', no limit' : ` of ${formatNumber(cap)}`} · {credits(entry.spentTotal)} in all · {plural(entry.requests, 'request')}
-        {entry.lastUsed ? ` · last used ${utcDay(entry.lastUsed)}` : ' · not used yet'}
-      </p>
+      <p class="hint">{spentBy(entry)}</p>
       <FormFailure failure={revoke.failure} />
     </li>
   );

@@ -1,17 +1,20 @@
 import { useState } from 'preact/hooks';
 import { api } from '../api';
-import { address, keys } from '../store';
+import { change } from '../settings/change';
+import { address, keys, settings } from '../store';
 import { useAction } from '../ui/action';
-import { Page, Section, TextField } from '../ui/controls';
+import { Page, Section, Switch, TextField } from '../ui/controls';
 import { Act, CopyLine, Explain, Form, FormFailure } from '../ui/form';
 import type { NewLocalKey } from '../wire';
-import { KeyRow } from './KeyRow';
+import { KeyRow, spentBy } from './KeyRow';
 import { capError, readCap } from './cap';
 
 /** Other programs on this machine: where to point them, and a key with a limit for each. */
 export function KeysPage() {
   const openai = address.value;
   const anthropic = openai.replace(/\/v1\/?$/, '');
+  const own = keys.value.filter(key => key.kind === 'key');
+  const others = keys.value.filter(key => key.kind !== 'key' && key.requests > 0);
   return (
     <Page title="Apps on this computer">
       <p class="lead">Every program that speaks OpenAI's or Anthropic's API can ask through Tacit. Your tokens pay, and what it asks is as hard to link as what you ask here.</p>
@@ -27,12 +30,19 @@ export function KeysPage() {
         </Explain>
       </Section>
       <Section title="Keys">
-        <p class="hint">Give each app its own, and say what it may spend in a day.</p>
+        <p class="hint">Give each app its own, and say what it may spend in a day. Days are counted in UTC.</p>
         <NewKey />
-        {keys.value.length === 0
-          ? <p class="hint">None yet. Until there is one, every program of yours on this computer may ask.</p>
-          : <ul class="key-list">{keys.value.map(key => <KeyRow key={key.id} entry={key} />)}</ul>}
+        {own.length > 0 && <ul class="key-list">{own.map(key => <KeyRow key={key.id} entry={key} />)}</ul>}
+        {settings.value && (
+          <Switch label="Only programs with a key may ask" checked={settings.value.requireLocalKeys} onChange={requireLocalKeys => void change({ requireLocalKeys })}
+            hint={settings.value.requireLocalKeys ? 'Others are refused.' : 'Off, any program of yours on this computer may ask, with any text as its key.'} />
+        )}
       </Section>
+      {others.length > 0 && (
+        <Section title="Without a key of their own">
+          <ul class="key-list">{others.map(entry => <li key={entry.id} class="key"><h3>{entry.name}</h3><p class="hint">{spentBy(entry)}</p></li>)}</ul>
+        </Section>
+      )}
     </Page>
   );
 }

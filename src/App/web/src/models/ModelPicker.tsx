@@ -62,6 +62,7 @@ function Way({ view, onLeave }: { view: Models; onLeave: () => void }) {
 }
 
 function ModelEntry({ model, current, onChoose }: { model: ModelView; current: Choice | null; onChoose: (choice: Choice) => void }) {
+  // Where the wallet has a choice, a subscription pays first, then the cheapest.
   const plans = [...model.plans].sort((a, b) => Number(b.kind === 'subscription' && b.held > 0) - Number(a.kind === 'subscription' && a.held > 0) || a.price - b.price);
   const first = plans[0];
   const isCurrent = current !== null;

@@ -27,8 +27,9 @@ export function SettingsPage() {
       <Section title="New chats"><Defaults now={now} /></Section>
       {hasWallet && <Section title="Refills"><Refills /></Section>}
       {hasWallet && <Section title="Crowds and pseudonyms"><Privacy now={now} /></Section>}
+      <Section title="This computer"><Others now={now} /></Section>
       <Section title="Look"><Look now={now} /></Section>
-      <p class="hint">Tacit {version.value} · <a href="#/setup">Show the first steps again</a></p>
+      <p class="hint">Tacit {version.value} · {hasWallet && <a href="#/setup">Show the first steps again</a>}</p>
     </Page>
   );
 }
@@ -71,6 +72,13 @@ function Privacy({ now }: { now: Settings }) {
       <Switch label="Allow pseudonyms" checked={now.allowPseudonyms} onChange={allowPseudonyms => void change({ allowPseudonyms })}
         hint="Some gateways want to tell one asker from another, against abuse. With this they can link your questions to each other; still not to you. Off, such a gateway gets nothing." />
     </>
+  );
+}
+
+function Others({ now }: { now: Settings }) {
+  return (
+    <Switch label="Keep this computer's other users out" checked={now.otherUsers === 'refuse'} onChange={isOut => void change({ otherUsers: isOut ? 'refuse' : 'allow' })}
+      hint="They reach this address, too. With this they see neither chats nor wallet, where the system tells who asks." />
   );
 }
 

@@ -1,9 +1,10 @@
 import { api } from '../api';
 import { useAction } from '../ui/action';
 import { Badge, Callout } from '../ui/controls';
-import { Act, FormFailure, Progress, Success } from '../ui/form';
+import { Act, Explain, FormFailure, Progress, Success } from '../ui/form';
+import { brief } from '../ui/words';
 import { formatTime } from '../format';
-import type { CarrierView, ServerView } from '../wire';
+import type { CarrierView, CircuitsView, ServerView } from '../wire';
 
 const states = { unneeded: 'not needed', idle: 'not started yet', starting: 'connecting', ready: 'ready', stuck: 'stuck', failed: 'not running' } as const;
 
@@ -25,10 +26,34 @@ export function TorStatus({ view }: { view: CarrierView }) {
       {view.problem && <Callout kind={view.state === 'starting' ? 'warning' : 'error'}>{view.problem}</Callout>}
       {identity.result !== null && !identity.failure && <Success>Every chat goes on by other ways from now on{identity.result?.toldTor === false ? '. The Tor that you run yourself was not told' : ''}.</Success>}
       <FormFailure failure={identity.failure} />
+      {isTor && view.state === 'ready' && <Circuits />}
       {view.servers.length > 0 && (
         <ul class="servers">{view.servers.map(server => <Server key={server.role + server.address} server={server} />)}</ul>
       )}
     </>
+  );
+}
+
+/** The circuits that are open for this app, each for one chat or one call; asked for when somebody looks. */
+function Circuits() {
+  const list = useAction(() => api.get<CircuitsView>('/app/carrier/circuits'));
+  const circuits = list.result?.circuits ?? [];
+  return (
+    <Explain term="Open circuits" onToggle={isOpen => { if (isOpen) { void list.run(); } }}>
+      <FormFailure failure={list.failure} />
+      {list.result !== null && circuits.length === 0 && <p class="hint">None right now, or this Tor is another program's.</p>}
+      <ul class="circuits">
+        {circuits.map((circuit, index) => (
+          <li key={index}>
+            <ol class="circuit" aria-label={circuit.built ? 'Circuit' : 'Circuit that is being built'}>
+              {circuit.hops.map((hop, place) => <li key={place}><span>{hop}</span></li>)}
+              {circuit.onion && <li class="end"><span>{brief(circuit.onion, 14)}</span></li>}
+            </ol>
+          </li>
+        ))}
+      </ul>
+      <div class="form-actions"><Act kind="quiet" isBusy={list.isBusy} onPress={list.run}>Look again</Act></div>
+    </Explain>
   );
 }
 

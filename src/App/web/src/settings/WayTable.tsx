@@ -1,4 +1,5 @@
 import { useEffect } from 'preact/hooks';
+import { Explain } from '../ui/form';
 import { loadWays, ways } from './ways';
 
 /** Who sees what on one way. */
@@ -9,7 +10,7 @@ export function WayTable({ way }: { way: string }) {
     return null;
   }
   return (
-    <table class="plain way-table">
+    <Explain term="Who sees what this way"><table class="plain way-table">
       <caption class="visually-hidden">Who sees what on this way</caption>
       <thead><tr><th scope="col">Who</th><th scope="col">Sees</th><th scope="col">Does not see</th></tr></thead>
       <tbody>
@@ -17,6 +18,6 @@ export function WayTable({ way }: { way: string }) {
           <tr key={row.who}><th scope="row">{row.who}</th><td>{row.sees.join(', ') || 'nothing'}</td><td>{row.hidden.join(', ') || '–'}</td></tr>
         ))}
       </tbody>
-    </table>
+    </table></Explain>
   );
 }

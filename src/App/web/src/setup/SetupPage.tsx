@@ -25,7 +25,7 @@ export function SetupPage() {
   const [step, setStep] = useState(mode.value === 'setup' ? 1 : 3);
 
   // Once there is a wallet, only the address keeps this page from giving way to the chats.
-  useEffect(() => go('#/setup', true), []);
+  useEffect(() => go(mode.value === 'device' ? '#/' : '#/setup', true), []);
 
   return (
     <div class="setup">

@@ -21,10 +21,17 @@ export function Fill({ plans, balance }: { plans: readonly WalletPlan[]; balance
   const [chosen, setChosen] = useState<number | null>(null);
   const plan = buyable.find(entry => entry.id === planId) ?? buyable[0];
   const size = chosen ?? suggestedSize(balance, plan?.price ?? 1);
+  const look = useAction(() => api.post('/app/wallet/refresh-account'));
   const fill = useAction(() => api.post<FillView>('/app/wallet/fill', { plan: plan?.id, size, shrink: false }));
 
   if (plan === undefined) {
-    return <p class="hint">The issuer sells no tokens for single questions right now.</p>;
+    return (
+      <div class="form">
+        <p class="hint">{plans.length === 0 ? 'What the issuer sells is not known here yet.' : 'The issuer sells no tokens for single questions right now.'}</p>
+        <FormFailure failure={look.failure} />
+        <div class="form-actions"><Act isBusy={look.isBusy} onPress={look.run}>Ask the issuer</Act></div>
+      </div>
+    );
   }
 
   async function submit(): Promise<void> {
