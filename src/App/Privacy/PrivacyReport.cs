@@ -210,7 +210,9 @@ internal static class PrivacyReport
         foreach (IGrouping<string?, RequestTrace> model in answered.GroupBy(request => request.Model))
         {
             List<RequestTrace> those = [.. model];
-            saw.Add(new($"model {model.Key}", $"{Questions(those)}: at most {Number(those.Sum(request => request.RequestBytes))} bytes, of these members: {string.Join(", ", those.SelectMany(request => request.Members).Distinct())}"));
+            saw.Add(new(
+                $"model {model.Key}",
+                $"{Questions(those)}: what the gateway passes on of {string.Join(", ", those.SelectMany(request => request.Members).Distinct())} ({Number(those.Sum(request => request.RequestBytes))} bytes as they were sent); beside it what the gateway says itself, as that nothing is to be stored"));
         }
         if (answered.Count < sent.Count)
         {

@@ -59,8 +59,8 @@ public sealed class RefillTests : IAsyncLifetime
         await disk.WriteAsync(session => session.Execute("DROP TRIGGER full"), Token);
         await UntilAsync(async () =>
         {
-            // Until it asks: a request under way is not to be overtaken by its own time limit.
-            if (_operator.IssuerFront.SeenAt("/token-request").Count == 0)
+            // A request under way is not to be overtaken by its own time limit; if one was, on a machine that is slow enough, the next look asks again.
+            if (_operator.IssuerFront.SeenAt("/token-request").All(asked => asked.Answer is not null))
             {
                 _time.Advance(TimeSpan.FromMinutes(10));
             }
@@ -87,7 +87,7 @@ public sealed class RefillTests : IAsyncLifetime
         await client.Redemption.AnswerAsync(Prompts.Ask("And one."), Token);
         await UntilAsync(async () =>
         {
-            if (_operator.IssuerFront.SeenAt("/token-request").Count == 0)
+            if (_operator.IssuerFront.SeenAt("/token-request").All(asked => asked.Answer is not null))
             {
                 _time.Advance(TimeSpan.FromMinutes(2));
             }
