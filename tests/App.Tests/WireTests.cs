@@ -15,7 +15,7 @@ namespace Tacit.App.Tests;
 /// </summary>
 public sealed class WireTests
 {
-    private const string ByHand = "// Below: written by hand, for what the app does not send yet. A type that is here is not generated.\n";
+    private const string ByHand = "// Below: written by hand, short names for what is above.\n";
 
     /// <summary>What the page calls by a shorter name.</summary>
     private static readonly Dictionary<Type, string> s_names = new()
@@ -84,12 +84,9 @@ public sealed class WireTests
         var text = new StringBuilder(
             "// What the app and its page say to each other. Times are ISO 8601, sizes are bytes, prices are credits.\n"
             + "// Written from the app's records by tests/App.Tests/WireTests.cs (TACIT_UPDATE=1): change those.\n");
-        foreach ((string name, string declaration) in declarations)
+        foreach (string declaration in declarations.Values)
         {
-            if (!byHand.Contains($"export interface {name.TrimStart('~')} ", StringComparison.Ordinal) && !byHand.Contains($"export type {name.TrimStart('~')} ", StringComparison.Ordinal))
-            {
-                text.Append('\n').Append(declaration);
-            }
+            text.Append('\n').Append(declaration);
         }
         return byHand.Length > 0 ? text.Append('\n').Append(byHand).ToString() : text.ToString();
     }

@@ -611,6 +611,6 @@ export interface Events {
   'wallet': WalletView;
 }
 
-// Below: written by hand, for what the app does not send yet. A type that is here is not generated.
+// Below: written by hand, short names for what is above.
 
-export type Mode = 'setup' | 'wallet' | 'device';
+export type Mode = State['mode'];
