@@ -1,6 +1,7 @@
 using System.Globalization;
 using Microsoft.Extensions.Logging;
 using Tacit.App;
+using Tacit.App.Wallets;
 using Tacit.Cli.Wallets;
 using Tacit.Client;
 using Tacit.Hosting;
@@ -17,18 +18,19 @@ internal sealed class DemoClient : IAsyncDisposable
     private const long VoucherCredits = 100;
     private const int BatchSize = 10;
 
-    private readonly TacitClient _client;
+    private readonly ClientHost _host;
     private readonly AppServer _app;
 
-    private DemoClient(TacitClient client, AppServer app)
+    private DemoClient(ClientHost host, AppServer app)
     {
-        _client = client;
+        _host = host;
         _app = app;
     }
 
     public Uri Address => _app.Address;
 
-    public TacitClient Client => _client;
+    /// <summary>As it is now: settings that are changed on the page open it anew.</summary>
+    public TacitClient Client => _host.Wallet!;
 
     public static AppOptions Options(DemoOptions options, ReadOnlyMemory<byte> directoryKey) => new()
     {
@@ -47,18 +49,23 @@ internal sealed class DemoClient : IAsyncDisposable
 
     public static async Task<DemoClient> StartAsync(AppOptions options, StartTimes times, TimeProvider time, ILoggerFactory loggers, CancellationToken cancellationToken)
     {
-        TacitClient client = await times.MeasureAsync("wallet: open", () => Wallet.Exists(options.DataDirectory)
-            ? TacitClient.OpenAsync(options.ToClientOptions(), time, loggers, cancellationToken)
-            : TacitClient.CreateAsync(options.ToClientOptions(), null, time, loggers, cancellationToken));
+        ClientHost host = await times.MeasureAsync("wallet: open", async () =>
+        {
+            if (!Wallet.Exists(options.DataDirectory))
+            {
+                await (await TacitClient.CreateAsync(options.ToClientOptions(), null, time, loggers, cancellationToken)).DisposeAsync();
+            }
+            return await ClientHost.OpenAsync(options, time, loggers, cancellationToken: cancellationToken);
+        });
         try
         {
-            AppServer app = await times.MeasureAsync("app: start", () => AppServer.StartAsync(options, client, time, loggers, cancellationToken));
+            AppServer app = await times.MeasureAsync("app: start", () => AppServer.StartAsync(host, time, loggers, cancellationToken));
             ClientFlags.Remember(options);
-            return new DemoClient(client, app);
+            return new DemoClient(host, app);
         }
         catch
         {
-            await client.DisposeAsync();
+            await host.DisposeAsync();
             throw;
         }
     }
@@ -67,22 +74,22 @@ internal sealed class DemoClient : IAsyncDisposable
     public async Task<Purchase> BuyAsync(IssuerServer issuer, StartTimes times, TimeProvider time, CancellationToken cancellationToken)
     {
         double begin = times.Now;
-        bool isNew = !await _client.Account.ExistsAsync(cancellationToken);
+        bool isNew = !await Client.Account.ExistsAsync(cancellationToken);
         if (isNew)
         {
-            await _client.Account.CreateAsync(cancellationToken);
+            await Client.Account.CreateAsync(cancellationToken);
         }
         long deposited = 0;
-        WalletStatus status = await _client.Wallet.GetStatusAsync(cancellationToken);
+        WalletStatus status = await Client.Wallet.GetStatusAsync(cancellationToken);
         if (isNew || (status.LastKnownCredits ?? 0) < 4 * BatchSize)
         {
             DateOnly expires = DateOnly.FromDateTime(time.GetUtcNow().UtcDateTime).AddDays(1);
             VoucherBatch voucher = await issuer.CreateVouchersAsync(VoucherCredits, 1, expires, cancellationToken);
-            deposited = (await _client.Account.DepositAsync(voucher.Codes[0], cancellationToken)).Worth;
+            deposited = (await Client.Account.DepositAsync(voucher.Codes[0], cancellationToken)).Worth;
         }
         times.Add("account and voucher", begin);
         begin = times.Now;
-        FillResult fill = await _client.Filler.FillAsync("chat", BatchSize, shrink: true, cancellationToken);
+        FillResult fill = await Client.Filler.FillAsync("chat", BatchSize, shrink: true, cancellationToken);
         times.Add(string.Create(CultureInfo.InvariantCulture, $"{fill.Received} tokens: blind, sign, finalize"), begin);
         return new Purchase(isNew, deposited, fill);
     }
@@ -91,6 +98,6 @@ internal sealed class DemoClient : IAsyncDisposable
     {
         await _app.StopAsync();
         await _app.DisposeAsync();
-        await _client.DisposeAsync();
+        await _host.DisposeAsync();
     }
 }
