@@ -55,11 +55,7 @@ function Inside() {
       <button type="button" class="scrim" tabIndex={-1} aria-label="Close the list of chats" onClick={leaveSidebar} />
       <main class="main" id="main" tabIndex={-1} inert={isNarrow.value && isSidebarOpen.value}>
         <Gone />
-        {at.page !== 'chat' && (
-          <div class="topbar">
-            {!isSidebarOpen.value && <SidebarButton />}
-          </div>
-        )}
+        {at.page !== 'chat' && !isSidebarOpen.value && <div class="topbar"><SidebarButton /></div>}
         <div class="stage-area">{page()}</div>
       </main>
       <Dialogs />
