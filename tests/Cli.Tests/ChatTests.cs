@@ -69,6 +69,8 @@ public sealed class ChatTests
         await chat.UntilAsync("heard 49");
         chat.Type("\e[200~pasted /quit\rin two lines\e[201~\r");
         await chat.UntilAsync("heard 25");
+        // Ctrl-C while an answer comes would stop that.
+        await chat.UntilAsync("›", 4);
         chat.Type("gone");
         chat.Control('C');
         chat.Type("/qu\t\r");
@@ -94,6 +96,7 @@ public sealed class ChatTests
         // What was there of the stopped answer belongs to the conversation.
         Assert.Equal(["user", "assistant", "user"], Roles(model.Asked[^1]));
         Assert.Equal("It begins\n\nand goes on", ScriptedModel.TextOf(ScriptedModel.MessagesOf(model.Asked[^1])[1]));
+        await chat.UntilAsync("›", 3);
         chat.Control('C');
         await chat.UntilAsync("Ctrl-C again leaves.");
         chat.Control('C');

@@ -118,9 +118,14 @@ internal sealed class LineEditor(Terminal terminal, ChannelReader<ConsoleKeyInfo
                         Complete();
                         break;
                     case ConsoleKey.Escape:
-                        await SequenceAsync(cancellationToken);
+                        await SequenceAsync("", cancellationToken);
                         break;
                     default:
+                        if (IsEscapedBracket(key))
+                        {
+                            await SequenceAsync("[", cancellationToken);
+                            break;
+                        }
                         if (!char.IsControl(key.KeyChar))
                         {
                             Insert(key.KeyChar.ToString());
@@ -191,27 +196,35 @@ internal sealed class LineEditor(Terminal terminal, ChannelReader<ConsoleKeyInfo
         return await keys.WaitToReadAsync(cancellationToken) && keys.TryRead(out ConsoleKeyInfo key) ? key : null;
     }
 
-    /// <summary>What follows an escape at once is no key that was pressed: a paste, or something that is not for us.</summary>
-    private async ValueTask SequenceAsync(CancellationToken cancellationToken)
+    /// <summary>An escape and a bracket, as the runtime tells of them where it does not know what follows.</summary>
+    private static bool IsEscapedBracket(ConsoleKeyInfo key) => key.KeyChar == '[' && (key.Modifiers & ConsoleModifiers.Alt) != 0;
+
+    /// <summary>What follows an escape may be a paste. If it is not, it is keys as any others.</summary>
+    private async ValueTask SequenceAsync(string begun, CancellationToken cancellationToken)
     {
-        StringBuilder sequence = new();
-        while (sequence.Length < PasteBegins.Length && (_ahead.Count > 0 || keys.TryPeek(out _)) && await NextAsync(cancellationToken) is ConsoleKeyInfo key)
+        StringBuilder sequence = new(begun);
+        while (sequence.Length < PasteBegins.Length)
         {
-            sequence.Append(key.KeyChar);
-            if (!PasteBegins.StartsWith(sequence.ToString(), StringComparison.Ordinal))
+            if (await NextAsync(cancellationToken) is not ConsoleKeyInfo key)
             {
                 return;
             }
-        }
-        if (sequence.ToString() != PasteBegins)
-        {
-            return;
+            if (key.KeyChar != PasteBegins[sequence.Length])
+            {
+                Insert(sequence.ToString());
+                // Before what is ahead of it.
+                ConsoleKeyInfo[] rest = [key, .. _ahead];
+                _ahead.Clear();
+                Array.ForEach(rest, _ahead.Enqueue);
+                return;
+            }
+            sequence.Append(key.KeyChar);
         }
         StringBuilder pasted = new();
         while (!pasted.ToString(Math.Max(0, pasted.Length - PasteEnds.Length - 1), Math.Min(pasted.Length, PasteEnds.Length + 1)).Equals("\e" + PasteEnds, StringComparison.Ordinal)
             && await NextAsync(cancellationToken) is ConsoleKeyInfo key)
         {
-            pasted.Append(key.Key == ConsoleKey.Enter ? '\n' : key.KeyChar);
+            pasted.Append(IsEscapedBracket(key) ? "\e[" : key.Key == ConsoleKey.Enter ? "\n" : key.KeyChar.ToString());
         }
         pasted.Replace("\e" + PasteEnds, "");
         Insert(pasted.ToString());
