@@ -26,7 +26,7 @@ export function FirstCredits({ voucher }: { voucher?: string | undefined }) {
     <>
       <h2 tabIndex={-1}>Your first question</h2>
       <ol class="tasks">
-        <Task place={1} at={at} title="Add credits" done={credits(balance)}>
+        <Task place={1} at={at} title="Add credits" done={balance > 0 ? credits(balance) : 'not needed now'}>
           <p>Credits are what you pay for. They lie in your account at the issuer.</p>
           <Deposit code={voucher} />
           <Explain term="I have no voucher: pay online" onToggle={isOpen => setWantsPrices(isOpen)}>{wantsPrices && <Checkout isAsked />}</Explain>
