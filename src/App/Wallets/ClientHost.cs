@@ -23,7 +23,7 @@ public enum AppMode
 /// Holds what answers the app's prompts: a wallet's client, a device's, or nothing yet. Opens it anew where settings change or the set-up ends, once nothing is under way:
 /// prompts and calls to the issuer that come meanwhile wait, since the way they are carried is what was changed. Thread safe.
 /// </summary>
-public sealed class ClientHost : IPromptSender, IAsyncDisposable
+public sealed partial class ClientHost : IPromptSender, IAsyncDisposable
 {
     private readonly TimeProvider _time;
     private readonly ILoggerFactory _loggers;
@@ -133,55 +133,6 @@ public sealed class ClientHost : IPromptSender, IAsyncDisposable
     /// <inheritdoc cref="Around(AppOptions, TacitClient, TimeProvider, ILoggerFactory)"/>
     public static ClientHost Around(AppOptions options, DeviceClient device, TimeProvider time, ILoggerFactory loggers) =>
         new(options, new Opened(null, device), owns: false, time, loggers, null, null);
-
-    public async Task<PromptReply> SendAsync(PromptRequest prompt, CancellationToken cancellationToken = default)
-    {
-        Use use = await EnterAsync(cancellationToken);
-        try
-        {
-            PromptReply reply = await use.Sender.SendAsync(prompt, cancellationToken);
-            reply.Disposed += use.Dispose;
-            return reply;
-        }
-        catch
-        {
-            use.Dispose();
-            throw;
-        }
-    }
-
-    public async Task<ReadOnlyMemory<byte>> GetModelsAsync(CancellationToken cancellationToken = default)
-    {
-        using Use use = await EnterAsync(cancellationToken);
-        return await use.Sender.GetModelsAsync(cancellationToken);
-    }
-
-    public async Task ForgetEndedAsync()
-    {
-        if (Mode != AppMode.Setup)
-        {
-            using Use use = await EnterAsync(CancellationToken.None, isLook: true);
-            await use.Sender.ForgetEndedAsync();
-        }
-    }
-
-    /// <summary>Does something with the wallet that may make connections: waits where settings are about to change.</summary>
-    /// <exception cref="ClientException"><see cref="ClientError.WalletMissing"/>, or the work's.</exception>
-    public async Task<T> UseAsync<T>(Func<TacitClient, CancellationToken, Task<T>> work, CancellationToken cancellationToken = default)
-    {
-        ArgumentNullException.ThrowIfNull(work);
-        using Use use = await EnterAsync(cancellationToken);
-        return await work(use.Client, cancellationToken);
-    }
-
-    /// <summary>Looks at the wallet's own records, which makes no connection: does not wait for what is under way.</summary>
-    /// <inheritdoc cref="UseAsync" path="/exception"/>
-    public async Task<T> LookAsync<T>(Func<TacitClient, CancellationToken, Task<T>> look, CancellationToken cancellationToken = default)
-    {
-        ArgumentNullException.ThrowIfNull(look);
-        using Use use = await EnterAsync(cancellationToken, isLook: true);
-        return await look(use.Client, cancellationToken);
-    }
 
     /// <summary>How connections are made; null while there is nothing to make any with.</summary>
     public TransportPool? Transports => Current is var current ? current.Wallet?.Transports ?? current.Device?.Transports : null;
