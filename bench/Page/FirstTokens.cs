@@ -113,12 +113,16 @@ internal sealed class FirstTokens(PageSystem system, Uri events) : IDisposable
     private async Task<(double Milliseconds, string Message)> AskAsync(StreamReader stream, string conversation, string? parent, CancellationToken cancellationToken)
     {
         string question = $"question {++_asked}";
-        string body = parent is null ? $$"""{"text":"{{question}}"}""" : $$"""{"parent":"{{parent}}","text":"{{question}}"}""";
+        string begin = parent is null ? "{" : $$"""{"parent":"{{parent}}",""";
+        string body = begin + $$""" "model":"{{PacedProvider.Model}}","text":"{{question}}"}""";
         long started = Stopwatch.GetTimestamp();
         Task<HttpResponseMessage> asking = PostAsync(new Uri(system.App, $"/app/conversations/{conversation}/messages"), body, cancellationToken, ("Tacit-Page", "1"));
+        // Events go on for ever: a question that is refused must not be waited for.
+        using CancellationTokenSource refused = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        _ = asking.ContinueWith(_ => refused.Cancel(), CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
         double? first = null;
         string name = "";
-        while (await stream.ReadLineAsync(cancellationToken) is string line)
+        while (await stream.ReadLineAsync(refused.Token) is string line)
         {
             if (line.StartsWith("event: ", StringComparison.Ordinal))
             {

@@ -8,10 +8,10 @@ namespace Tacit.Bench.Page;
 internal sealed class FrameTrace
 {
     // What the timeline of the developer tools draws its frames from.
-    private const string Categories = "disabled-by-default-devtools.timeline.frame,devtools.timeline";
+    private const string Categories = "disabled-by-default-devtools.timeline.frame";
 
     private readonly ICDPSession _session;
-    private readonly List<(string Name, double At, double Took, int Process)> _events = [];
+    private readonly List<(string Name, double At, int Process)> _events = [];
     private readonly TaskCompletionSource _complete = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private FrameTrace(ICDPSession session)
@@ -22,9 +22,9 @@ internal sealed class FrameTrace
             foreach (JsonElement one in data!.Value.GetProperty("value").EnumerateArray())
             {
                 string name = one.GetProperty("name").GetString()!;
-                if (name is "DrawFrame" or "DroppedFrame" or "BeginFrame" or "RunTask")
+                if (name is "DrawFrame" or "DroppedFrame")
                 {
-                    _events.Add((name, one.GetProperty("ts").GetDouble() / 1000, one.TryGetProperty("dur", out JsonElement took) ? took.GetDouble() / 1000 : 0, one.GetProperty("pid").GetInt32()));
+                    _events.Add((name, one.GetProperty("ts").GetDouble() / 1000, one.GetProperty("pid").GetInt32()));
                 }
             }
         };
@@ -49,19 +49,17 @@ internal sealed class FrameTrace
             ?? throw new InvalidOperationException("The browser drew nothing.");
         double[] drawn = [.. _events.Where(one => one.Name == "DrawFrame" && one.Process == page).Select(one => one.At).Order()];
         int dropped = _events.Count(one => one.Name == "DroppedFrame" && one.Process == page);
-        double longestTask = _events.Where(one => one.Name == "RunTask" && one.Process == page).Select(one => one.Took).DefaultIfEmpty().Max();
-        return new Frames([.. drawn.Zip(drawn.Skip(1), (one, next) => next - one)], dropped, longestTask);
+        return new Frames([.. drawn.Zip(drawn.Skip(1), (one, next) => next - one)], dropped);
     }
 }
 
 /// <param name="Times">Milliseconds from one drawn frame to the next.</param>
 /// <param name="Dropped">Frames that the browser wanted to draw and could not in time.</param>
-/// <param name="LongestTask">The longest the page's thread was busy in one piece, in milliseconds.</param>
-internal sealed record Frames(IReadOnlyList<double> Times, int Dropped, double LongestTask)
+internal sealed record Frames(IReadOnlyList<double> Times, int Dropped)
 {
     internal double Percentile(double part) => FirstTokens.Percentile(Times, part);
 
     public override string ToString() => string.Create(
         CultureInfo.InvariantCulture,
-        $"p50 {Percentile(0.5):0.0} ms, longest {Times.Max():0.0} ms, {Times.Count + 1} frames drawn, {100.0 * Dropped / (Dropped + Times.Count + 1):0.0} % dropped, longest task {LongestTask:0.0} ms");
+        $"p50 {Percentile(0.5):0.0} ms, longest {Times.Max():0.0} ms, {Times.Count + 1} frames drawn, {100.0 * Dropped / (Dropped + Times.Count + 1):0.0} % dropped");
 }

@@ -135,8 +135,7 @@ internal sealed class PageSystem : IAsyncDisposable
 
         _app = Process.Start(new ProcessStartInfo(program, ["app", "--config", config, "--data", wallet, "--json", "--log-level", "warning"]) { RedirectStandardOutput = true })!;
         string line = await _app.StandardOutput.ReadLineAsync(cancellationToken) ?? throw new InvalidOperationException("The app did not start.");
-        _app.OutputDataReceived += (_, _) => { };
-        _app.BeginOutputReadLine();
+        _ = _app.StandardOutput.ReadToEndAsync(CancellationToken.None);
         using JsonDocument ready = JsonDocument.Parse(line);
         return new Uri(ready.RootElement.GetProperty("address").GetString()!);
     }
