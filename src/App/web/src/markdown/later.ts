@@ -1,4 +1,5 @@
 // What only some replies need, loaded when the first of them comes: highlighting and maths.
+import { plainOperators } from './operators';
 import { sanitize, sanitizeMaths } from './sanitize';
 import { inSlices } from './slices';
 
@@ -36,7 +37,7 @@ async function setAll(elements: HTMLElement[]): Promise<void> {
         output: 'mathml', displayMode: one.classList.contains('maths-display'), throwOnError: true, trust: false, strict: 'ignore', maxSize: 20, maxExpand: 500,
       });
       one.dataset.set = '1';
-      one.replaceChildren(sanitizeMaths(markup));
+      one.replaceChildren(sanitizeMaths(plainOperators(markup)));
       one.querySelector('math')?.setAttribute('aria-label', source);
     } catch {
       one.classList.add('maths-wrong');

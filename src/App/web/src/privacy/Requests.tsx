@@ -33,7 +33,7 @@ function Request({ request }: { request: RequestTrace }) {
     }
   };
   add('Token', request.token, true);
-  add('It came', request.tokenOrigin && (origins[request.tokenOrigin] ?? request.tokenOrigin) + (request.boughtForIt ? ', because this question needed it' : ''));
+  add('It came', request.boughtForIt ? 'bought because this question needed it' : request.tokenOrigin && (origins[request.tokenOrigin] ?? request.tokenOrigin));
   add('Tried before', request.earlierTokens.join(', '), true);
   add('Signed by key', request.keyId && brief(request.keyId, 16), true);
   add('Plan', request.plan && (request.deadline ? `${request.plan}, until ${utcDay(request.deadline)}` : request.plan));
