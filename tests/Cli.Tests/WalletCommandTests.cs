@@ -113,7 +113,6 @@ public sealed class RunningRoleTests
     [InlineData("account show")]
     [InlineData("ask Hello")]
     [InlineData("plans")]
-    [InlineData("app")]
     public async Task Without_a_wallet_a_command_says_how_to_make_one(string line)
     {
         using TemporaryFolder folder = new();
