@@ -159,7 +159,7 @@ export function App() {
         <p class="brand"><img src="/demo/icon.svg" alt="" width="28" height="28" /> Tacit</p>
         <h1>Watch a token that nobody can trace</h1>
         <p class={`lead${at > 0 ? ' is-over' : ''}`}>Your browser gets a token, signed without being seen, and pays with it for an answer. Everything here really happens, with this gateway and its issuer. Under each step: what each side saw of it.</p>
-        <p class="callout"><strong>This demonstration is not anonymous.</strong> Issuer and gateway both see your browser’s address. Tacit’s app hides it from both.</p>
+        <p class="callout"><strong>This demonstration is not anonymous.</strong> Issuer and gateway both see your browser’s address. Tacit’s app hides it from both, by Tor.</p>
       </header>
       <nav aria-label="Steps">
         <ol>
