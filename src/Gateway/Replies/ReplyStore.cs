@@ -15,7 +15,7 @@ internal sealed class ReplyStore : IAsyncDisposable
     /// <summary>What the renewal of a chain adds: the successor's hash, the blind signature, their objects.</summary>
     public const int RenewalOverhead = 1024;
 
-    private readonly ConcurrentDictionary<SpendId, Reply> _replies = new();
+    private readonly ReplyTable _replies = new();
     private readonly ConcurrentQueue<(long EndedAt, Reply Reply)> _kept = new();
     private readonly MemoryRoom _room;
     private readonly TimeSpan _keep;
@@ -57,7 +57,7 @@ internal sealed class ReplyStore : IAsyncDisposable
     /// <summary>Adds a reply that is about to be claimed; false if one with this id is there already.</summary>
     public bool TryAdd(Reply reply)
     {
-        if (!_replies.TryAdd(reply.Id, reply))
+        if (!_replies.TryAdd(reply))
         {
             return false;
         }
@@ -80,7 +80,7 @@ internal sealed class ReplyStore : IAsyncDisposable
     public void Forget(Reply reply)
     {
         Interlocked.Decrement(ref _live);
-        _replies.TryRemove(KeyValuePair.Create(reply.Id, reply));
+        _replies.Remove(reply);
         _room.Release(reply.Reserved);
     }
 
@@ -141,7 +141,7 @@ internal sealed class ReplyStore : IAsyncDisposable
 
     private void Remove(Reply reply)
     {
-        _replies.TryRemove(KeyValuePair.Create(reply.Id, reply));
+        _replies.Remove(reply);
         _room.Release(reply.Reserved);
         reply.Release();
     }
