@@ -48,7 +48,7 @@ public sealed class ChatTests
         Assert.Equal(ExitCode.Fine, outcome.Code);
         Assert.StartsWith("fine\n", outcome.Out, StringComparison.Ordinal);
         Assert.All((string[])["There is no /nonsense", "no file /nowhere", "/save needs a path", "model_not_found"], told => Assert.True(outcome.Error.Contains(told, StringComparison.Ordinal), outcome.Error));
-        Assert.Contains("your device's key", outcome.Out, StringComparison.Ordinal);
+        Assert.Contains("this device's key, with each request", outcome.Out, StringComparison.Ordinal);
         Assert.Contains("/retry", outcome.Out, StringComparison.Ordinal);
         JsonElement asked = Assert.Single(model.Asked);
         Assert.Equal("hello", ScriptedModel.TextOf(ScriptedModel.MessagesOf(asked)[0]));

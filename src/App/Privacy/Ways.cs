@@ -92,6 +92,16 @@ public static class Ways
     /// <summary>The way of carrying that this setting means, to servers elsewhere.</summary>
     public static WayView Of(TransportSetting? setting) => Find((setting ?? TransportSetting.Tor).Word());
 
+    /// <summary>What a gateway for known devices is, in place of issuer, gateway and provider of any way.</summary>
+    public static WayView Devices => All.Serving.First(way => way.Id == "device");
+
+    /// <summary>Whether this part sees what it does because tokens pay.</summary>
+    public static bool OfTokens(WaySight sight)
+    {
+        ArgumentNullException.ThrowIfNull(sight);
+        return sight.Who == Issuer.Who || sight.Who == Gateway.Who || sight.Who == Provider.Who;
+    }
+
     /// <summary>By its word; over Tor, the default, if there is none such.</summary>
     public static WayView Find(string? id) => All.Carrying.FirstOrDefault(way => way.Id == id) ?? All.Carrying[0];
 }

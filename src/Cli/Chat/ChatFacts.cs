@@ -51,35 +51,23 @@ internal sealed class ChatFacts(Terminal terminal, IQuestionAccess asked)
         Way way = await asked.GetWayAsync(cancellationToken);
         ServerStatus? gateway = way.Servers.FirstOrDefault(server => server.Role == "gateway");
         ServerStatus? relay = way.Servers.FirstOrDefault(server => server.Role == "relay");
-        string carried = (relay ?? gateway)?.Carried ?? "direct";
-        bool tor = carried.StartsWith("tor", StringComparison.Ordinal);
-        bool isSealed = carried.EndsWith("sealed", StringComparison.Ordinal) || carried.EndsWith("ohttp", StringComparison.Ordinal);
-        bool byRelay = carried.EndsWith("ohttp", StringComparison.Ordinal);
-        bool device = asked is not IWalletAccess;
-        List<string[]> rows = [];
+        bool isLocal = gateway is not null && relay is null && IsLocal(gateway.Address);
+        WayView carrying = Ways.Find(isLocal ? "local" : (relay ?? gateway)?.Carried ?? "direct");
+        IEnumerable<WaySight> seen = asked is IWalletAccess ? carrying.SeenBy : [.. carrying.SeenBy.Where(sight => !Ways.OfTokens(sight)), .. Ways.Devices.SeenBy];
+        terminal.Table(["part", "sees", "never sees"], [.. seen.Select(sight => (string[])[sight.Who, string.Join("; ", sight.Sees), string.Join("; ", sight.Hidden)])]);
+        terminal.Line($"{carrying.Name}: {(gateway?.Name is string name ? $"the gateway {name}" : "the gateway")}{((relay ?? gateway)?.Address is string address ? $", by {address}" : "")}.");
+        if (carrying.Id == "direct" && gateway?.Address.StartsWith("http://", StringComparison.Ordinal) == true)
+        {
+            terminal.Line("That address is no https: whoever watches the network reads what is asked.");
+        }
         if (asked is IWalletAccess wallet)
         {
             DirectorySummary directory = await wallet.GetDirectoryAsync(cancellationToken);
             PlanKeySummary? key = directory.Plans.FirstOrDefault(known => known.Id == plan)?.LiveKeys is [PlanKeySummary live, ..] ? live : null;
-            rows.Add(["issuer, signer", "your account, and what it bought; signed without being seen", "which token paid, any question"]);
-            rows.Add(["your crowd", plan is null ? "nothing paid yet" : key?.Accounts is long accounts
-                ? string.Create(CultureInfo.InvariantCulture, $"at least {accounts} accounts bought tokens of {plan} under the same key, until {key.Deadline:yyyy-MM-dd}")
-                : $"the issuer does not say how many accounts share {plan}'s key", ""]);
+            terminal.Line(plan is null ? "Your crowd: nothing has been paid yet." : key?.Accounts is long accounts
+                ? string.Create(CultureInfo.InvariantCulture, $"Your crowd: at least {accounts} accounts bought tokens of {plan} under the same key, until {key.Deadline:yyyy-MM-dd}.")
+                : $"Your crowd: the issuer does not say how many accounts share {plan}'s key.");
         }
-        string from = tor ? "an address of Tor's" : byRelay ? "the relay's address" : gateway is not null && IsLocal(gateway.Address) ? "this machine" : "your address";
-        bool inTheClear = !tor && !isSealed && gateway?.Address is string clear && clear.StartsWith("http://", StringComparison.Ordinal) && !IsLocal(clear);
-        rows.Add([
-            "network", (tor ? "that you use Tor" : $"that you talk to {(relay ?? gateway)?.Address ?? "the gateway"}, how much and when") + (inTheClear ? ", and what is asked: that address is no https" : ""),
-            inTheClear ? "" : "what is asked"]);
-        if (byRelay)
-        {
-            rows.Add(["relay", $"{(tor ? "an address of Tor's" : "your address")}, sizes and times", "what is asked, which token paid"]);
-        }
-        rows.Add([
-            gateway?.Name is string name ? $"gateway {name}" : "gateway", device ? $"the questions, your device's key, {from}" : $"the questions, a token that nobody can link to you, {from}",
-            device ? "an account" : "your account, what you paid with"]);
-        rows.Add(["provider", "the questions, from the gateway", device ? "your key, your address" : "your account, the token, your address"]);
-        terminal.Table(["part", "sees", "never sees"], rows);
         if (last is { RequestBytes: > 0 })
         {
             foreach (TokenFacts token in last.Tokens.TakeLast(1))
@@ -90,7 +78,7 @@ internal sealed class ChatFacts(Terminal terminal, IQuestionAccess asked)
             {
                 terminal.Untrusted($"It went by {string.Join(" › ", circuit.Hops.Select(hop => hop.Nickname.Length > 0 ? hop.Nickname : hop.Fingerprint[..8]))}{(circuit.Onion is string onion ? $" › {onion}" : "")}\n");
             }
-            terminal.Line(string.Create(CultureInfo.InvariantCulture, $"{last.RequestBytes} bytes went to {last.Address ?? "the gateway"}{(last.SealedRequestBytes > 0 ? $", sealed as {last.SealedRequestBytes}" : isSealed ? ", sealed" : "")}; {last.ReplyBytes} came back."));
+            terminal.Line(string.Create(CultureInfo.InvariantCulture, $"{last.RequestBytes} bytes went to {last.Address ?? "the gateway"}{(last.SealedRequestBytes > 0 ? $", sealed as {last.SealedRequestBytes}" : "")}; {last.ReplyBytes} came back."));
         }
         terminal.Line(requests > 1 ? $"The gateway can tell that the {requests} questions of this conversation belong together: each brings those before it. /new begins one that it cannot link to this one." : "The gateway cannot link this conversation to others of yours, unless their words do.");
         terminal.Line("Whatever the questions say of you, gateway and provider read.");
