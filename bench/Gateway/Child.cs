@@ -52,6 +52,8 @@ internal sealed class Child : IAsyncDisposable
             RedirectStandardError = port is not null,
         };
         start.Environment["DOTNET_gcServer"] = "0";
+        // What is called often is compiled again at once and not after a pause that a load never leaves: else the warm-up would have to last a minute, on all sides.
+        start.Environment["DOTNET_TC_CallCountingDelayMs"] = "0";
         Process process = Process.Start(start) ?? throw new InvalidOperationException("taskset did not start.");
         if (port is int known)
         {

@@ -10,7 +10,7 @@ internal sealed class TokenMint : IDisposable
 {
     private const string IssuerName = "bench.issuer";
 
-    private readonly BlindRsaPrivateKey _plain = BlindRsaPrivateKey.Generate(2048);
+    private readonly BlindRsaPrivateKey _plain;
     private readonly PartiallyBlindRsaPrivateKey _safe;
     private readonly BlindRsaPrivateKey _derived;
     private readonly byte[] _extensions;
@@ -20,6 +20,15 @@ internal sealed class TokenMint : IDisposable
     internal TokenMint(PartiallyBlindRsaPrivateKey safe, TimeProvider time)
     {
         _safe = safe;
+        byte taken = SHA256.HashData(safe.PublicKey.ExportSubjectPublicKeyInfo())[^1];
+        _plain = BlindRsaPrivateKey.Generate(2048);
+        while (SHA256.HashData(_plain.PublicKey.ExportSubjectPublicKeyInfo())[^1] == taken)
+        {
+            // Truncated key ids have one byte, and no two keys of a directory share one.
+            _plain.Dispose();
+            _plain = BlindRsaPrivateKey.Generate(2048);
+        }
+
         _period = Period.Containing(PeriodKind.Month, time.GetUtcNow());
         _extensions = new PlanMetadata("large", _period.Deadline).EncodeExtensions();
         _derived = safe.DeriveKey(_extensions);
