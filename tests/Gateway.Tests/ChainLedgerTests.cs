@@ -163,6 +163,8 @@ public class ChainLedgerTests : IAsyncLifetime
                     SpendDecision spend = await node.Ledger.SpendAsync(s_deadline, id, tag, link);
                     if (spend.Verdict == SpendVerdict.Granted)
                     {
+                        // It would be signed with its reply.
+                        Assert.False(walk.WasRefused);
                         walk.IsSpent = true;
                         walk.Takeovers = Math.Max(walk.Takeovers, spend.Claim.Takeovers);
                         open.Add((node, spend.Claim, link));

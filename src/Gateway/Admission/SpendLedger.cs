@@ -269,7 +269,8 @@ internal sealed partial class SpendLedger
             return new SpendDecision(SpendVerdict.OwnedElsewhere, default, address);
         }
 
-        if (row.Takeovers >= SpendLimits.MaxTakeovers)
+        // What was refused its renewal is over: judged again the prompt might pass, and its reply bring what the row denies for ever.
+        if (row.RenewalRefused || row.Takeovers >= SpendLimits.MaxTakeovers)
         {
             return new SpendDecision(SpendVerdict.ReplyGone, default);
         }
