@@ -1,5 +1,7 @@
+using Tacit.Gateway.Chains;
 using Tacit.Gateway.Replies;
 using Tacit.Gateway.Tests.Support;
+using Tacit.Hosting;
 using Tacit.Inference;
 using Tacit.Protocol;
 
@@ -370,6 +372,62 @@ public sealed class ChainTests
 
         using HttpResponseMessage response = await chain.AskAsync();
         await response.IsReplyAsync();
+    }
+
+    /// <summary>What judges prompts may be a service that says something else the second time, or is not there.</summary>
+    [Fact]
+    public async Task Chain_that_was_refused_stays_so_where_its_process_died_and_the_prompt_would_pass_now()
+    {
+        await using TestGateway gateway = await TestChain.StartAsync(gateway => gateway.Check = (_, _) => ValueTask.FromResult<PromptRefusal?>(
+            new PromptRefusal(ApiError.Create(ErrorCodes.ContentRefused, "Not here.", "messages"), RefusedToken.Spent, EndsChain: true)));
+        var chain = new TestChain(gateway);
+        using (HttpResponseMessage refused = await chain.AskAsync())
+        {
+            await refused.IsErrorAsync(400, ErrorCodes.ContentRefused, Routes.TokenSpent);
+        }
+
+        gateway.Check = (_, _) => ValueTask.FromResult<PromptRefusal?>(null);
+        await gateway.RestartFromCrashAsync();
+        using (HttpResponseMessage again = await chain.AskAsync())
+        {
+            await again.IsErrorAsync(409, ErrorCodes.TokenSpent, Routes.TokenSpent);
+            Assert.Null(TestChain.RenewalOf(again));
+        }
+
+        using HttpResponseMessage exchange = await chain.ExchangeAsync();
+        await exchange.IsErrorAsync(403, ErrorCodes.RenewalRefused, Routes.TokenSpent);
+        Assert.Equal((0, 0), (gateway.Issuer.Signatures, gateway.Provider.Calls));
+    }
+
+    /// <summary>Else the operator is told that somebody else has the internal key.</summary>
+    [Fact]
+    public async Task Signer_that_is_asked_twice_signs_no_more_than_the_gateway_counts()
+    {
+        await using TestGateway gateway = await TestChain.StartAsync();
+        var (hang, go) = (new TaskCompletionSource(), new TaskCompletionSource());
+        gateway.Issuer.Hang = hang.Task;
+        gateway.Provider.Answer = async context =>
+        {
+            await go.Task;
+            await StubProvider.AnswerJsonAsync(context);
+        };
+        var chain = new TestChain(gateway);
+        Task<HttpResponseMessage> asking = chain.AskAsync();
+        await TestGateway.UntilAsync(() => gateway.Issuer.Asked == 1 && gateway.Provider.Calls == 1);
+
+        // The first answer comes when nobody waits for it any more.
+        gateway.Time.Advance(TimeSpan.FromSeconds(6));
+        hang.SetResult();
+        await TestGateway.UntilAsync(() => gateway.Issuer.Signatures == 1);
+        go.SetResult();
+        using HttpResponseMessage response = await asking;
+        await response.IsReplyAsync();
+        chain.Move(TestChain.RenewalOf(response));
+
+        Assert.Equal(2, gateway.Issuer.Signatures);
+        using ManagementClient management = new(gateway.Folder, GatewayServer.Role);
+        GatewayTotals totals = await management.GetAsync("/totals", GatewayManagementJson.Default.GatewayTotals, TestContext.Current.CancellationToken);
+        Assert.Equal(2, totals.Plans.Where(plan => plan.Plan == "monthly").Sum(plan => plan.Spent + plan.Repeated));
     }
 
     [Fact]

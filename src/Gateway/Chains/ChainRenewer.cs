@@ -59,6 +59,10 @@ internal sealed class ChainRenewer
         return renewal;
     }
 
+    /// <summary>As <see cref="RenewAsync"/>, once more: the signer may have signed, and counted, what it was asked before, so this is counted before it is asked.</summary>
+    public async Task<Renewal> RenewAgainAsync(ChainLink link) =>
+        IsOver(link) ? new Renewal(RenewalStatus.Over) : await _totals.TryCountRepeatedAsync(link) ? await RenewAsync(link) : new Renewal(RenewalStatus.Later);
+
     private async Task<Renewal> SignAsync(ChainLink link)
     {
         using var timeout = new CancellationTokenSource(s_timeout, _time);

@@ -49,6 +49,21 @@ internal sealed partial class ChainTotals : IAsyncDisposable
         """,
         plan, deadline.ToUnixTimeSeconds(), instance, spent, repeated, renewed);
 
+    /// <summary>Counts a renewal that is asked for again, durably; false if that cannot be.</summary>
+    public async Task<bool> TryCountRepeatedAsync(ChainLink link)
+    {
+        try
+        {
+            await _database.WriteAsync(session => Add(session, _instance, link.Key.Plan.Id, link.Key.Deadline, spent: 0, repeated: 1));
+            return true;
+        }
+        catch (Exception e) when (e is StorageException or ObjectDisposedException)
+        {
+            LogNotWritten(_log, (e as StorageException)?.Kind ?? StorageErrorKind.Unavailable);
+            return false;
+        }
+    }
+
     public void CountRenewed(ChainLink link) => Count(link.Key.Plan.Id, link.Key.Deadline, (0, 1));
 
     /// <summary>A token of a request plan, spent for the first time. In memory first: a report is not worth a statement for each prompt.</summary>

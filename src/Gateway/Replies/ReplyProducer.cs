@@ -224,8 +224,8 @@ internal sealed partial class ReplyProducer
         if (!renewal.Outcome.IsCompleted)
         {
             // The signer was slow, or away a minute ago.
-            byte[]? late = signing is null ? null : (await signing).BlindSignature;
-            renewal.Complete(late ?? (await _renewer.RenewAsync(link)).BlindSignature);
+            Renewal late = signing is null ? await _renewer.RenewAsync(link) : await signing;
+            renewal.Complete(late.BlindSignature ?? (signing is null ? null : (await _renewer.RenewAgainAsync(link)).BlindSignature));
         }
 
         // Only now: a drain waits for replies that are not kept yet.
