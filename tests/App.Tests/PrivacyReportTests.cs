@@ -146,6 +146,20 @@ public sealed class PrivacyReportTests
     }
 
     [Fact]
+    public void Request_with_which_the_app_was_killed_may_have_been_seen()
+    {
+        RequestTrace killed = s_direct with { Connections = [], Status = null, Stages = [new StageView(PromptStageName.Token, 3, "chat"), new StageView(PromptStageName.Sent, 5, "7 bytes")] };
+        PrivacyView view = PrivacyReport.Of([killed, s_onion], PrivacyContext.Nothing);
+        Assert.DoesNotContain(Address, Of(view, PrivacyRole.Gateway).NeverSaw);
+        Assert.Contains(Of(view, PrivacyRole.Gateway).Saw, sight => sight.Value.Contains("2233aabbccdd", StringComparison.Ordinal));
+        Assert.DoesNotContain("which gateway or relay was asked", Of(view, PrivacyRole.Network).NeverSaw);
+        Assert.NotEmpty(Of(PrivacyReport.Of([s_onion with { Connections = [], Stages = killed.Stages }], PrivacyContext.Nothing), PrivacyRole.Relay).Saw);
+        Assert.DoesNotContain(
+            PrivacyReport.Of([killed with { Stages = [.. killed.Stages, new StageView(PromptStageName.Failed, 9, "gateway_unreachable")] }], PrivacyContext.Nothing).Seen,
+            role => role.Role == PrivacyRole.Gateway);
+    }
+
+    [Fact]
     public void On_this_machine_the_network_saw_nothing()
     {
         RequestTrace local = s_direct with { Address = "http://127.0.0.1:8226", ThisMachine = true, Connections = [new ConnectionView(1, true, "127.0.0.1:8226", null, null)] };

@@ -133,7 +133,7 @@ internal sealed partial class ChatBook : IAsyncDisposable
         async () =>
         {
             await LoadAsync(id, cancellationToken);
-            return [.. (await PeekAsync(id, cancellationToken)).Select(message => message.Trace).OfType<RequestTrace>()];
+            return [.. (await PeekAsync(id, cancellationToken)).SelectMany(message => message.Traces)];
         },
         cancellationToken);
 

@@ -27,8 +27,15 @@ internal sealed record ChatMessage(string Id, string? Parent, MessageRole Role, 
 
     public MessageUsage? Usage { get; init; }
 
-    /// <summary>What became of the request that brought it.</summary>
+    /// <summary>What became of the request that brought it; while it is under way, what is known of it up to now.</summary>
     public RequestTrace? Trace { get; init; }
+
+    /// <summary>The same of requests before it, with which the app ended while they were under way.</summary>
+    public IReadOnlyList<RequestTrace> EarlierTraces { get; init; } = [];
+
+    /// <summary>All of them, in the order they began.</summary>
+    [JsonIgnore]
+    public IEnumerable<RequestTrace> Traces => Trace is null ? EarlierTraces : EarlierTraces.Append(Trace);
 
     public MessageView ToView() => new(
         Id, Parent, Role, Text, Reasoning, [.. Attachments.Select(file => new AttachmentView(file.Id, file.Name, file.MediaType, file.Size))], Model, Plan, Created, State, Error,

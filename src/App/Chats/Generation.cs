@@ -34,11 +34,21 @@ internal sealed partial class Generation : IDisposable
     /// <param name="message">In state generating.</param>
     public Generation(ChatThread thread, ChatMessage message, IChatStore store, AppParts parts)
     {
-        (_thread, _message, _store, _events, _time) = (thread, message, store, parts.Events, parts.Time);
+        // Where this is not its first request, what the one before showed is still to be told.
+        _message = message with { Trace = null, EarlierTraces = [.. message.Traces] };
+        (_thread, _store, _events, _time) = (thread, store, parts.Events, parts.Time);
         _log = parts.Loggers.CreateLogger<Generation>();
         _savedAt = _time.GetTimestamp();
         string conversation = thread.Header.Id;
-        _trace = new PromptTrace(_time, stage => _events.Publish(ChatEvents.Stage, new StageEvent(conversation, message.Id, StageView.Of(stage))));
+        _trace = new PromptTrace(_time, stage =>
+        {
+            _events.Publish(ChatEvents.Stage, new StageEvent(conversation, message.Id, StageView.Of(stage)));
+            if (stage.Name == PromptStageName.Sent)
+            {
+                // Whatever becomes of the app, that it was asked is to be told.
+                Save();
+            }
+        });
         _text = new LiveText(
             message.Text, message.Reasoning,
             (offset, piece, isReasoning) => _events.Publish(ChatEvents.Delta, new DeltaEvent(conversation, message.Id, offset, piece, isReasoning ? true : null)), _time);
@@ -235,10 +245,17 @@ internal sealed partial class Generation : IDisposable
         {
             return;
         }
+        Save();
+    }
+
+    /// <summary>What there is up to now.</summary>
+    private void Save()
+    {
         _savedAt = _time.GetTimestamp();
         lock (_thread.Gate)
         {
-            _saving = SaveQuietlyAsync(new ChatChange(null, [Snapshot(_message)]) { Conversation = _thread.Header.Id });
+            ChatMessage now = Snapshot(_message) with { Trace = RequestTrace.Of(Id, _trace.Facts) };
+            _saving = Task.WhenAll(_saving, SaveQuietlyAsync(new ChatChange(null, [now]) { Conversation = _thread.Header.Id }));
         }
     }
 

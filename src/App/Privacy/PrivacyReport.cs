@@ -27,7 +27,7 @@ internal static class PrivacyReport
     public static PrivacyView Of(IReadOnlyList<RequestTrace> requests, PrivacyContext context)
     {
         // One that never got to a connection was seen by nobody, but by an issuer that sold a token for it.
-        List<RequestTrace> sent = [.. requests.Where(request => request.Connections.Count > 0)];
+        List<RequestTrace> sent = [.. requests.Where(WasSent)];
         List<RequestTrace> paid = [.. requests.Where(request => request.Token is not null)];
         List<RoleView> seen = [];
         if (paid.Count > 0)
@@ -48,6 +48,10 @@ internal static class PrivacyReport
         }
         return new PrivacyView(requests, seen);
     }
+
+    /// <summary>Whether it went over a connection, or may have: of one with which the app was killed the end is not known.</summary>
+    private static bool WasSent(RequestTrace request) => request.Connections.Count > 0 || ((request.Token ?? request.Device) is not null
+        && !request.Stages.Any(stage => stage.Name is PromptStageName.Ended or PromptStageName.Failed or PromptStageName.Cancelled));
 
     private static RoleView IssuerOf(List<RequestTrace> paid, PrivacyContext context)
     {
@@ -112,7 +116,7 @@ internal static class PrivacyReport
             bool isClear = first.Sealing == SealingKind.None && first.Address?.StartsWith("http://", StringComparison.OrdinalIgnoreCase) == true;
             contentSeen |= isClear;
             string remote = string.Join(", ", those.SelectMany(request => request.Connections).Select(connection => connection.Remote).OfType<string>().Distinct());
-            saw.Add(new("connections", $"{Questions(those)} to {first.Address} ({remote}): when, and about how much{(isClear ? "; and all that was said, as it was neither https nor sealed" : "")}"));
+            saw.Add(new("connections", $"{Questions(those)} to {first.Address}{(remote.Length > 0 ? $" ({remote})" : "")}: when, and about how much{(isClear ? "; and all that was said, as it was neither https nor sealed" : "")}"));
         }
         List<string> never = [];
         if (!contentSeen)
@@ -135,10 +139,10 @@ internal static class PrivacyReport
             saw.Add(new(
                 "circuit", $"{string.Join(" → ", circuit.Hops.Select(NameOf))}{(circuit.Onion is null ? " → the server" : " → the onion service's half")}: the first relay saw your address, the last where it led, none both"));
         }
-        List<RequestTrace> unknown = [.. sent.Where(request => request.Carrier == CarrierKind.Tor && request.Connections.Any(connection => connection.Circuit is null))];
+        List<RequestTrace> unknown = [.. sent.Where(request => request.Carrier == CarrierKind.Tor && (request.Connections.Count == 0 || request.Connections.Any(connection => connection.Circuit is null)))];
         if (unknown.Count > 0)
         {
-            saw.Add(new("circuit", $"of {Questions(unknown)} not known here: {unknown[^1].Connections.Last(connection => connection.Circuit is null).CircuitProblem ?? "Tor did not tell."}"));
+            saw.Add(new("circuit", $"of {Questions(unknown)} not known here: {unknown[^1].Connections.LastOrDefault(connection => connection.Circuit is null)?.CircuitProblem ?? "Tor did not tell."}"));
         }
         // Through an exit, what is said without https can be read there.
         bool exitReads = sent.Any(request => request is { Carrier: CarrierKind.Tor, Onion: null, ThisMachine: false, Sealing: SealingKind.None } && IsClear(request));

@@ -190,6 +190,7 @@ internal sealed class GatewayConnection(TransportPool transports, PseudonymKeepe
         }
         catch (Exception e)
         {
+            trace?.Unanswered(lease.Way, transports);
             bool isTransports = ServiceCaller.IsTransportFailure(e, cancellationToken);
             if (isTransports)
             {

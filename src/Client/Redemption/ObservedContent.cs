@@ -2,7 +2,7 @@ using System.Net;
 
 namespace Tacit.Client;
 
-/// <summary>A body whose observer is told when all of it was handed to the connection.</summary>
+/// <summary>A body whose observer is told when it begins to be, and when all of it was, handed to the connection.</summary>
 internal sealed class ObservedContent(ReadOnlyMemory<byte> body, PromptTrace trace) : HttpContent
 {
     /// <summary>The content of a request that may have an observer.</summary>
@@ -12,6 +12,7 @@ internal sealed class ObservedContent(ReadOnlyMemory<byte> body, PromptTrace tra
 
     protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context, CancellationToken cancellationToken)
     {
+        trace.Sending();
         await stream.WriteAsync(body, cancellationToken);
         trace.Sent(body.Length);
     }

@@ -100,7 +100,7 @@ public sealed record TokenFacts
 /// <summary>A connection that a request went over.</summary>
 public sealed record ConnectionFacts
 {
-    /// <summary>Milliseconds since the request began, when its answer began.</summary>
+    /// <summary>Milliseconds since the request began, when its answer began, or the wait for one ended.</summary>
     public required long At { get; init; }
 
     /// <summary>Made for this request; false for one that the conversation had.</summary>

@@ -28,6 +28,7 @@ public sealed class PromptTrace
     private int _told;
     private bool _isTelling;
     private bool _isNewConnection;
+    private bool _isSending;
     private bool _isBodyThere;
     private bool _isEnded;
 
@@ -167,22 +168,35 @@ public sealed class PromptTrace
 
     internal void SealedCame(long bytes) => Change(facts => facts with { SealedReplyBytes = facts.SealedReplyBytes + bytes });
 
+    /// <summary>The first of it is handed to a connection: from here on whoever is at the other end may see it, whether an answer comes or not.</summary>
+    internal void Sending()
+    {
+        lock (_gate)
+        {
+            _isSending = true;
+        }
+    }
+
     internal void Sent(long bytes) => Note(PromptStageName.Sent, $"{bytes} bytes");
 
     /// <summary>An answer began on a connection.</summary>
     internal void Answered(int status, ConnectionWay way, TransportPool transports)
     {
-        int index;
         lock (_gate)
         {
-            index = _connections.Count;
-            _connections.Add(new ConnectionFacts { At = Now, IsNew = _isNewConnection, Remote = way.Remote });
-            _isNewConnection = false;
+            Add(way, transports);
             _facts = _facts with { Status = status };
-            if (way.Circuit is TorIsolation circuit)
+        }
+    }
+
+    /// <summary>No answer began, or nobody waited for it; but the request went over the connection, or some of it did.</summary>
+    internal void Unanswered(ConnectionWay way, TransportPool transports)
+    {
+        lock (_gate)
+        {
+            if (_isSending)
             {
-                // While the connection is there, and not waited for.
-                _asked.Add(AskAsync(index, circuit, transports));
+                Add(way, transports);
             }
         }
     }
@@ -234,6 +248,18 @@ public sealed class PromptTrace
         if (outcome == TokenOutcome.Kept)
         {
             Note(PromptStageName.Returned);
+        }
+    }
+
+    private void Add(ConnectionWay way, TransportPool transports)
+    {
+        int index = _connections.Count;
+        _connections.Add(new ConnectionFacts { At = Now, IsNew = _isNewConnection, Remote = way.Remote });
+        (_isNewConnection, _isSending) = (false, false);
+        if (way.Circuit is TorIsolation circuit)
+        {
+            // While the connection is there, and not waited for.
+            _asked.Add(AskAsync(index, circuit, transports));
         }
     }
 

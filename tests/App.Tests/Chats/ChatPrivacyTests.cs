@@ -84,6 +84,51 @@ public sealed class ChatPrivacyTests
         Assert.Equal("not-found", await test.RefusedAsync(HttpMethod.Get, $"/conversations/{chat}/privacy", null, HttpStatusCode.NotFound));
     }
 
+    [Fact]
+    public async Task Question_that_is_stopped_before_its_reply_begins_was_seen_by_those_it_went_to()
+    {
+        await using ChatTest test = await ChatTest.StartAsync(exchange => exchange.HangAsync());
+        string chat = await test.CreateAsync();
+        await test.AskAsync(chat, "What?");
+        while (test.Asked.Count == 0)
+        {
+            await Task.Delay(10, TestContext.Current.CancellationToken);
+        }
+        await test.CallAsync(HttpMethod.Post, $"/conversations/{chat}/stop");
+
+        PrivacyView view = await GetAsync(test, chat);
+        Assert.Equal(test.App.System.GatewayFront.Address.Authority, Assert.Single(Assert.Single(view.Requests).Connections).Remote);
+        RoleView gateway = view.Seen.Single(role => role.Role == PrivacyRole.Gateway);
+        Assert.Contains(SpendIdOf(test.App.System.GatewayFront.SeenAt("/v1/chat/completions")[0]), gateway.Saw.Single(sight => sight.What == "tokens").Value, StringComparison.Ordinal);
+        Assert.Contains(view.Seen.Single(role => role.Role == PrivacyRole.Provider).Saw, sight => sight.What == "not answered");
+    }
+
+    [Fact]
+    public async Task What_a_request_showed_before_the_app_ended_is_told_beside_what_its_taking_up_showed()
+    {
+        var more = new TaskCompletionSource();
+        await using ChatTest test = await ChatTest.StartAsync(async exchange =>
+        {
+            await exchange.BeginEventsAsync();
+            await exchange.ChunkAsync(ChatTest.Piece("before, "));
+            await more.Task;
+            await ChatTest.EndAsync(exchange);
+        });
+        string chat = await test.CreateAsync();
+        string message = (await test.AskAsync(chat, "What?"))["assistant"]!.Text("id");
+        await test.UntilAsync(chat, whole => whole.Message(message).Text("text").Length > 0);
+
+        await test.App.RestartAsync();
+        await test.UntilAsync(chat, whole => whole["generating"]!.GetValue<bool>());
+        more.SetResult();
+        await test.EndedAsync(chat, message);
+
+        PrivacyView view = await GetAsync(test, chat);
+        Assert.Equal([message, message], view.Requests.Select(request => request.Message));
+        Assert.All(view.Requests, request => Assert.Single(request.Connections));
+        Assert.Single(view.Requests.Select(request => request.Token).Distinct());
+    }
+
     private static async Task<PrivacyView> GetAsync(ChatTest test, string chat) =>
         JsonSerializer.Deserialize((await test.CallAsync(HttpMethod.Get, $"/conversations/{chat}/privacy")).ToJsonString(), PageJson.Default.PrivacyView)!;
 

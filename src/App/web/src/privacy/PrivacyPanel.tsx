@@ -7,6 +7,7 @@ import { Spinner } from '../ui/controls';
 import { Dialog } from '../ui/dialog';
 import { Act, FormFailure } from '../ui/form';
 import type { PrivacyView } from '../wire';
+import { whyNothing } from './nothing';
 import { Requests } from './Requests';
 import { TwoSides } from './TwoSides';
 
@@ -24,8 +25,9 @@ export function PrivacyPanel({ conversation, onClose }: { conversation: string; 
         {shown === null && view.isBusy && <p class="row hint" role="status"><Spinner /> Reading</p>}
         <FormFailure failure={view.failure} actions={<Act onPress={view.run}>Try again</Act>} />
         {shown !== null && (shown.requests.length === 0
-          ? <p class="hint">Nothing has been asked in this chat, so nobody has seen anything of it.</p>
+          ? <p class="hint">{whyNothing(tree.size, isGenerating)}</p>
           : <>
+            {isGenerating && <p class="hint">One more question is on its way: what is seen of it is told here once it has been answered.</p>}
             <TwoSides view={shown} minCrowd={settings.value?.minCrowd ?? 64} />
             <Requests view={shown} find={id => tree.get(id)?.value} />
           </>)}

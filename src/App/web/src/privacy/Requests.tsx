@@ -16,7 +16,7 @@ export function Requests({ view, find }: { view: PrivacyView; find: Find }) {
     <section class="requests" aria-labelledby="privacy-requests">
       <h3 id="privacy-requests">{plural(requests.length, 'question')} asked</h3>
       {requests.map((request, index) => (
-        <details key={request.message} class="request" open={index === 0}>
+        <details key={requests.length - index} class="request" open={index === 0}>
           <summary><span class="request-title">{titleOf(request, find)}</span><span class="hint">{wayOf(request)}</span></summary>
           <Request request={request} />
         </details>
