@@ -130,7 +130,7 @@ public sealed class AppServer : IAsyncDisposable
         Post("/v1/messages", PromptOperation.Messages);
         routes.MapGet("/v1/models", guard.Wrap(page.Keys.Wrap(models.ListAsync)));
         routes.MapGet("/v1/models/{**id}", guard.Wrap(page.Keys.Wrap(models.GetAsync)));
-        new PageFiles(typeof(AppServer).Assembly, PageDocument.ContentSecurityPolicy).Map(routes, "/", guard.Wrap, PageDocument.SayWhatIsMissingAsync);
+        new PageFiles(typeof(AppServer).Assembly, PageDocument.ContentSecurityPolicy).Map(routes, "/", guard.WrapPage, PageDocument.SayWhatIsMissingAsync);
         routes.MapFallback("{**path}", guard.Wrap(context => ApiErrors.WriteFrameworkErrorAsync(context, StatusCodes.Status404NotFound)));
 
         void Post(string path, PromptOperation operation) => routes.MapPost(path, guard.Wrap(page.Keys.Wrap(new PromptEndpoint(operation, page.Keys, host.Options).HandleAsync)));

@@ -1,3 +1,4 @@
+using System.Net;
 using Microsoft.AspNetCore.Http;
 
 namespace Tacit.App;
@@ -12,6 +13,26 @@ internal sealed class LocalGuard(Func<int> port)
         ? ApiErrors.WriteAsync(context, new ApiFault(StatusCodes.Status403Forbidden, "invalid_request_error", "foreign_origin", why))
         : next(context);
 
+    /// <summary>
+    /// The page's files, which are at the app's number only: whoever follows <c>localhost</c> there is sent on. That is a name for two addresses, and at the one where the app does
+    /// not listen another user of this machine may: a page that was loaded from there is of the same origin as what it then asks here.
+    /// </summary>
+    public RequestDelegate WrapPage(RequestDelegate next) => Wrap(context =>
+    {
+        if (IsByNumber(context.Request))
+        {
+            return next(context);
+        }
+        ConnectionInfo connection = context.Connection;
+        IPAddress here = connection.LocalIpAddress is { IsIPv4MappedToIPv6: true } mapped ? mapped.MapToIPv4() : connection.LocalIpAddress ?? IPAddress.Loopback;
+        context.Response.Headers.CacheControl = "no-store";
+        context.Response.Redirect($"http://{new IPEndPoint(here, port())}{context.Request.Path.ToUriComponent()}", permanent: false, preserveMethod: true);
+        return Task.CompletedTask;
+    });
+
+    /// <summary>Whether a request names the app by an address that leads to one place alone (<see cref="WrapPage"/>).</summary>
+    public static bool IsByNumber(HttpRequest request) => !request.Host.Host.Equals("localhost", StringComparison.OrdinalIgnoreCase);
+
     /// <summary>Why a request is not answered; null lets it in.</summary>
     public string? Refusal(HttpRequest request)
     {
@@ -22,7 +43,7 @@ internal sealed class LocalGuard(Func<int> port)
         foreach (string? origin in request.Headers.Origin)
         {
             // "null" too: a sandboxed frame or a file has no origin to vouch for it.
-            if (origin is null || !origin.StartsWith("http://", StringComparison.OrdinalIgnoreCase) || !IsOwnAuthority(origin[7..]))
+            if (origin is null || !origin.StartsWith("http://", StringComparison.OrdinalIgnoreCase) || !origin[7..].Equals(request.Host.Value, StringComparison.OrdinalIgnoreCase))
             {
                 return "The app answers no web page but its own.";
             }

@@ -17,8 +17,8 @@ public sealed class LocalGuardTests : IAsyncLifetime
 
     [Theory]
     [InlineData("127.0.0.1:{port}", 200)]
-    [InlineData("localhost:{port}", 200)]
-    [InlineData("LOCALHOST:{port}", 200)]
+    [InlineData("localhost:{port}", 307)]
+    [InlineData("LOCALHOST:{port}", 307)]
     [InlineData("[::1]:{port}", 200)]
     [InlineData("127.0.0.1", 403)]
     [InlineData("localhost:1", 403)]
@@ -31,12 +31,30 @@ public sealed class LocalGuardTests : IAsyncLifetime
     public async Task Request_with_host_is_judged(string host, int status) =>
         Assert.Equal(status, await RawAsync($"GET / HTTP/1.1\r\nHost: {host.Replace("{port}", $"{Port}", StringComparison.Ordinal)}\r\nConnection: close\r\n\r\n"));
 
+    /// <summary>Of two addresses of that name another user may have one, and a page from there is of one origin with what it then asks at the other.</summary>
+    [Theory]
+    [InlineData("GET /app/prompts", "localhost", 403)]
+    [InlineData("GET /app/prompts", "LocalHost", 403)]
+    [InlineData("GET /app/prompts", "127.0.0.1", 200)]
+    [InlineData("GET /v1/models", "localhost", 200)]
+    public async Task Page_s_calls_are_answered_at_the_number_only(string call, string name, int status) => Assert.Equal(
+        status, await RawAsync($"{call} HTTP/1.1\r\nHost: {name}:{Port}\r\nOrigin: http://{name}:{Port}\r\nSec-Fetch-Site: same-origin\r\nTacit-Page: 1\r\nConnection: close\r\n\r\n"));
+
+    [Fact]
+    public async Task Who_follows_the_name_to_the_page_is_sent_to_the_number()
+    {
+        using HttpResponseMessage response = await _app.SendAsync(HttpMethod.Get, "/", change: request => request.Headers.Host = $"localhost:{Port}");
+
+        Assert.Equal($"http://127.0.0.1:{Port}/", response.Headers.Location?.ToString());
+    }
+
     [Fact]
     public async Task Request_without_host_is_refused() => Assert.Equal(403, await RawAsync("GET / HTTP/1.0\r\n\r\n"));
 
     [Theory]
     [InlineData("http://127.0.0.1:{port}", 200)]
-    [InlineData("http://localhost:{port}", 200)]
+    [InlineData("http://localhost:{port}", 403)]
+    [InlineData("http://[::1]:{port}", 403)]
     [InlineData("https://127.0.0.1:{port}", 403)]
     [InlineData("http://127.0.0.1", 403)]
     [InlineData("http://localhost:3000", 403)]

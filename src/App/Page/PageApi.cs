@@ -104,6 +104,8 @@ internal sealed class PageApi(IEndpointRouteBuilder routes, LocalGuard guard, Fu
 
     private PageProblem? Refusal(HttpContext context) => guard.Refusal(context.Request) is string why
         ? PageProblem.Of(403, "foreign-origin", "The app answers no web page but its own.", why)
+        : !LocalGuard.IsByNumber(context.Request)
+            ? PageProblem.Of(403, "foreign-origin", "The app answers no web page but its own.", "The page is at 127.0.0.1: the name localhost may lead to another user's program.")
         : context.Request.Headers[Header] != "1"
             ? PageProblem.Of(403, "page-header-missing", "The call is not the page's own.", $"Calls of the page carry the header {Header}: 1.")
             : others() == OtherUsers.Refuse && !PeerOwner.MayAsk(context)
