@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { GrowingMarkdown } from '../src/markdown/blocks';
+import { searched } from '../src/markdown/maths';
 
 const show = (text: string): string => {
   const change = new GrowingMarkdown().update(text, true);
@@ -82,4 +83,25 @@ test('Prices are no maths, and maths is', () => {
   assert.match(show('So $a^2$ holds.'), /<span class="maths">a\^2<\/span>/);
   assert.match(show('\\(x\\) and\n\n\\[\ny\n\\]'), /<span class="maths">x<\/span>[^]*<div class="maths maths-display">y<\/div>/);
   assert.doesNotMatch(show('`$a$`'), /maths/);
+});
+
+// Each would be searched to its end from every opening mark, and a model writes as many as it likes.
+for (const [name, text] of [
+  ['\\(', '\\('.repeat(20_000)], ['$ x', '$ x'.repeat(10_000)], ['lines of \\[', '\\[\n'.repeat(5000)], ['lines of \\[ with one end', `${'\\[\n'.repeat(5000)}\\] x`],
+  ['\\( in brackets', `${'['.repeat(1000)}${'\\('.repeat(5000)}`], ['lines of $$', '$$ x\n'.repeat(5000)], ['$$ and empty lines', `$$${'\n'.repeat(5000)}`], ['quoted', '> \\[\n'.repeat(5000)],
+] as const) {
+  test(`Maths that never ends is looked for once: ${name}`, () => {
+    searched.characters = searched.lines = 0;
+    show(text);
+    assert.ok(searched.characters <= 20 * text.length && searched.lines <= 20 * text.length, `${searched.characters} characters and ${searched.lines} lines searched for ${text.length}`);
+  });
+}
+
+test('Maths ends where it did, whatever stands before it', () => {
+  assert.match(show('\\( \\( and \\(x\\)'), /<span class="maths">\\\( and \\\(x<\/span>/);
+  assert.match(show('[a $x$ b] $y$ and $z$'), /x<\/span>.*y<\/span>.*z<\/span>/);
+  assert.match(show('\\[\na\n\nb\n\\]\n\n\\[\nc\n\\]'), /<div class="maths maths-display">a\n\nb<\/div>\s*<div class="maths maths-display">c<\/div>/);
+  assert.match(show('> \\[\n> a\n> \\]\n\n\\[ b \\]'), /<blockquote>\s*<div class="maths maths-display">a<\/div>\s*<\/blockquote>\s*<div class="maths maths-display">b<\/div>/);
+  assert.match(show('$$a\nb$$'), /<div class="maths maths-display">a\nb<\/div>/);
+  assert.doesNotMatch(show('$$\na\n\nb\n$$ c'), /maths-display/);
 });

@@ -11,15 +11,48 @@ const isEscaped = (text: string, at: number): boolean => {
   return count % 2 === 1;
 };
 
-/** Where the closing mark begins, or -1. */
-const findEnd = (text: string, mark: string, from: number): number => {
-  for (let at = text.indexOf(mark, from); at >= 0 && at - from <= longest; at = text.indexOf(mark, at + 1)) {
-    if (!isEscaped(text, at)) {
-      return at;
-    }
+/** How many characters and lines were searched in all, for the test that this does not grow with the square. */
+export const searched = { characters: 0, lines: 0 };
+
+/** Where a closing mark begins, between two places; or -1. */
+const search = (text: string, mark: string, from: number, to: number): number => {
+  let at = text.indexOf(mark, from);
+  while (at >= 0 && at < to && isEscaped(text, at)) {
+    at = text.indexOf(mark, at + 1);
   }
-  return -1;
+  const found = at >= 0 && at < to;
+  searched.characters += Math.max(0, (found ? at : Math.min(at < 0 ? text.length : at, text.length)) - from);
+  return found ? at : -1;
 };
+
+const findEnd = (text: string, mark: string): number => search(text, mark, 0, text.length);
+
+/** For one text and mark: that the first one from `from` on stands at `at`, or nowhere. So a text full of opening marks is searched once, and not once for each of them. */
+interface Known { from: number; at: number }
+const ends = new WeakMap<object, Map<string, Known>>();
+
+const findNext = (state: { src: string }, mark: string, from: number): number => {
+  let ofText = ends.get(state);
+  if (ofText === undefined) {
+    ends.set(state, ofText = new Map());
+  }
+  const known = ofText.get(mark);
+  let at: number;
+  if (known !== undefined && from >= known.from && (known.at < 0 || known.at >= from)) {
+    return known.at;
+  }
+  if (known !== undefined && from < known.from) {
+    at = search(state.src, mark, from, known.from);
+    at = at < 0 ? known.at : at;
+  } else {
+    at = search(state.src, mark, from, state.src.length);
+  }
+  ofText.set(mark, { from, at });
+  return at;
+};
+
+/** Of one text's blocks: lines from `from` to before `to` in which nothing closes what `\\[` opens. */
+const open = new WeakMap<object, { from: number; to: number }>();
 
 export const maths: MarkdownItPlugin = md => {
   const escape = md.utils.escapeHtml;
@@ -33,9 +66,10 @@ export const maths: MarkdownItPlugin = md => {
     }
     const closing = opening === '\\(' ? '\\)' : opening === '\\[' ? '\\]' : opening;
     const from = start + opening.length;
-    const end = findEnd(text, closing, from);
-    const content = end < 0 ? '' : text.slice(from, end);
-    if (end < 0 || content.trim() === '' || end > state.posMax) {
+    const end = findNext(state, closing, from);
+    const isThere = end >= 0 && end - from <= longest;
+    const content = isThere ? text.slice(from, end) : '';
+    if (!isThere || content.trim() === '' || end > state.posMax) {
       return false;
     }
     // “$5 and $10” are prices: as in Pandoc, no space inside the signs, and no digit right behind.
@@ -59,31 +93,44 @@ export const maths: MarkdownItPlugin = md => {
       return false;
     }
     const closing = opening === '$$' ? '$$' : '\\]';
-    const parts: string[] = [];
-    for (let at = startLine; at < endLine; at++) {
-      const text = at === startLine ? first.slice(2) : line(at);
-      const end = findEnd(text, closing, 0);
-      if (end >= 0) {
-        if (text.slice(end + 2).trim() !== '') {
-          return false;
-        }
-        parts.push(text.slice(0, end));
-        if (!silent) {
-          state.line = at + 1;
-          const token = state.push('maths_block', '', 0);
-          token.block = true;
-          token.content = parts.join('\n').trim();
-          token.map = [startLine, state.line];
-          token.markup = opening;
-        }
-        return true;
+    const known = opening === '$$' ? undefined : open.get(state);
+    let at = startLine;
+    let text = first.slice(2);
+    let end = findEnd(text, closing);
+    let hasText = text.trim() !== '';
+    while (end < 0) {
+      at = known !== undefined && at + 1 >= known.from && at + 1 < known.to ? known.to : at + 1;
+      if (at >= endLine) {
+        break;
       }
-      if (at > startLine && text.trim() === '' && parts.join('').trim() !== '' && opening === '$$') {
+      searched.lines++;
+      text = line(at);
+      if (opening === '$$' && hasText && text.trim() === '') {
         return false;
       }
-      parts.push(text);
+      hasText ||= text.trim() !== '';
+      end = findEnd(text, closing);
     }
-    return false;
+    if (opening !== '$$') {
+      open.set(state, { from: startLine + 1, to: Math.min(at, endLine) });
+    }
+    if (end < 0 || text.slice(end + 2).trim() !== '') {
+      return false;
+    }
+    if (!silent) {
+      const parts = at === startLine ? [] : [first.slice(2)];
+      for (let inside = startLine + 1; inside < at; inside++) {
+        parts.push(line(inside));
+      }
+      parts.push(text.slice(0, end));
+      state.line = at + 1;
+      const token = state.push('maths_block', '', 0);
+      token.block = true;
+      token.content = parts.join('\n').trim();
+      token.map = [startLine, state.line];
+      token.markup = opening;
+    }
+    return true;
   }, { alt: ['paragraph', 'reference', 'blockquote', 'list'] });
 
   md.renderer.rules.maths_inline = (tokens, index) => `<span class="maths">${escape(tokens[index]!.content)}</span>`;
