@@ -53,3 +53,20 @@ test('Messages whose parents go in a circle end the path and hang nothing', () =
   tree.replace([message('a', 'b'), message('b', 'a')], 'a');
   assert.deepEqual(tree.path(), []);
 });
+
+test('A state that was told before events came after it takes nothing back', () => {
+  const tree = new MessageTree();
+  const growing = (text: string): Message => ({ ...message('a', 'q', 'assistant'), text, state: 'generating' });
+  tree.replace([message('q', null), growing('One')], 'a');
+  tree.append(delta(3, ', two'));
+  tree.replace([message('q', null), growing('One')], 'a');
+  assert.equal(tree.get('a')!.value.text, 'One, two');
+  assert.equal(tree.append(delta(8, ', three')), true);
+  tree.set({ ...growing('One, two, three'), state: 'done' });
+  tree.replace([message('q', null), growing('One, two')], 'a');
+  assert.deepEqual([tree.get('a')!.value.state, tree.get('a')!.value.text], ['done', 'One, two, three']);
+  // One that was begun anew says something else.
+  tree.set(growing('Another'));
+  tree.replace([message('q', null), growing('Quite')], 'a');
+  assert.equal(tree.get('a')!.value.text, 'Quite');
+});

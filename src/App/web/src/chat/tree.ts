@@ -18,7 +18,7 @@ export class MessageTree {
       }
     }
     for (const message of messages) {
-      this.put(message);
+      this.put(this.latest(message));
     }
     if (leaf !== null && this.messages.has(leaf)) {
       this.choose(leaf);
@@ -111,6 +111,13 @@ export class MessageTree {
       this.chosen.set(parent, at);
       at = parent === root ? undefined : parent;
     }
+  }
+
+  /** An answer to a call may come after events that know more: what has ended does not go on, and what grows does not get shorter. */
+  private latest(message: Message): Message {
+    const known = this.messages.get(message.id)?.peek();
+    return known !== undefined && message.state === 'generating'
+      && (known.state !== 'generating' || (known.text.startsWith(message.text) && (known.reasoning ?? '').startsWith(message.reasoning ?? ''))) ? known : message;
   }
 
   private put(message: Message): boolean {
