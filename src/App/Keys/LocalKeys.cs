@@ -39,7 +39,7 @@ internal sealed class LocalKeys : IAsyncDisposable
         (_host, _database, _events, _time) = (host, database, events, time);
         _counted = new CountedRequests(time);
         ForPage = new PagePrompts(this);
-        events.Contribute(async (state, token) => state with { Keys = await ListAsync(token) });
+        events.Contribute(DescribeAsync);
     }
 
     /// <summary>What the page asks with: counted as its own, and bounded by nothing.</summary>
@@ -206,6 +206,19 @@ internal sealed class LocalKeys : IAsyncDisposable
         }
         await writing;
         _loading.Dispose();
+    }
+
+    /// <summary>A file that cannot be read leaves the rest of the page as it is; why is told with the chats, which are in the same one.</summary>
+    private async Task<PageState> DescribeAsync(PageState state, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return state with { Keys = await ListAsync(cancellationToken) };
+        }
+        catch (Exception e) when (e is PageException or StorageException)
+        {
+            return state;
+        }
     }
 
     private static string NewKey() => Prefix + Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(KeySizeInBytes));

@@ -151,6 +151,23 @@ public sealed class ChatSecrecyTests
     }
 
     [Fact]
+    public async Task A_file_that_cannot_be_read_leaves_wallet_and_settings_to_the_page()
+    {
+        await using ChatTest test = await ChatTest.SayingAsync("yes");
+        await test.AnswerAsync(await test.CreateAsync(), "Mine.");
+        await test.App.Server.DisposeAsync();
+        await File.WriteAllTextAsync(Path.Combine(test.App.DataDirectory, AppDatabase.FileName), new string('x', 8192));
+        await test.App.StartServerAsync();
+
+        await using TestTab tab = await test.OpenTabAsync();
+
+        JsonNode state = tab.Events[0].Data;
+        Assert.NotEmpty(state.Text("chatsProblem"));
+        Assert.NotNull(state["wallet"]);
+        Assert.NotNull(state["settings"]);
+    }
+
+    [Fact]
     public async Task A_row_that_was_moved_to_another_place_does_not_open()
     {
         await using ChatTest test = await ChatTest.SayingAsync("yes");
