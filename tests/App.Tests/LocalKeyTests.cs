@@ -104,6 +104,40 @@ public sealed class LocalKeyTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Program_that_hangs_up_again_and_again_is_counted_each_time_that_a_token_is_taken_for_it()
+    {
+        await using PageClient page = await PageClient.SetUpAsync(_system, change: options => options with { CancelGrace = TimeSpan.Zero });
+        string key = (await page.PostAsync("/app/keys", """{"name":"Impatient","dailyCap":2}""")).GetProperty("key").GetString()!;
+        for (int round = 1; round <= 2; round++)
+        {
+            TaskCompletionSource begun = new(TaskCreationOptions.RunContinuationsAsynchronously);
+            TaskCompletionSource go = new(TaskCreationOptions.RunContinuationsAsynchronously);
+            _system.GatewayFront.Before = passing =>
+            {
+                if (passing.Path != "/v1/chat/completions")
+                {
+                    return Task.CompletedTask;
+                }
+                begun.TrySetResult();
+                return go.Task;
+            };
+            using var hangUp = CancellationTokenSource.CreateLinkedTokenSource(Token);
+            Task<HttpResponseMessage> broken = page.AskAsync("Always the same.", change: request => request.Headers.TryAddWithoutValidation("Authorization", "Bearer " + key), gone: hangUp.Token);
+            await begun.Task.WaitAsync(TimeSpan.FromSeconds(90), Token);
+            await hangUp.CancelAsync();
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => broken);
+            go.SetResult();
+            // The grace is over: nobody takes this token up again.
+            await page.UntilAsync("/app/wallet", wallet => wallet.GetProperty("plans").EnumerateArray().Sum(plan => plan.GetProperty("pending").GetInt64()) == 0);
+            await page.UntilAsync("/app/keys", keys => keys[0].GetProperty("requests").GetInt64() == round);
+        }
+        using HttpResponseMessage refused = await page.AskAsync("Something else.", change: request => request.Headers.TryAddWithoutValidation("Authorization", "Bearer " + key));
+
+        Assert.Equal(2, (await page.GetAsync("/app/keys"))[0].GetProperty("spentToday").GetInt64());
+        Assert.Equal(HttpStatusCode.TooManyRequests, refused.StatusCode);
+    }
+
+    [Fact]
     public async Task Token_that_was_kept_is_given_back_to_the_cap()
     {
         string key = await MakeAsync("Unlucky", 1);

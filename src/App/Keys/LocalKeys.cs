@@ -78,6 +78,8 @@ internal sealed class LocalKeys : IAsyncDisposable
         UInt128 tag = CountedRequests.TagOf(prompt);
         IReadOnlyList<PlanSummary> plans = await FindPlansAsync(prompt, cancellationToken);
         (long reserved, string? plan, bool onlyPending) = Reserve(app, plans, _counted.Contains(tag));
+        string? taken = null;
+        prompt = prompt with { TokenTaken = of => taken = of };
         PromptReply reply;
         try
         {
@@ -89,10 +91,11 @@ internal sealed class LocalKeys : IAsyncDisposable
         }
         catch (OperationCanceledException)
         {
-            // The program hung up before its reply began. The token is with the request by then, as a rule, and a repetition within a moment is counted no more.
-            if (_counted.Add(tag))
+            // The program hung up before its reply began. The token is with the request by then, as a rule, and a repetition that uses it again is counted no more; one that took
+            // another is, however often it was asked before.
+            if (_counted.Add(tag) || taken is not null)
             {
-                Count(app, reserved, reserved > 0 ? reserved : CheapestOf(plans));
+                Count(app, reserved, taken is not null ? PriceOf(plans, taken) : reserved > 0 ? reserved : CheapestOf(plans));
             }
             else
             {
@@ -107,7 +110,7 @@ internal sealed class LocalKeys : IAsyncDisposable
         }
         if (reply.Token == TokenOutcome.Spent && (_counted.Add(tag) || !reply.IsRepetition))
         {
-            Count(app, reserved, plans.FirstOrDefault(candidate => candidate.Id == reply.Plan) is { Kind: "request" } paid ? paid.Price : 0);
+            Count(app, reserved, PriceOf(plans, reply.Plan));
         }
         else
         {
@@ -230,6 +233,8 @@ internal sealed class LocalKeys : IAsyncDisposable
             throw new PageException(PageProblem.Malformed("A key has a name of 1 to 100 characters, and credits a day from 0 on, or none."));
         }
     }
+
+    private static long PriceOf(IReadOnlyList<PlanSummary> plans, string plan) => plans.FirstOrDefault(candidate => candidate.Id == plan) is { Kind: "request" } paid ? paid.Price : 0;
 
     private static long CheapestOf(IReadOnlyList<PlanSummary> plans) => plans.Where(plan => plan.Kind == "request").Select(plan => plan.Price).DefaultIfEmpty(0).Min();
 

@@ -14,6 +14,9 @@ public sealed record PromptRequest(PromptOperation Operation, ReadOnlyMemory<byt
     /// <summary>Told what becomes of it; null, as a rule, for nobody.</summary>
     public PromptTrace? Trace { get; init; }
 
+    /// <summary>Told the plan of a token that was taken from the wallet for it, before anything is sent; not where an earlier request's is used again. Null, as a rule, for nobody.</summary>
+    public Action<string>? TokenTaken { get; init; }
+
     /// <summary>
     /// Only takes up the same request of earlier, which a program that ended left in the journal: costs no token, and is refused with
     /// <see cref="ClientError.NothingPending"/> where nothing waits. Default false.

@@ -136,6 +136,7 @@ public sealed partial class RedemptionClient : IPromptSender, IAsyncDisposable
         {
             (OpenRequest open, bool filledNow, TokenSource source) = await PresentAsync(wish, errand, offer, mayFill: !filled, cancellationToken);
             filled |= filledNow;
+            prompt.TokenTaken?.Invoke(open.Series.Plan);
             trace?.Took(open, directory, forThis: filledNow || source == TokenSource.Exchange);
             Sent sent = await SendOnceAsync(errand, open, repeated: false, cancellationToken);
             if (sent.Reply is LiveReply live)
