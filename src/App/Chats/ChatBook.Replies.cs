@@ -25,7 +25,7 @@ internal sealed partial class ChatBook
                 throw new PageException(PageProblem.Malformed("There is neither a text nor an attachment."));
             }
             var user = new ChatMessage(question, message.Parent is { Length: > 0 } parent ? parent : null, MessageRole.User, text, _parts.Time.GetUtcNow(), MessageState.Done) { Attachments = files };
-            ChatMessage assistant = await AnswerAsync(thread, user, contents, Word(message.Model), Word(message.Plan), cancellationToken);
+            ChatMessage assistant = await AnswerAsync(thread, user, contents, Word(message.Model), message.Plan, cancellationToken);
             return new NewMessageResult(user.ToView(), assistant.ToView());
         },
         cancellationToken);
@@ -38,7 +38,7 @@ internal sealed partial class ChatBook
             ChatThread thread = await LoadAsync(id, cancellationToken);
             ChatMessage chosen = thread.Find(message) ?? throw new PageException(PageProblem.Missing("message"));
             ChatMessage question = chosen.Role == MessageRole.User ? chosen : thread.Find(chosen.Parent) ?? throw new PageException(PageProblem.Missing("message"));
-            return new RetryResult((await AnswerAsync(thread, question, null, Word(retry.Model) ?? chosen.Model, Word(retry.Plan), cancellationToken)).ToView());
+            return new RetryResult((await AnswerAsync(thread, question, null, Word(retry.Model) ?? chosen.Model, retry.Plan, cancellationToken)).ToView());
         },
         cancellationToken);
 
@@ -82,6 +82,7 @@ internal sealed partial class ChatBook
     }
 
     /// <param name="contents">The new question's attachments; null if the question is not new.</param>
+    /// <param name="plan">Null takes the chat's, empty leaves it to the wallet.</param>
     private async Task<ChatMessage> AnswerAsync(
         ChatThread thread, ChatMessage question, List<AttachmentContent>? contents, string? model, string? plan, CancellationToken cancellationToken)
     {
@@ -93,8 +94,8 @@ internal sealed partial class ChatBook
         ChatDefaults defaults = _parts.ChatDefaults();
         model ??= before.Model ?? defaults.Model
             ?? throw new PageException(PageProblem.Of(400, "model-missing", "No model is chosen.", "Choose a model for this chat, or one for all in the settings."));
-        // A plan was chosen for its model: with another one it may buy nothing.
-        plan ??= (before.Model is null || model == before.Model ? before.Plan : null) ?? (defaults.Model is null || model == defaults.Model ? defaults.Plan : null);
+        // Empty leaves it to the wallet, and so does a chat that was begun without one. A plan was chosen for its model.
+        plan = plan is not null ? Word(plan) : model == before.Model ? before.Plan : before.Model is null && before.Plan is not null ? before.Plan : defaults.PlanFor(model);
         var answer = new ChatMessage(ChatId.Create(), question.Id, MessageRole.Assistant, "", _parts.Time.GetUtcNow(), MessageState.Generating) { Model = model, Plan = plan };
         bool isNew = contents is not null;
         lock (thread.Gate)

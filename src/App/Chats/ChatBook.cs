@@ -58,9 +58,10 @@ internal sealed partial class ChatBook : IAsyncDisposable
         {
             DateTimeOffset now = _parts.Time.GetUtcNow();
             ChatDefaults defaults = _parts.ChatDefaults();
+            string? model = Word(conversation.Model) ?? defaults.Model;
             var header = new ChatHeader(
-                ChatId.Create(), ChatTitle.Empty, false, now, now, Word(conversation.Model) ?? defaults.Model, Word(conversation.Plan) ?? defaults.Plan,
-                Bounded(conversation.System, "system") ?? defaults.System);
+                ChatId.Create(), ChatTitle.Empty, false, now, now, model, conversation.Plan is null ? defaults.PlanFor(model) : Word(conversation.Plan),
+                conversation.System is null ? defaults.System : Bounded(conversation.System, "system"));
             await HeadersAsync(cancellationToken);
             await _store.SaveAsync(ChatChange.Of(header), cancellationToken);
             var thread = new ChatThread(header, []);

@@ -67,12 +67,14 @@ internal sealed record MessageUsage(long Input, long Output);
 /// <param name="Size">In bytes; of a text, as UTF-8.</param>
 internal sealed record AttachmentView(string Id, string Name, string MediaType, long Size);
 
+/// <summary>What is null is taken from the settings; an empty string is none.</summary>
 internal sealed record NewConversation(string? Model = null, string? Plan = null, string? System = null);
 
 /// <summary>What is to change; null leaves as it is, an empty string takes away.</summary>
 internal sealed record ConversationChange(string? Title = null, string? Model = null, string? Plan = null, string? System = null, string? Leaf = null);
 
 /// <param name="Parent">The message it answers; null begins the conversation, or another beginning of it.</param>
+/// <param name="Plan">The plan that is to pay; null takes the conversation's, an empty string leaves it to the wallet.</param>
 internal sealed record NewMessage(string Text, string? Parent = null, IReadOnlyList<NewAttachment>? Attachments = null, string? Model = null, string? Plan = null);
 
 /// <summary>A file that goes with a message: an image as <paramref name="Data"/>, a text or the text of a PDF as <paramref name="Text"/>, or one that is there already.</summary>

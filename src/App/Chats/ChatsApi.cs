@@ -4,7 +4,11 @@ using Tacit.Client;
 namespace Tacit.App;
 
 /// <summary>What a new conversation and a question take where they name nothing themselves.</summary>
-internal sealed record ChatDefaults(string? Model = null, string? Plan = null, string? System = null);
+internal sealed record ChatDefaults(string? Model = null, string? Plan = null, string? System = null)
+{
+    /// <summary>The plan goes with its model: with another it may buy nothing.</summary>
+    public string? PlanFor(string? model) => Model is null || model == Model ? Plan : null;
+}
 
 /// <summary>Conversations and the prompt library, for the page.</summary>
 internal sealed class ChatsApi(AppParts parts, ChatShelf chats)

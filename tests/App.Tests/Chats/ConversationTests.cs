@@ -165,6 +165,36 @@ public sealed class ConversationTests
     }
 
     [Fact]
+    public async Task What_a_person_left_empty_is_not_filled_in_from_the_settings()
+    {
+        await using ChatTest test = await ChatTest.SayingAsync(
+            "yes", change: options => options with { DefaultModel = ChatTest.Model, DefaultPlan = "no-such-plan", DefaultSystem = "Be brief." });
+        JsonNode filled = await test.CallAsync(HttpMethod.Post, "/conversations", new { });
+        JsonNode empty = await test.CallAsync(HttpMethod.Post, "/conversations", new { model = ChatTest.Model, plan = "", system = "" });
+        Assert.Equal(("no-such-plan", "Be brief."), (filled.Text("plan"), filled.Text("system")));
+        Assert.Null(empty["plan"]);
+        Assert.Null(empty["system"]);
+
+        JsonNode sent = await test.CallAsync(HttpMethod.Post, $"/conversations/{empty.Text("id")}/messages", new { text = "By whatever is cheapest.", plan = "" });
+        JsonNode first = await test.EndedAsync(empty.Text("id"), sent["assistant"]!.Text("id"));
+        JsonNode again = (await test.CallAsync(HttpMethod.Post, $"/conversations/{empty.Text("id")}/messages/{first.Text("id")}/retry", new { }))["assistant"]!;
+        JsonNode second = await test.EndedAsync(empty.Text("id"), again.Text("id"));
+
+        Assert.Equal(("done", "chat", "done", "chat"), (first.Text("state"), first.Text("plan"), second.Text("state"), second.Text("plan")));
+        Assert.Equal(["user: By whatever is cheapest."], Messages(test.Asked[0]));
+    }
+
+    [Fact]
+    public async Task A_text_that_is_called_an_image_is_none()
+    {
+        await using ChatTest test = await ChatTest.SayingAsync("seen");
+        string chat = await test.CreateAsync();
+        JsonNode reply = await test.AnswerAsync(chat, "Look.", attachments: [new { name = "a.svg", mediaType = "image/svg+xml", text = "<svg xmlns='http://www.w3.org/2000/svg'/>" }]);
+
+        Assert.Equal("text/plain", (await test.GetAsync(chat)).Message(reply.Text("parent"))["attachments"]![0]!.Text("mediaType"));
+    }
+
+    [Fact]
     public async Task A_question_without_any_model_says_so()
     {
         await using ChatTest test = await ChatTest.SayingAsync("never");

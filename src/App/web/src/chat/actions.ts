@@ -26,12 +26,13 @@ export async function send(one: OpenConversation | null, parent: string | null, 
   }
   let conversation = one;
   if (conversation === null) {
+    // Empty, and not left out: what a person took away is not to come from the settings after all.
     const system = newSystem.value ?? settings.value?.defaultSystem ?? '';
-    conversation = adopt(await api.post<Conversation>('/app/conversations', { model: choice.model, plan: choice.plan, system: system === '' ? null : system }));
+    conversation = adopt(await api.post<Conversation>('/app/conversations', { model: choice.model, plan: choice.plan ?? '', system }));
   }
   let answer: { user: Message; assistant: Message };
   try {
-    answer = await api.post(`${path(conversation.id)}/messages`, { parent, text, attachments: files.map(file => file.content), model: choice.model, plan: choice.plan });
+    answer = await api.post(`${path(conversation.id)}/messages`, { parent, text, attachments: files.map(file => file.content), model: choice.model, plan: choice.plan ?? '' });
   } catch (error) {
     if (one === null) {
       // What was begun for this message alone does not stay behind empty.
@@ -48,7 +49,7 @@ export async function send(one: OpenConversation | null, parent: string | null, 
 }
 
 export async function retry(one: OpenConversation, message: string, choice?: Choice): Promise<void> {
-  const answer = await api.post<{ assistant: Message }>(`${path(one.id)}/messages/${encodeURIComponent(message)}/retry`, choice ? { model: choice.model, plan: choice.plan } : {});
+  const answer = await api.post<{ assistant: Message }>(`${path(one.id)}/messages/${encodeURIComponent(message)}/retry`, choice ? { model: choice.model, plan: choice.plan ?? '' } : {});
   take(one, answer.assistant);
 }
 
