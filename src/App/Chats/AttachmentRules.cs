@@ -31,7 +31,8 @@ internal static class AttachmentRules
         if (attachment.Text is { Length: > 0 and <= ChatBook.MaxTextLength * 4 } text && attachment.Data is null)
         {
             byte[] content = Encoding.UTF8.GetBytes(text);
-            return (new ChatAttachment("", name, IsImage(mediaType) ? "text/plain" : mediaType, content.Length, false), content);
+            // The page draws what is called an image, and an image that is a text can be made to take for ever.
+            return (new ChatAttachment("", name, mediaType.StartsWith("image/", StringComparison.OrdinalIgnoreCase) ? "text/plain" : mediaType, content.Length, false), content);
         }
         throw new PageException(PageProblem.Malformed("An attachment has either data or text."));
     }

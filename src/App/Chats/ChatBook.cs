@@ -143,9 +143,12 @@ internal sealed partial class ChatBook : IAsyncDisposable
     public async Task<IReadOnlyList<SavedPrompt>> SavePromptsAsync(IReadOnlyList<SavedPrompt> prompts, CancellationToken cancellationToken)
     {
         const int MaxPrompts = 1000;
-        if (prompts.Count > MaxPrompts || PageApi.Whole(prompts).Any(prompt => prompt.Name.Length > MaxNameLength || prompt.Text.Length > MaxTextLength))
+        // All of it goes to every tab that opens, and comes back whole where one text of it is changed (ChatsApi's bound): more, as from a file, could not be got rid of again.
+        const int MaxLibraryLength = 4 << 20;
+        if (prompts.Count > MaxPrompts || PageApi.Whole(prompts).Any(prompt => prompt.Name.Length > MaxNameLength || prompt.Text.Length > MaxTextLength)
+            || prompts.Sum(prompt => (long)prompt.Text.Length) > MaxLibraryLength)
         {
-            throw new PageException(PageProblem.Malformed($"The library holds at most {MaxPrompts} texts, with names of at most {MaxNameLength} characters."));
+            throw new PageException(PageProblem.Malformed($"The library holds at most {MaxPrompts} texts of {MaxLibraryLength} characters together, with names of at most {MaxNameLength}."));
         }
         IReadOnlyList<SavedPrompt> saved = [.. prompts.Select(prompt => ChatId.IsValid(prompt.Id) ? prompt : prompt with { Id = ChatId.Create() })];
         await _store.SavePromptsAsync(saved, cancellationToken);

@@ -52,9 +52,9 @@ internal sealed class ChatStream(Action<string, bool> append) : IDisposable
             using JsonDocument json = JsonDocument.ParseValue(ref reader);
             Take(json.RootElement);
         }
-        catch (JsonException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            // Half a line, or a provider's own: what is missing shows at the end.
+            // The latter for a name with half a surrogate pair. Half a line, or a provider's own: what is missing shows at the end.
         }
     }
 

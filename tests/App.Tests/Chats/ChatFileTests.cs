@@ -74,6 +74,11 @@ public sealed class ChatFileTests
         + $"{{\"title\":\"bad\",\"created\":\"2026-01-02T03:04:05Z\",\"updated\":\"2026-01-02T03:04:05Z\",\"messages\":[{messages}]}}]}}");
 
     [Fact]
+    public Task A_file_with_more_texts_than_the_page_could_send_back_is_refused() => RefusedAsync(
+        "{\"format\":\"tacit chats 1\",\"conversations\":[],\"prompts\":["
+        + string.Join(',', Enumerable.Range(0, 5).Select(i => $"{{\"id\":\"\",\"name\":\"{i}\",\"text\":\"{new string('x', 1 << 20)}\"}}")) + "]}");
+
+    [Fact]
     public Task A_file_that_is_nested_without_end_is_refused() => RefusedAsync(new string('[', 100_000));
 
     private static async Task RefusedAsync(string file)

@@ -35,6 +35,7 @@ public sealed class ChatStreamTests
     [InlineData("data: {\"choices\":[1,null,[]]}")]
     [InlineData("data: {\"choices\":[{\"delta\":{\"content\":7,\"reasoning_content\":{},\"tool_calls\":[0,{\"index\":-1},{\"index\":1e99}]}}],\"usage\":{\"prompt_tokens\":-1}}")]
     [InlineData("data: {\"choices\":[{\"delta\":{\"content\":\"\\ud800\"}}]}")]
+    [InlineData("data: {\"choice\\ud800 \":1}")]
     [InlineData("data: {")]
     [InlineData("data: [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[")]
     [InlineData("data")]
