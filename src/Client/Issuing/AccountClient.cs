@@ -131,6 +131,10 @@ public sealed class AccountClient
     {
         ServiceReply reply = await _issuer.SendJsonAsync(HttpMethod.Get, Routes.AccountOffers, null, null, cancellationToken);
         CreditOffers offers = Read(reply, AccountJson.Default.CreditOffers);
+        if (offers.Offers.Any(offer => offer.Currency.Length != 3 || !offer.Currency.All(char.IsAsciiLetter)))
+        {
+            throw new ClientException(ClientError.IssuerMisbehaved, "The issuer names a price in something that is no currency.");
+        }
         return new CreditPrices([.. offers.Offers.Select(offer => new CreditPrice(offer.Id, offer.Credits, offer.Amount, offer.Currency))], offers.Providers);
     }
 
@@ -146,7 +150,7 @@ public sealed class AccountClient
         ServiceReply reply = await _issuer.SendJsonAsync(HttpMethod.Post, Routes.AccountCheckouts, key, body, cancellationToken);
         CheckoutCreated created = Read(reply, AccountJson.Default.CheckoutCreated);
         // It is shown, and opened by the user: an address that does something else on opening must not get that far.
-        return created.Url is { IsAbsoluteUri: true } url && (url.Scheme == Uri.UriSchemeHttps || url.IsLoopback)
+        return created.Url is { IsAbsoluteUri: true } url && (url.Scheme == Uri.UriSchemeHttps || (url.Scheme == Uri.UriSchemeHttp && url.IsLoopback))
             ? new CheckoutPage(url, created.Credits)
             : throw new ClientException(ClientError.IssuerMisbehaved, "The issuer answered with a checkout address that is not https.");
     }
