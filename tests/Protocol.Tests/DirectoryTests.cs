@@ -95,6 +95,37 @@ public sealed class DirectoryTests
     }
 
     [Fact]
+    public void Two_keys_for_pseudonyms_of_one_epoch_are_a_contradiction_however_far_apart_the_directories_are()
+    {
+        Period epoch = Period.Containing(PeriodKind.Month, Samples.Now);
+        IssuerDirectory shown = WithPseudonyms(5, 50, epoch);
+
+        Assert.Null(shown.FindConflict(WithPseudonyms(9, 50, epoch)));
+        Assert.Null(shown.FindConflict(WithPseudonyms(9, 60, epoch.Next)));
+        IssuerDirectory odd = WithPseudonyms(9, 60, epoch);
+        Assert.Contains("two keys for transient pseudonyms", shown.FindConflict(odd), StringComparison.Ordinal);
+        Assert.Contains("two keys for transient pseudonyms", odd.FindConflict(shown), StringComparison.Ordinal);
+    }
+
+    private static IssuerDirectory WithPseudonyms(long sequence, byte seed, Period epoch)
+    {
+        IssuerDirectory plain = Samples.Directory();
+        DirectoryTokenKey[] keys = [.. new[] { seed, (byte)(seed + 1) }.Select(each => new DirectoryTokenKey(TokenType.BlindRsa, Samples.Filled(300, each), epoch.IssueFrom))];
+        PseudonymKind[] kinds = [PseudonymKind.Transient, PseudonymKind.TransientRotated];
+        return Read((plain with
+        {
+            Sequence = sequence,
+            TokenKeys = [.. plain.TokenKeys, .. keys],
+            Pseudonyms =
+            [
+                new DirectoryPseudonyms(
+                    new PseudonymOffer { Gateway = "gateway.example", Policy = PseudonymPolicy.Transient },
+                    [.. kinds.Select((kind, i) => new PseudonymKey { Gateway = "gateway.example", Kind = kind, TokenKeyId = keys[i].TokenKeyId, Epoch = epoch, NotBefore = epoch.IssueFrom })]),
+            ],
+        }).SignAndEncode(_ => Samples.Filled(64, 7)));
+    }
+
+    [Fact]
     public void Keys_of_types_not_known_here_are_left_out()
     {
         IssuerDirectory read = Read(Changed(document => Array(document, "token-keys").Insert(0, JsonNode.Parse("""{"token-type":1,"token-key":"AAAA"}"""))));

@@ -47,33 +47,32 @@ public sealed partial class DirectoryClient
         try
         {
             Stored stored = await LoadAsync(cancellationToken);
-            (DirectoryCopy own, IssuerDirectory? directory) = await FetchCopyAsync(_caller, Route.Direct(IssuerAddress), Routes.IssuerDirectory, stored.Key, cancellationToken);
-            if (directory is not null && stored.Directory is not null && directory.FindConflict(stored.Directory) is string sinceStored)
-            {
-                own = own with { Problem = "against what this wallet has stored: " + sinceStored, IsContradiction = true };
-            }
-            var copies = new List<DirectoryCopy> { own };
-            IssuerDirectory? reference = directory ?? stored.Directory;
+            Route[] knownSources = KnownSources(stored.Directory);
+            ShownDirectory[] known = await FetchCopiesAsync(knownSources, stored.Key, cancellationToken);
+            ShownDirectory own = await FetchCopyAsync(_caller, Route.Direct(IssuerAddress), Routes.IssuerDirectory, stored.Key, cancellationToken);
+            IssuerDirectory? reference = own.Directory ?? stored.Directory;
+            ShownDirectory[] listed = reference is null ? [] : await FetchCopiesAsync(ListedSources(reference, knownSources), stored.Key, cancellationToken);
+            ShownDirectory[] sources = Judge([own, .. known, .. listed], null);
+            ShownDirectory[] all = Judge(sources, stored.Directory);
             string? chainProblem = null;
-            long chainFrom = directory?.Sequence ?? 0;
-            if (reference is not null)
+            long chainFrom = own.Directory?.Sequence ?? 0;
+            if (own.Directory is not null)
             {
-                copies.AddRange((await CompareCopiesAsync(reference, stored.Key, cancellationToken)).Select(found => found.Copy));
+                (chainFrom, chainProblem) = await FollowChainAsync(own.Directory, stored.Key, cancellationToken);
             }
-            if (directory is not null)
-            {
-                (chainFrom, chainProblem) = await FollowChainAsync(directory, stored.Key, cancellationToken);
-            }
-            var audit = new DirectoryAudit(reference?.IssuerName ?? Name, copies, chainFrom, chainProblem, stored.Contradiction, Resumed: false);
-            if (audit.Copies.FirstOrDefault(copy => copy.IsContradiction) is DirectoryCopy odd && stored.Contradiction is null)
+            var audit = new DirectoryAudit(reference?.IssuerName ?? Name, [.. all.Select(shown => shown.Copy)], chainFrom, chainProblem, stored.Contradiction, Resumed: false);
+            DirectoryCopy? odd = audit.Copies.FirstOrDefault(copy => copy.IsContradiction);
+            if (odd is not null && stored.Contradiction is null)
             {
                 await HoldAsync(stored, $"{odd.Source} shows one that contradicts the others: {odd.Problem}", cancellationToken);
             }
-            else if (resume && audit.Agrees && stored.Contradiction is not null)
+            else if (resume && stored.Contradiction is not null && own.Directory is not null && chainProblem is null && !sources.Any(shown => shown.Copy.IsContradiction))
             {
+                // Where all sources agree, but not with what is stored, that was shown to this wallet alone: it begins anew.
+                string forgotten = odd is null ? "" : ", sequence = NULL, document = NULL, fetched = NULL";
                 await _database.WriteAsync(
-                    session => session.Execute("UPDATE directory SET contradiction = NULL WHERE issuer = $1", Name), cancellationToken);
-                audit = audit with { Resumed = true };
+                    session => session.Execute($"UPDATE directory SET contradiction = NULL{forgotten} WHERE issuer = $1", Name), cancellationToken);
+                audit = audit with { Copies = [.. sources.Select(shown => shown.Copy)], Resumed = true };
             }
             return audit;
         }
@@ -89,18 +88,66 @@ public sealed partial class DirectoryClient
         return stored.Contradiction is null ? stored : throw Held(stored.Contradiction);
     }
 
-    private async Task RefuseContradictionsAsync(IssuerDirectory fetched, Stored stored, CancellationToken cancellationToken)
+    private async Task RefuseContradictionsAsync(ShownDirectory[] shown, Stored stored, CancellationToken cancellationToken)
     {
-        foreach ((DirectoryCopy copy, IssuerDirectory? _) in await CompareCopiesAsync(fetched, stored.Key, cancellationToken))
+        if (Judge(shown, stored.Directory).FirstOrDefault(judged => judged.Copy.IsContradiction) is { } odd)
         {
-            if (copy.IsContradiction)
-            {
-                string contradiction = $"{copy.Source} shows one that contradicts the issuer's: {copy.Problem}";
-                await HoldAsync(stored, contradiction, cancellationToken);
-                throw Held(contradiction);
-            }
+            string contradiction = $"{odd.Copy.Source} shows one that contradicts the others: {odd.Copy.Problem}";
+            await HoldAsync(stored, contradiction, cancellationToken);
+            throw Held(contradiction);
         }
     }
+
+    /// <summary>Each held against those before it, and against what is stored: two gateways may contradict each other, and neither of them the issuer.</summary>
+    private static ShownDirectory[] Judge(ShownDirectory[] shown, IssuerDirectory? stored) =>
+    [
+        .. shown.Select((one, place) => one.Directory is { } directory && !one.Copy.IsContradiction && FindContradiction(directory, shown.AsSpan(0, place), stored) is string problem
+            ? one with { Copy = one.Copy with { Problem = problem, IsContradiction = true } }
+            : one),
+    ];
+
+    private static string? FindContradiction(IssuerDirectory directory, ReadOnlySpan<ShownDirectory> before, IssuerDirectory? stored)
+    {
+        for (int i = 0; i < before.Length; i++)
+        {
+            if (before[i].Directory is { } other && directory.FindConflict(other) is string conflict)
+            {
+                return i == 0 ? conflict : $"against {before[i].Copy.Source}: {conflict}";
+            }
+        }
+
+        return stored is not null && directory.FindConflict(stored) is string sinceStored ? "against what this wallet has stored: " + sinceStored : null;
+    }
+
+    /// <summary>
+    /// The issuer's, unless it has a plan, gateway or pseudonym that none of the other copies shows: a plan or an address of one's own singles out as well as a key, and need
+    /// contradict nothing. Then what they show; no gateway takes tokens by anything newer.
+    /// </summary>
+    /// <param name="own">The issuer's.</param>
+    /// <param name="stored">What was believed last.</param>
+    /// <param name="copies">Of sources that were known before this directory; at the very first those that it names itself.</param>
+    private ShownDirectory Choose(ShownDirectory own, IssuerDirectory? stored, ShownDirectory[] copies)
+    {
+        ShownDirectory[] had = Array.FindAll(copies, copy => copy.Directory is not null);
+        IssuerDirectory[] shown = [.. had.Select(copy => copy.Directory!)];
+        if (had.Length == 0 || !HasUnshown(own.Directory!, stored is null ? shown : [stored, .. shown], stored is not null))
+        {
+            return own;
+        }
+        // One that sells nothing any more is of a gateway that has lost its issuer, and holds nobody up.
+        DateTimeOffset now = _time.GetUtcNow();
+        return had.Where(copy => copy.Directory!.Sequence >= (stored?.Sequence ?? 0) && SeriesCatalog.Sells(copy.Directory, null, now)).MaxBy(copy => copy.Directory!.Sequence)
+            ?? (stored is not null && SeriesCatalog.Sells(stored, null, now) ? own with { Directory = stored, Document = null } : own);
+    }
+
+    private static bool HasUnshown(IssuerDirectory directory, IssuerDirectory[] shown, bool withGateways) =>
+        directory.SoldPlans.Any(entry => !shown.Any(other => other.FindPlan(entry.Plan.Id) is { } same && IsSame(entry.Plan, same.Plan)))
+        || directory.Pseudonyms.Any(entry => entry.Offer.Policy != PseudonymPolicy.None && !shown.Any(other => other.FindPseudonyms(entry.Offer.Gateway)?.Offer == entry.Offer))
+        || (withGateways && !shown.Any(other => other.Gateways.Count == directory.Gateways.Count && other.Gateways.Zip(directory.Gateways).All(pair => IsSame(pair.First, pair.Second))));
+
+    private static bool IsSame(Plan one, Plan other) => one with { Models = other.Models } == other && one.Models.SequenceEqual(other.Models);
+
+    private static bool IsSame(DirectoryGateway one, DirectoryGateway other) => one.Name == other.Name && one.Urls.SequenceEqual(other.Urls);
 
     private async Task HoldAsync(Stored stored, string contradiction, CancellationToken cancellationToken)
     {
@@ -115,19 +162,17 @@ public sealed partial class DirectoryClient
             cancellationToken);
     }
 
-    /// <summary>All copies but the issuer's own, at once.</summary>
-    private async Task<(DirectoryCopy Copy, IssuerDirectory? Directory)[]> CompareCopiesAsync(
-        IssuerDirectory reference, byte[] pinnedKey, CancellationToken cancellationToken)
-    {
-        IEnumerable<Route> sources = _options.Mirrors.Select(Route.Direct).Concat(GatewayRoutes(reference)).DistinctBy(PlaceOf).Take(MaxSources);
-        return await Task.WhenAll(sources.Select(async source =>
-        {
-            (DirectoryCopy copy, IssuerDirectory? directory) = await FetchCopyAsync(_copies, source, Routes.IssuerDirectory, pinnedKey, cancellationToken);
-            return directory is not null && directory.FindConflict(reference) is string contradiction
-                ? (copy with { Problem = contradiction, IsContradiction = true }, directory)
-                : (copy, directory);
-        }));
-    }
+    /// <summary>Mirrors, and the gateways of the directory that was believed last: whom a directory for one person does not choose.</summary>
+    private Route[] KnownSources(IssuerDirectory? stored) =>
+        [.. _options.Mirrors.Select(Route.Direct).Concat(stored is null ? [] : GatewayRoutes(stored)).DistinctBy(PlaceOf).Take(MaxSources)];
+
+    /// <summary>The further ones that a directory names.</summary>
+    private Route[] ListedSources(IssuerDirectory directory, Route[] known) =>
+        [.. GatewayRoutes(directory).DistinctBy(PlaceOf).ExceptBy(known.Select(PlaceOf), PlaceOf).Take(MaxSources - known.Length)];
+
+    /// <summary>All at once.</summary>
+    private Task<ShownDirectory[]> FetchCopiesAsync(Route[] sources, byte[] pinnedKey, CancellationToken cancellationToken) =>
+        Task.WhenAll(sources.Select(source => FetchCopyAsync(_copies, source, Routes.IssuerDirectory, pinnedKey, cancellationToken)));
 
     /// <summary>The gateways that have a copy: each one's first address before any one's second, or each one once if there is another way to it.</summary>
     private IEnumerable<Route> GatewayRoutes(IssuerDirectory reference)
@@ -152,7 +197,7 @@ public sealed partial class DirectoryClient
 
     private static string PlaceOf(Route source) => (source.Resource ?? source.Address).GetLeftPart(UriPartial.Path).TrimEnd('/');
 
-    private static async Task<(DirectoryCopy Copy, IssuerDirectory? Directory)> FetchCopyAsync(
+    private static async Task<ShownDirectory> FetchCopyAsync(
         ServiceCaller caller, Route source, string path, byte[] pinnedKey, CancellationToken cancellationToken)
     {
         string name = PlaceOf(source);
@@ -163,20 +208,20 @@ public sealed partial class DirectoryClient
             ServiceReply reply = await caller.SendAsync(source, request, IssuerDirectory.MaxSizeInBytes, cancellationToken, CopyTimeout);
             if (!reply.IsSuccess)
             {
-                return (new DirectoryCopy(name, null, null, $"it has none to show (status {reply.Status})", false), null);
+                return new ShownDirectory(new DirectoryCopy(name, null, null, $"it has none to show (status {reply.Status})", false), null, null);
             }
             // Whoever can make one up without the directory key proves nothing by it but that they are no mirror.
             return TryCheck(reply.Body, pinnedKey, out IssuerDirectory? directory, out string? problem)
-                ? (new DirectoryCopy(name, directory.Sequence, Convert.ToHexStringLower(directory.Hash()), null, false), directory)
-                : (new DirectoryCopy(name, null, null, problem, false), null);
+                ? new ShownDirectory(new DirectoryCopy(name, directory.Sequence, Convert.ToHexStringLower(directory.Hash()), null, false), directory, reply.Body)
+                : new ShownDirectory(new DirectoryCopy(name, null, null, problem, false), null, null);
         }
         catch (TransportException)
         {
-            return (new DirectoryCopy(name, null, null, "it cannot be reached", false), null);
+            return new ShownDirectory(new DirectoryCopy(name, null, null, "it cannot be reached", false), null, null);
         }
         catch (ClientException e) when (e.Error == ClientError.SealingKeyUnavailable || e.IsOfCarrier)
         {
-            return (new DirectoryCopy(name, null, null, e.Message, false), null);
+            return new ShownDirectory(new DirectoryCopy(name, null, null, e.Message, false), null, null);
         }
     }
 
@@ -187,7 +232,7 @@ public sealed partial class DirectoryClient
         while (later.Sequence > 1 && last.Sequence - later.Sequence < MaxChainLength)
         {
             long number = later.Sequence - 1;
-            (DirectoryCopy copy, IssuerDirectory? earlier) = await FetchCopyAsync(
+            (DirectoryCopy copy, IssuerDirectory? earlier, _) = await FetchCopyAsync(
                 _caller, Route.Direct(IssuerAddress), string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{Routes.IssuerDirectory}/{number}"), pinnedKey, cancellationToken);
             if (earlier is null)
             {
@@ -206,4 +251,8 @@ public sealed partial class DirectoryClient
         ClientError.DirectoryRefused,
         $"The issuer signed directories that contradict each other: {contradiction}. Somebody may be singled out by keys of their own, so nothing is bought or spent. " +
         "Compare by hand with `tacit keys audit`, ask the operator, and go on with `tacit keys audit --resume` once everything agrees.");
+
+    /// <summary>A directory as one source shows it.</summary>
+    /// <param name="Document">Its bytes; null where it is the stored one, or there is none.</param>
+    private sealed record ShownDirectory(DirectoryCopy Copy, IssuerDirectory? Directory, byte[]? Document);
 }

@@ -165,6 +165,34 @@ public sealed partial class DirectoryClient : IDisposable
 
     private async Task<IssuerDirectory> FetchAsync(Stored stored, CancellationToken cancellationToken)
     {
+        // Before the issuer is asked: a gateway that could learn from it who asks, and when, has shown its copy by then.
+        Route[] knownSources = KnownSources(stored.Directory);
+        ShownDirectory[] known = await FetchCopiesAsync(knownSources, stored.Key, cancellationToken);
+        ServiceReply reply = await AskIssuerAsync(stored, cancellationToken);
+        IssuerDirectory fetched = await BelieveAsync(reply.Body, stored, cancellationToken);
+        var own = new ShownDirectory(new DirectoryCopy(Name, fetched.Sequence, null, null, false), fetched, reply.Body);
+        ShownDirectory[] listed = await FetchCopiesAsync(ListedSources(fetched, knownSources), stored.Key, cancellationToken);
+        await RefuseContradictionsAsync([own, .. known, .. listed], stored, cancellationToken);
+        ShownDirectory chosen = Choose(own, stored.Directory, stored.Directory is null ? [.. known, .. listed] : known);
+        IssuerDirectory directory = chosen.Directory!;
+        if (chosen.Document is null)
+        {
+            return _current = directory;
+        }
+        await _database.WriteAsync(
+            session => session.Execute(
+                """
+                INSERT INTO directory (issuer, pinned_key, sequence, document, fetched) VALUES ($1, $2, $3, $4, $5)
+                ON CONFLICT (issuer) DO UPDATE SET sequence = excluded.sequence, document = excluded.document, fetched = excluded.fetched
+                """,
+                Name, stored.Key, directory.Sequence, chosen.Document, _time.GetUtcNow().ToUnixTimeSeconds()),
+            cancellationToken);
+        _onion = directory.Onion;
+        return _current = directory;
+    }
+
+    private async Task<ServiceReply> AskIssuerAsync(Stored stored, CancellationToken cancellationToken)
+    {
         Uri address = AddressUnder(stored.Directory?.Onion);
         ServiceReply reply;
         try
@@ -183,22 +211,9 @@ public sealed partial class DirectoryClient : IDisposable
         {
             throw e.ToClientException(ClientError.DirectoryUnavailable, $"The issuer's directory could not be fetched. {e.Message}");
         }
-        if (!reply.IsSuccess)
-        {
-            throw new ClientException(ClientError.DirectoryUnavailable, $"The issuer's directory could not be fetched: {_options.Issuer} answered {reply.Status}.");
-        }
-        IssuerDirectory fetched = Believe(reply.Body, stored);
-        await RefuseContradictionsAsync(fetched, stored, cancellationToken);
-        await _database.WriteAsync(
-            session => session.Execute(
-                """
-                INSERT INTO directory (issuer, pinned_key, sequence, document, fetched) VALUES ($1, $2, $3, $4, $5)
-                ON CONFLICT (issuer) DO UPDATE SET sequence = excluded.sequence, document = excluded.document, fetched = excluded.fetched
-                """,
-                Name, stored.Key, fetched.Sequence, reply.Body, _time.GetUtcNow().ToUnixTimeSeconds()),
-            cancellationToken);
-        _onion = fetched.Onion;
-        return _current = fetched;
+        return reply.IsSuccess
+            ? reply
+            : throw new ClientException(ClientError.DirectoryUnavailable, $"The issuer's directory could not be fetched: {_options.Issuer} answered {reply.Status}.");
     }
 
     private async Task<ServiceReply> GetAsync(Uri issuer, CancellationToken cancellationToken)
@@ -214,22 +229,21 @@ public sealed partial class DirectoryClient : IDisposable
             ? _options.Issuer
             : _rules.Choose([new Uri(OnionAddress.ToUrl(onion)), _options.Issuer]) ?? _options.Issuer;
 
-    private static IssuerDirectory Believe(byte[] document, Stored stored)
+    private async Task<IssuerDirectory> BelieveAsync(byte[] document, Stored stored, CancellationToken cancellationToken)
     {
         IssuerDirectory fetched = Check(document, stored.Key);
         if (stored.Directory is not IssuerDirectory before)
         {
             return fetched;
         }
-        if (fetched.Sequence < before.Sequence)
-        {
-            throw Refused($"its number went back from {before.Sequence} to {fetched.Sequence}");
-        }
         if (fetched.FindConflict(before) is string conflict)
         {
-            throw Refused(conflict);
+            // Which of the two was made for this wallet alone cannot be told, and it may have tokens of that one.
+            string contradiction = $"the issuer shows one that contradicts what this wallet has stored: {conflict}";
+            await HoldAsync(stored, contradiction, cancellationToken);
+            throw Held(contradiction);
         }
-        return fetched;
+        return fetched.Sequence < before.Sequence ? throw Refused($"its number went back from {before.Sequence} to {fetched.Sequence}") : fetched;
     }
 
     private static IssuerDirectory Check(byte[] document, byte[] pinnedKey) =>

@@ -181,7 +181,7 @@ public sealed record IssuerDirectory
     /// </summary>
     /// <remarks>
     /// Two documents with one number, or neighbours that are not chained, are proof by themselves. Further apart, the hash chain needs all between; yet a plan has one
-    /// key a period for ever, and a gateway one sealing key a time, so that a key made for one person shows wherever the periods meet.
+    /// key a period for ever, pseudonyms one a kind and epoch, and a gateway one sealing key a time, so that a key made for one person shows wherever the periods meet.
     /// </remarks>
     public string? FindConflict(IssuerDirectory other)
     {
@@ -211,6 +211,15 @@ public sealed record IssuerDirectory
                 {
                     return $"plan {plan.Plan.Id} has two keys for the period from {key.Start:yyyy-MM-dd}";
                 }
+            }
+        }
+
+        foreach (PseudonymKey key in earlier.Pseudonyms.SelectMany(entry => entry.Keys))
+        {
+            if (later.Pseudonyms.SelectMany(entry => entry.Keys).Any(candidate => candidate.Gateway == key.Gateway && candidate.Kind == key.Kind
+                && candidate.Epoch == key.Epoch && !candidate.TokenKeyId.AsSpan().SequenceEqual(key.TokenKeyId)))
+            {
+                return $"gateway {key.Gateway} has two keys for {key.Kind.ToName()} pseudonyms of one epoch";
             }
         }
 
