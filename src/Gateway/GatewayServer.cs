@@ -169,9 +169,10 @@ public sealed partial class GatewayServer : IAsyncDisposable
         DirectoryFetch? directory, InferenceRouter router, ISigner? signer, PromptCheck? check, ILoggerFactory loggers, CancellationToken cancellationToken)
     {
         DataFolder.Create(_options.DataDirectory);
-        byte[] instance = InstanceLease.LoadId(_options.DataDirectory);
         Database database = await OpenDatabaseAsync(_options, _time, cancellationToken);
         _owned.Push(database);
+        _owned.Push(InstanceLease.Claim(_options.DataDirectory));
+        byte[] instance = InstanceLease.LoadId(_options.DataDirectory);
         signer ??= new AbsentSigner();
 
         _metrics = new RoleMetrics(_options.Metrics, Role);

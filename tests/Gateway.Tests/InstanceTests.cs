@@ -3,6 +3,7 @@ using System.Net;
 using System.Text;
 using Tacit.Gateway.Admission;
 using Tacit.Gateway.Tests.Support;
+using Tacit.Hosting;
 using Tacit.Protocol;
 using Tacit.Storage.Testing;
 
@@ -154,6 +155,32 @@ public sealed class InstanceTests
 
         Assert.Equal((2, 1), (instances.Provider.Calls, other.Calls));
         Assert.Single(instances.Log.Lines, line => line.Contains("does not answer", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Second_process_on_an_instances_data_folder_is_refused_and_takes_nothing_from_it()
+    {
+        await using TestInstances instances = await TestInstances.StartAsync(2, new FakeTime(TestGateway.Start));
+        var go = new TaskCompletionSource();
+        instances.Provider.Answer = async context =>
+        {
+            await go.Task;
+            await StubProvider.AnswerJsonAsync(context);
+        };
+        TestToken token = instances.Issuer.CreateToken("chat");
+        Task<HttpResponseMessage> asking = instances.AskAsync(0, token);
+        await TestGateway.UntilAsync(() => instances.Provider.Calls == 1);
+
+        SettingsException refused = await Assert.ThrowsAsync<SettingsException>(() => instances.AddAsync(
+            (_, options) => options with { DataDirectory = Path.Combine(Path.GetDirectoryName(options.DataDirectory)!, "0") }));
+        Assert.Equal("DataDirectory", Assert.Single(refused.Problems).Key);
+
+        // Its lease is as it was: the request goes to it, and to no provider again.
+        Task<HttpResponseMessage> repeating = instances.AskAsync(1, token);
+        go.SetResult();
+        await (await asking).IsReplyAsync();
+        await (await repeating).IsReplyAsync();
+        Assert.Equal(1, instances.Provider.Calls);
     }
 
     [Fact]

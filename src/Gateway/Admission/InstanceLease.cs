@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using Microsoft.Extensions.Logging;
+using Tacit.Hosting;
 using Tacit.Storage;
 
 namespace Tacit.Gateway.Admission;
@@ -36,6 +37,30 @@ internal sealed partial class InstanceLease : IAsyncDisposable
 
     /// <summary>Whether the last heartbeat arrived recently enough that no other instance can think this one dead.</summary>
     public bool IsHeld => _time.GetElapsedTime(Volatile.Read(ref _lastBeat)) < Lifetime;
+
+    /// <summary>
+    /// Keeps the data directory, and so the instance id in it, to this process until disposed or dead. Two under one id would each take the other's live requests for those of
+    /// a dead one, and give up the other's lease. SQLite's file has a lock of its own; PostgreSQL knows nothing of directories.
+    /// </summary>
+    /// <exception cref="SettingsException">Another gateway runs on it.</exception>
+    public static FileStream Claim(string dataDirectory)
+    {
+        var options = new FileStreamOptions { Mode = FileMode.OpenOrCreate, Access = FileAccess.ReadWrite, Share = FileShare.None, BufferSize = 0 };
+        if (!OperatingSystem.IsWindows())
+        {
+            options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+        }
+
+        try
+        {
+            return new FileStream(Path.Combine(dataDirectory, "instance.lock"), options);
+        }
+        catch (IOException e) when (IsHeldElsewhere(e))
+        {
+            throw new SettingsException(new SettingsProblem(
+                "DataDirectory", $"another gateway runs on {dataDirectory}", "Stop that one first, or use another folder (--data): each instance has its own."));
+        }
+    }
 
     /// <summary>Reads the id of this data directory, or makes one.</summary>
     public static byte[] LoadId(string dataDirectory)
@@ -80,6 +105,9 @@ internal sealed partial class InstanceLease : IAsyncDisposable
             // It ends by itself.
         }
     }
+
+    // .NET passes the system's own code on: EAGAIN on Linux and macOS, ERROR_SHARING_VIOLATION on Windows.
+    private static bool IsHeldElsewhere(IOException e) => e.HResult is 11 or 35 or unchecked((int)0x8007_0020);
 
     private void OnTimer()
     {

@@ -102,7 +102,8 @@ public sealed class TestInstances : IAsyncDisposable
         Directory.Delete(_folder, recursive: true);
     }
 
-    private async Task AddAsync(Func<int, GatewayOptions, GatewayOptions>? configure)
+    /// <summary>Starts one more.</summary>
+    public async Task AddAsync(Func<int, GatewayOptions, GatewayOptions>? configure)
     {
         int number = _servers.Count;
         var wire = new CuttingProxy(_database.Port);
