@@ -24,6 +24,7 @@ public sealed class WholeSystem : IAsyncDisposable
     private readonly IReadOnlyList<Plan> _plans;
     private readonly InferenceOptions _inference;
     private readonly int _gatewayPort;
+    private IReadOnlyList<PseudonymOffer> _pseudonyms = [];
     private InferenceRouter? _router;
     private Func<IssuerOptions, IssuerOptions> _configureIssuer = options => options;
 
@@ -75,13 +76,15 @@ public sealed class WholeSystem : IAsyncDisposable
     /// <param name="inference">Default: the demo model.</param>
     /// <param name="time">Default: the system's clock.</param>
     /// <param name="configureIssuer">What the issuer has otherwise.</param>
+    /// <param name="pseudonyms">What the gateway asks for beside tokens. Default: nothing.</param>
     /// <param name="gatewayPort">Where the gateway is, as the directory then says too. Default: on any port, and only those who are told find it.</param>
     public static async Task<WholeSystem> StartAsync(
         IReadOnlyList<Plan>? plans = null, InferenceOptions? inference = null, TimeProvider? time = null, Func<IssuerOptions, IssuerOptions>? configureIssuer = null,
-        int gatewayPort = 0)
+        int gatewayPort = 0, IReadOnlyList<PseudonymOffer>? pseudonyms = null)
     {
         var system = new WholeSystem(plans ?? [Chat], inference ?? new InferenceOptions { DemoModel = true }, time ?? TimeProvider.System, gatewayPort);
         system._configureIssuer = configureIssuer ?? system._configureIssuer;
+        system._pseudonyms = pseudonyms ?? [];
         await File.WriteAllBytesAsync(system["key"], System.Security.Cryptography.RandomNumberGenerator.GetBytes(64));
         if (system._plans.Any(plan => plan.TokenType == TokenType.PartiallyBlindRsa))
         {
@@ -89,7 +92,10 @@ public sealed class WholeSystem : IAsyncDisposable
         }
 
         system.Signer = await SignerService.OpenAsync(
-            new SignerOptions { DataDirectory = system["signer"], Plans = system._plans, KeyFile = SecretReference.FromFile(system["key"]) },
+            new SignerOptions
+            {
+                DataDirectory = system["signer"], Plans = system._plans, KeyFile = SecretReference.FromFile(system["key"]), Pseudonyms = system._pseudonyms,
+            },
             system._time, system.Log, CancellationToken.None);
         await system.Signer.AllKeysReady;
         await system.StartIssuerAsync();
@@ -104,6 +110,7 @@ public sealed class WholeSystem : IAsyncDisposable
             Listen = ListenAddress.Loopback(0),
             IssuerName = "issuer.test",
             Plans = _plans,
+            Pseudonyms = _pseudonyms,
             KeyFile = SecretReference.FromFile(this["key"]),
             Gateways = [new IssuerGateway { Name = GatewayName, Urls = [$"http://127.0.0.1:{(_gatewayPort == 0 ? 1 : _gatewayPort)}"] }],
         }),

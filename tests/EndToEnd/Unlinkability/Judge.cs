@@ -14,6 +14,9 @@ internal sealed record Holdings
     public IReadOnlyList<Evidence> GatewayDisk { get; init; } = [];
 
     public IReadOnlyList<Evidence> Logs { get; init; } = [];
+
+    /// <summary>Whether prompts show pseudonyms, each its owner's.</summary>
+    public bool ShowsPseudonyms { get; init; }
 }
 
 /// <summary>All checks over a run, a real one or one with a planted fault.</summary>
@@ -32,7 +35,7 @@ internal static class Judge
 
         // (b) Everything else that is known of both ends.
         findings.AddRange(MatchChecks.Run(transcript.Pairs));
-        findings.AddRange(WireChecks.Run(holdings.IssuerWire, holdings.GatewayWire));
+        findings.AddRange(WireChecks.Run(holdings.IssuerWire, holdings.GatewayWire, holdings.ShowsPseudonyms));
         report?.Invoke("matchers");
 
         // (c) Each side's secrets at the other.

@@ -88,12 +88,31 @@ internal sealed class SecretChecks
         }
     }
 
+    /// <summary>What ties a pseudonym to the one that may take its place: shown when it does, at the gateway, and kept by nobody.</summary>
+    /// <param name="opening">32 bytes.</param>
+    /// <param name="isShown">Whether it was.</param>
+    public void AddOpening(ReadOnlySpan<byte> opening, bool isShown)
+    {
+        _issuers.Add("an opening", opening);
+        (isShown ? _gatewaysDisk : _gateways).Add("an opening", opening);
+    }
+
     /// <summary>What the gateway keeps.</summary>
     public void AddGatewayRow(StoredRow row)
     {
         if (row.Columns.TryGetValue("request_tag", out object? tag))
         {
             _issuers.Add("a request tag", (byte[])tag!);
+        }
+
+        if (row.Columns.TryGetValue("hash_key", out object? key))
+        {
+            _issuers.Add("the key of pseudonyms' names", (byte[])key!);
+        }
+
+        if (row.Columns.TryGetValue("pseudonym", out object? name))
+        {
+            _issuers.AddText("a pseudonym's name", (string)name!);
         }
     }
 
@@ -102,7 +121,7 @@ internal sealed class SecretChecks
     {
         switch (row.Table)
         {
-            case "issued":
+            case "issued" or "pseudonym":
                 _gateways.Add("the hash of an element", (byte[])row.Columns["element"]!);
                 break;
             case "account":

@@ -124,7 +124,8 @@ internal sealed class TranscriptReader
                 }
 
                 string crowd = CrowdOf(request);
-                byte[] element = ElementHash(crowd, request);
+                (TokenType type, byte[] keyId, byte[] extensions) = _crowds[crowd];
+                byte[] element = ElementHash(type, keyId, extensions, request);
                 StoredRow row = rows[Convert.ToHexString(element)];
                 long account = (long)row.Columns["account"]!;
                 Dictionary<string, Feature> seen = Wire(order, place, requests.Count, passing, request, signed.BlindSignature.Span);
@@ -256,7 +257,7 @@ internal sealed class TranscriptReader
     private string CrowdOf(TokenRequest request) => _crowds.Single(crowd =>
         crowd.Value.Type == request.Type && crowd.Value.KeyId[^1] == request.TruncatedKeyId && crowd.Value.Extensions.AsSpan().SequenceEqual(request.Extensions.Span)).Key;
 
-    private static Dictionary<string, Feature> Wire(int order, int place, int size, Passing passing, TokenRequest request, ReadOnlySpan<byte> signature) => new()
+    internal static Dictionary<string, Feature> Wire(int order, int place, int size, Passing passing, TokenRequest request, ReadOnlySpan<byte> signature) => new()
     {
         // Finer than the batch: the place in it.
         ["order"] = (order * 1000.0) + place,
@@ -274,9 +275,8 @@ internal sealed class TranscriptReader
     };
 
     /// <summary>What the issuer keeps of an element: SHA-256 over type, key id, extensions and blinded message (docs/protocol.md).</summary>
-    private byte[] ElementHash(string crowd, TokenRequest request)
+    internal static byte[] ElementHash(TokenType type, byte[] keyId, byte[] extensions, TokenRequest request)
     {
-        (TokenType type, byte[] keyId, byte[] extensions) = _crowds[crowd];
         byte[] lengths = new byte[4];
         BinaryPrimitives.WriteUInt16BigEndian(lengths, (ushort)type);
         BinaryPrimitives.WriteUInt16BigEndian(lengths.AsSpan(2), (ushort)extensions.Length);
@@ -284,11 +284,11 @@ internal sealed class TranscriptReader
     }
 
     /// <summary>Rows by each of their blobs that only one row has.</summary>
-    private static Dictionary<string, StoredRow> BlobIndex(IEnumerable<StoredRow> rows) =>
+    internal static Dictionary<string, StoredRow> BlobIndex(IEnumerable<StoredRow> rows) =>
         rows.SelectMany(row => row.Columns.Values.OfType<byte[]>().Select(blob => (Key: Convert.ToHexString(blob), Row: row)))
             .GroupBy(entry => entry.Key).Where(group => group.Count() == 1).ToDictionary(group => group.Key, group => group.Single().Row);
 
-    private static Dictionary<string, int> FirstSeen(List<Snapshot> snapshots, string table)
+    internal static Dictionary<string, int> FirstSeen(List<Snapshot> snapshots, string table)
     {
         Dictionary<string, int> first = [];
         for (int i = 0; i < snapshots.Count; i++)

@@ -6,15 +6,15 @@ namespace Tacit.EndToEnd.Unlinkability;
 /// <summary>Whether requests of all wallets look alike but for what they must carry, and none is tied to another by its connection.</summary>
 internal static class WireChecks
 {
-    public static IReadOnlyList<string> Run(IReadOnlyList<Passing> issuer, IReadOnlyList<Passing> gateway) =>
-        [.. Alike("issuer", issuer), .. Alike("gateway", gateway), .. Alone("issuer", issuer), .. Alone("gateway", gateway)];
+    public static IReadOnlyList<string> Run(IReadOnlyList<Passing> issuer, IReadOnlyList<Passing> gateway, bool showsPseudonyms) =>
+        [.. Alike("issuer", issuer, []), .. Alike("gateway", gateway, showsPseudonyms ? [Routes.PseudonymHeader] : []), .. Alone("issuer", issuer), .. Alone("gateway", gateway)];
 
-    private static IEnumerable<string> Alike(string side, IReadOnlyList<Passing> wire)
+    private static IEnumerable<string> Alike(string side, IReadOnlyList<Passing> wire, string[] shown)
     {
         foreach (IGrouping<string, Passing> path in wire.GroupBy(passing => $"{passing.Method} {passing.Path}"))
         {
             // The credential and the body's length are the request's own. Everything else is the same for everybody, or tells somebody from the others.
-            foreach (string name in path.SelectMany(passing => passing.Headers.Keys).Distinct().Where(name => name is not ("Authorization" or "Content-Length")))
+            foreach (string name in path.SelectMany(passing => passing.Headers.Keys).Distinct().Where(name => name is not ("Authorization" or "Content-Length") && !shown.Contains(name, StringComparer.OrdinalIgnoreCase)))
             {
                 int values = path.Select(passing => passing.Headers.GetValueOrDefault(name)).Distinct().Count();
                 if (values > 1)
