@@ -2,6 +2,8 @@ using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 using Microsoft.Extensions.Logging;
 using Tacit.Hosting;
 using Tacit.Issuer.Accounts;
@@ -21,8 +23,11 @@ internal sealed partial class CheckoutEndpoints : IDisposable
 
     private const double CheckoutsPerSecond = 1 / 60.0;
 
-    /// <summary>Webhooks that are read at once: whoever sends the 65th, a stranger or a provider, is told to come again.</summary>
-    private const int MaxWebhooks = 64;
+    /// <summary>Bytes of webhooks that are held at once, not webhooks: strangers that send nothing must keep no provider out. Beyond it all are told to come again.</summary>
+    private const long MaxWebhookRoom = 32 << 20;
+
+    /// <summary>How fast a webhook has to arrive, in bytes a second: its room is not to be had for long.</summary>
+    private const double WebhookRate = 16 * 1024;
 
     /// <summary>Anybody can send a false webhook, so they are told of no more often than this.</summary>
     private static readonly TimeSpan s_warning = TimeSpan.FromMinutes(1);
@@ -34,7 +39,7 @@ internal sealed partial class CheckoutEndpoints : IDisposable
     private readonly RateLimiter _accounts;
     private readonly TimeProvider _time;
     private readonly ILogger _log;
-    private int _webhooks;
+    private long _webhookRoom;
     private long _warned;
 
     /// <exception cref="SettingsException">A provider's secret can't be had.</exception>
@@ -172,29 +177,34 @@ internal sealed partial class CheckoutEndpoints : IDisposable
 
     private async Task TakeNoticeAsync(HttpContext context, IPaymentProvider provider)
     {
+        if (HttpProtocol.IsHttp11(context.Request.Protocol) && context.Features.Get<IHttpMinRequestBodyDataRateFeature>() is { } rate)
+        {
+            rate.MinDataRate = new MinDataRate(WebhookRate, TimeSpan.FromSeconds(10));
+        }
+
+        long taken = 0;
         try
         {
-            if (Interlocked.Increment(ref _webhooks) > MaxWebhooks)
+            using var body = new SensitiveBuffer();
+            if (await ReadAsync(context, body, MaxWebhookBytes, Take))
             {
-                await Problems.WriteAsync(context, ProblemTypes.Busy);
-                return;
+                await ReadNoticeAsync(context, provider, body);
             }
-
-            await ReadNoticeAsync(context, provider);
         }
         finally
         {
-            Interlocked.Decrement(ref _webhooks);
+            Interlocked.Add(ref _webhookRoom, -taken);
+        }
+
+        bool Take(long bytes)
+        {
+            taken += bytes;
+            return Interlocked.Add(ref _webhookRoom, bytes) <= MaxWebhookRoom;
         }
     }
 
-    private async Task ReadNoticeAsync(HttpContext context, IPaymentProvider provider)
+    private async Task ReadNoticeAsync(HttpContext context, IPaymentProvider provider, SensitiveBuffer body)
     {
-        using var body = new SensitiveBuffer();
-        if (!await ReadAsync(context, body, MaxWebhookBytes))
-        {
-            return;
-        }
 
         // The signature covers the bytes as they came; nothing is parsed before it holds.
         if (!provider.IsAuthentic(context.Request.Headers, body.WrittenSpan, _time.GetUtcNow()))
@@ -232,10 +242,13 @@ internal sealed partial class CheckoutEndpoints : IDisposable
     }
 
     /// <summary>False if the problem was written.</summary>
-    private static async Task<bool> ReadAsync(HttpContext context, SensitiveBuffer body, int limit)
+    private static async Task<bool> ReadAsync(HttpContext context, SensitiveBuffer body, int limit, Func<long, bool>? take = null)
     {
-        switch (await RequestBody.ReadAsync(context, body, limit))
+        switch (await RequestBody.ReadAsync(context, body, limit, take))
         {
+            case BodyReadResult.NoRoom:
+                await Problems.WriteAsync(context, ProblemTypes.Busy);
+                return false;
             case BodyReadResult.TooLarge:
                 await Problems.WriteAsync(context, ProblemTypes.RequestTooLarge);
                 return false;

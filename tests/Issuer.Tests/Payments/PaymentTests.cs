@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
 using Tacit.Issuer.Payments;
@@ -119,6 +120,40 @@ public class PaymentTests
 
         Assert.Equal(100, await issuer.CreditsAsync(account));
         await issuer.AssertSoundBooksAsync();
+    }
+
+    /// <summary>Or whoever opens some connections could keep all payments from being credited.</summary>
+    [Fact]
+    public async Task Strangers_that_send_nothing_keep_no_webhook_out()
+    {
+        (TestIssuer issuer, ScriptedProvider provider) = await StartAsync();
+        await using var _ = issuer;
+        await using var __ = provider;
+        (string account, string reference) = await BeginAsync(issuer, provider);
+        byte[] head = Encoding.ASCII.GetBytes(
+            "POST /webhooks/stripe HTTP/1.1\r\nHost: issuer.test\r\nContent-Type: application/json\r\nContent-Length: 500000\r\nExpect: 100-continue\r\n\r\n");
+        var strangers = new List<Socket>();
+        try
+        {
+            for (int i = 0; i < 100; i++)
+            {
+                var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+                strangers.Add(socket);
+                await socket.ConnectAsync(issuer.Server.Address.Host, issuer.Server.Address.Port, TestIssuer.Token);
+                await socket.SendAsync(head, TestIssuer.Token);
+
+                // "100 Continue" comes when the issuer begins to read.
+                Assert.True(await socket.ReceiveAsync(new byte[256], TestIssuer.Token) > 0);
+            }
+
+            Assert.Equal(204, await provider.StripeAsync(issuer, provider.Completed(reference, "pi_1")));
+        }
+        finally
+        {
+            strangers.ForEach(socket => socket.Dispose());
+        }
+
+        Assert.Equal(100, await issuer.CreditsAsync(account));
     }
 
     [Fact]
