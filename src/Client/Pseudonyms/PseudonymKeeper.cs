@@ -214,7 +214,7 @@ public sealed class PseudonymKeeper : IDisposable
 
     private async Task FetchAsync(IssuerDirectory directory, DirectoryGateway gateway, DirectoryPseudonyms pseudonyms, CancellationToken cancellationToken)
     {
-        await _journal.ExpirePseudonymsAsync(cancellationToken);
+        await _journal.ExpirePseudonymsAsync(directory, cancellationToken);
         HashSet<PseudonymKind> kinds = [.. pseudonyms.Offer.Kinds];
         IReadOnlyList<PseudonymRow> rows = await _journal.PseudonymsAsync(directory.IssuerName, cancellationToken);
         foreach (PseudonymKey key in pseudonyms.Keys.Where(key => kinds.Contains(key.Kind) && key.IssuesAt(_time.GetUtcNow())))

@@ -73,8 +73,7 @@ public sealed partial class RefillService : IAsyncDisposable
     {
         await TryAsync("The directory could not be refreshed", () => RefreshDirectoryAsync(cancellationToken), cancellationToken);
         await TryAsync("Stale requests could not be given up", () => _redemption.GiveUpStaleAsync(cancellationToken), cancellationToken);
-        await TryAsync("Expired tokens could not be cleared", () => _wallet.Journal.ExpireAsync(cancellationToken), cancellationToken);
-        await TryAsync("Ended chains could not be cleared", () => _wallet.Journal.ExpireChainsAsync(cancellationToken), cancellationToken);
+        await TryAsync("Expired tokens could not be cleared", () => ExpireAsync(cancellationToken), cancellationToken);
         if (await _account.ExistsAsync(cancellationToken))
         {
             await TryAsync("A voucher could not be deposited", () => _account.ResumeAsync(cancellationToken), cancellationToken);
@@ -176,6 +175,15 @@ public sealed partial class RefillService : IAsyncDisposable
                     NoticeKind.SmallCrowd,
                     $"The issuer says that {(key.Accounts is long accounts ? $"no more than {(2 * accounts) - 1}" : "no")} accounts have tokens of plan {plan} in this period: a token hides among those, and these are few.");
             }
+        }
+    }
+
+    private async Task ExpireAsync(CancellationToken cancellationToken)
+    {
+        if ((await _directory.FindStoredAsync(cancellationToken)).Directory is IssuerDirectory directory)
+        {
+            await _wallet.Journal.ExpireAsync(directory, cancellationToken);
+            await _wallet.Journal.ExpireChainsAsync(directory, cancellationToken);
         }
     }
 

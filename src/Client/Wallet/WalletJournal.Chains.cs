@@ -277,18 +277,20 @@ internal sealed partial class WalletJournal
     public Task RestoredAsync(CancellationToken cancellationToken) =>
         _database.WriteAsync(session => session.Execute("UPDATE wallet SET restore_due = 0 WHERE id = 1 AND restore_due = 1"), cancellationToken);
 
-    /// <summary>Chains end with their period: nothing of them is kept.</summary>
-    public Task ExpireChainsAsync(CancellationToken cancellationToken) =>
+    /// <summary>Chains end with their period: nothing of them is kept once the issuer's directory lists its key no more, whatever the clock says.</summary>
+    /// <param name="directory">As for <see cref="ExpireAsync"/>.</param>
+    /// <param name="cancellationToken">Before anything is written.</param>
+    public Task ExpireChainsAsync(IssuerDirectory directory, CancellationToken cancellationToken) =>
         _database.WriteAsync(
             session =>
             {
                 const string expired =
-                    """
-                    series IN (SELECT id FROM series WHERE namespace = 1 AND deadline <= $1)
-                    AND NOT EXISTS (SELECT 1 FROM request r JOIN series rs ON rs.id = r.series WHERE r.series = token.series)
-                    """;
-                session.Execute($"UPDATE token SET predecessor_series = NULL, predecessor_idx = NULL WHERE {expired}", Now);
-                session.Execute($"DELETE FROM token WHERE {expired}", Now);
+                    "series = $1 AND NOT EXISTS (SELECT 1 FROM request r JOIN series rs ON rs.id = r.series WHERE r.series = token.series)";
+                foreach (long series in FindOver(session, directory, $"s.namespace = {ChainNamespace} AND s.deadline <= $1"))
+                {
+                    session.Execute($"UPDATE token SET predecessor_series = NULL, predecessor_idx = NULL WHERE {expired}", series);
+                    session.Execute($"DELETE FROM token WHERE {expired}", series);
+                }
             },
             cancellationToken);
 

@@ -65,9 +65,23 @@ internal sealed partial class WalletJournal
         _database.WriteAsync(
             session => session.Execute("UPDATE pseudonym SET shown = 1 WHERE issuer = $1 AND key_id = $2 AND shown = 0", issuer, keyId) == 1, cancellationToken);
 
-    public Task ExpirePseudonymsAsync(CancellationToken cancellationToken) =>
+    /// <summary>Forgets those whose epoch is over, by the clock and by the directory: the secrets of a key that is listed are never made again.</summary>
+    /// <param name="directory">As for <see cref="ExpireAsync"/>.</param>
+    /// <param name="cancellationToken">Before anything is written.</param>
+    public Task ExpirePseudonymsAsync(IssuerDirectory directory, CancellationToken cancellationToken) =>
         _database.WriteAsync(
-            session => session.Execute("DELETE FROM pseudonym WHERE deadline <= $1", Now - (long)PseudonymGrace.TotalSeconds), cancellationToken);
+            session =>
+            {
+                foreach ((string issuer, byte[] keyId) in session.Query(
+                    "SELECT issuer, key_id FROM pseudonym WHERE deadline <= $1", row => (row.Text(0), row.Blob(1)), Now - (long)PseudonymGrace.TotalSeconds))
+                {
+                    if (issuer != directory.IssuerName || directory.FindTokenKey(keyId) is null)
+                    {
+                        session.Execute("DELETE FROM pseudonym WHERE issuer = $1 AND key_id = $2", issuer, keyId);
+                    }
+                }
+            },
+            cancellationToken);
 
     public byte[] OpenPseudonym(PseudonymRow row) =>
         _keys.Open(row.SealedToken ?? [], PseudonymPlace("token"u8, row.KeyId));

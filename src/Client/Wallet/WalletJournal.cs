@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using Tacit.Protocol;
 using Tacit.Storage;
 
 namespace Tacit.Client;
@@ -57,18 +58,25 @@ internal sealed partial class WalletJournal
         _database.WriteAsync(
             session => session.Execute("UPDATE wallet SET next_refill = $1 WHERE id = 1", at.ToUnixTimeSeconds()), cancellationToken);
 
-    /// <summary>Gives up what its key's grace has outlived.</summary>
-    public Task ExpireAsync(CancellationToken cancellationToken) =>
+    /// <summary>
+    /// Gives up what its key's grace has outlived, by this machine's clock and by the issuer's word: its directory lists the key no more. So a clock that jumps ahead
+    /// and is put right costs nothing.
+    /// </summary>
+    /// <param name="directory">The newest that is believed. It says nothing of another issuer's keys: of those the clock alone tells.</param>
+    /// <param name="cancellationToken">Before anything is written.</param>
+    public Task ExpireAsync(IssuerDirectory directory, CancellationToken cancellationToken) =>
         _database.WriteAsync(
             session =>
             {
-                session.Execute(
-                    """
-                    UPDATE token SET state = 8, sealed_token = NULL, sealed_randomness = NULL
-                    WHERE state IN (1, 2, 3, 4, 6, 7) AND series IN (SELECT id FROM series WHERE exchange_until <= $1 AND namespace <> 1)
-                    AND NOT EXISTS (SELECT 1 FROM request r WHERE r.series = token.series AND r.idx = token.idx)
-                    """,
-                    Now);
+                foreach (long series in FindOver(session, directory, $"s.exchange_until <= $1 AND s.namespace <> {ChainNamespace} AND t.state IN (1, 2, 3, 4, 6, 7)"))
+                {
+                    session.Execute(
+                        """
+                        UPDATE token SET state = 8, sealed_token = NULL, sealed_randomness = NULL WHERE series = $1 AND state IN (1, 2, 3, 4, 6, 7)
+                        AND NOT EXISTS (SELECT 1 FROM request r WHERE r.series = token.series AND r.idx = token.idx)
+                        """,
+                        series);
+                }
                 // Successors that were reserved for a token which ended in another way.
                 session.Execute(
                     """
@@ -105,6 +113,14 @@ internal sealed partial class WalletJournal
         BinaryPrimitives.WriteInt64BigEndian(bytes.AsSpan(what.Length + 8), place.Index);
         return bytes;
     }
+
+    /// <summary>The series that the condition picks by the time $1, without those whose key the directory still lists.</summary>
+    private IReadOnlyList<long> FindOver(Session session, IssuerDirectory directory, string condition) =>
+    [
+        .. session.Query($"SELECT DISTINCT {TokenSeries.Columns} FROM series s JOIN token t ON t.series = s.id WHERE {condition}", row => TokenSeries.Read(row), Now)
+            .Where(series => series.Issuer != directory.IssuerName || !directory.TryFindPlanKey(series.KeyId, series.Extensions, out _, out _))
+            .Select(series => series.Id),
+    ];
 
     private void Note(Session session, HistoryKind what, string plan, long amount)
     {

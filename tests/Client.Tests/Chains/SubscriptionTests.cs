@@ -96,9 +96,14 @@ public sealed class SubscriptionTests : IAsyncLifetime
         Assert.Equal(s_tomorrow, (await client.Redemption.AnswerAsync(Prompts.Ask("Today."), Token)).Reply.PlanUntil);
         await MoveToAsync(s_tomorrow);
         Assert.Equal(s_dayAfter, (await client.Redemption.AnswerAsync(Prompts.Ask("Tomorrow."), Token)).Reply.PlanUntil);
+        Assert.True(await client.Filler.UnsubscribeAsync("pro", Token));
+
+        // Of a period that is over nothing is kept, once the issuer says so as well.
         await client.Refills.RunOnceAsync(Token);
-        // Of a period that is over nothing is kept.
-        Assert.Equal((1, 0), await client.RowsAsync());
+        Assert.Equal((2, 0), await client.RowsAsync());
+        await MoveToAsync(s_dayAfter.AddDays(1).AddMinutes(1));
+        await client.Refills.RunOnceAsync(Token);
+        Assert.Equal((0, 0), await client.RowsAsync());
         Assert.Equal(80, (await client.Account.GetAsync(Token)).Credits);
     }
 
@@ -158,6 +163,21 @@ public sealed class SubscriptionTests : IAsyncLifetime
         Assert.Equal(["chat", "other"], policy.KeptPlans(plans));
         Assert.Equal(["other"], policy.KeptPlans(plans, ["pro"]));
         Assert.Equal(["chat"], new WalletPolicy(new FillOptions { Plans = ["chat"] }, fillAtPrompt: false).KeptPlans(plans, ["pro"]));
+    }
+
+    [Fact]
+    public async Task Clock_that_jumps_a_month_and_is_put_right_costs_no_chain()
+    {
+        var clock = new FakeTime(s_start);
+        await using TacitClient client = await _operator.WalletAsync(_folder["wallet"], credits: 20, time: clock);
+        await client.Filler.SubscribeAsync("pro", cancellationToken: Token);
+        clock.Jump(TimeSpan.FromDays(30));
+        await client.Refills.RunOnceAsync(Token);
+        clock.Jump(TimeSpan.FromDays(-30));
+
+        Assert.Equal((1, s_tomorrow), (await client.ChainsAsync()) is var chains ? (chains.Ready, chains.Until) : default);
+        Assert.Equal(200, (await client.Redemption.AnswerAsync(Prompts.Ask("Still there?") with { Plan = "pro" }, Token)).Status);
+        Assert.Equal(10, (await client.Account.GetAsync(Token)).Credits);
     }
 
     private static Task<ClientException> FailsAsync(Func<Task> work) => Assert.ThrowsAsync<ClientException>(work);

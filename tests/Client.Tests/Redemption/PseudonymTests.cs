@@ -262,18 +262,33 @@ public sealed class PseudonymTests : IAsyncLifetime
             one => Assert.DoesNotContain(one.Headers.Keys, name => name.Equals(Routes.PseudonymHeader, StringComparison.OrdinalIgnoreCase)));
     }
 
+    [Fact]
+    public async Task Clock_that_jumps_a_year_and_is_put_right_costs_no_pseudonym()
+    {
+        var clock = new FakeTime(_time.GetUtcNow());
+        await using TacitClient client = await StartAsync(PseudonymPolicy.Transient, recoverable: false, clock: clock);
+        await client.Pseudonyms.FetchAsync(Token);
+        clock.Jump(TimeSpan.FromDays(365));
+        await client.Pseudonyms.FetchAsync(Token);
+        clock.Jump(TimeSpan.FromDays(-365));
+
+        // The issuer signs one an account and epoch: with other secrets there would be no second.
+        await client.Pseudonyms.FetchAsync(Token);
+        Assert.Equal(200, (await client.Redemption.AnswerAsync(Prompts.Ask("Who am I?"), Token)).Status);
+    }
+
     private ClientOptions Options(bool allow, string folder = "wallet")
     {
         ClientOptions options = _operator.OptionsFor(_folder[folder]);
         return options with { Redemption = options.Redemption with { AllowPseudonyms = allow } };
     }
 
-    private async Task<TacitClient> StartAsync(PseudonymPolicy policy, bool allow = true, bool recoverable = true, PeriodKind epoch = PeriodKind.Month)
+    private async Task<TacitClient> StartAsync(PseudonymPolicy policy, bool allow = true, bool recoverable = true, PeriodKind epoch = PeriodKind.Month, TimeProvider? clock = null)
     {
         _operator = await TestOperator.StartAsync(_time, pseudonyms: new PseudonymOffer { Gateway = TestOperator.GatewayName, Policy = policy, Period = epoch });
         return await _operator.WalletAsync(
             _folder["wallet"], credits: 10, tokens: 5,
-            change: _ => Options(allow) with { Wallet = new WalletOptions { DataDirectory = _folder["wallet"], Recoverable = recoverable } });
+            change: _ => Options(allow) with { Wallet = new WalletOptions { DataDirectory = _folder["wallet"], Recoverable = recoverable } }, time: clock);
     }
 
     private async Task BanAsync(string reason)

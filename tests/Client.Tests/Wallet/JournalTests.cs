@@ -208,7 +208,8 @@ public sealed class JournalTests : IAsyncLifetime
         {
             await _journal.SpendAsync(left, Token);
         }
-        await _journal.ExpireAsync(Token);
+        await _journal.ExpireAsync(
+            new IssuerDirectory { IssuerName = "issuer.test", IssuerRequestUri = "/token-request", TokenKeys = [], Plans = [], Gateways = [], Sequence = 1 }, Token);
         // Only exchanges that were sent, or whose token can still be exchanged, are left open.
         Assert.All(
             (await _journal.OpenExchangesAsync(Token)).Where(entry => entry.Series.Plan == template.Plan),

@@ -163,6 +163,25 @@ public sealed class RefillTests : IAsyncLifetime
         Assert.Equal((5, 0), (await client.HoldingsAsync()) is var holdings ? (holdings.Held, holdings.Returned) : default);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Clock_that_jumps_a_year_and_is_put_right_costs_no_token(bool isIssuerThere)
+    {
+        // Of this machine alone. Without a seed to restore from, what the wallet lets go of is gone.
+        var clock = new FakeTime(Start);
+        await using TacitClient client = await _operator.WalletAsync(
+            _folder.Path, credits: 20, tokens: 5, options => options with { Wallet = options.Wallet with { Recoverable = false } }, clock);
+        _operator.IssuerFront.Decide = _ => isIssuerThere ? Mishap.None : Mishap.LoseRequest;
+        clock.Jump(TimeSpan.FromDays(365));
+        await client.Refills.RunOnceAsync(Token);
+        clock.Jump(TimeSpan.FromDays(-365));
+
+        PlanHoldings holdings = await client.HoldingsAsync();
+        Assert.Equal((5, 0), (holdings.Held, holdings.Void));
+        Assert.Equal(200, (await client.Redemption.AnswerAsync(Prompts.Ask("What day is it?"), Token)).Status);
+    }
+
     private Task<TacitClient> WalletAsync(int tokens, long credits = 50) =>
         _operator.WalletAsync(_folder.Path, credits, tokens, Options, _time);
 
