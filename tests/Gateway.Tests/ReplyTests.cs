@@ -397,6 +397,60 @@ public sealed class ReplyTests
     }
 
     [Fact]
+    public async Task Reply_that_is_let_go_stays_counted_until_its_last_reader_has_gone()
+    {
+        var time = new FakeTime(DateTimeOffset.UnixEpoch);
+        var room = new MemoryRoom(1 << 20);
+        await using var store = new ReplyStore(room, TimeSpan.FromMinutes(10), time);
+        Assert.True(store.TryReserve(500_000, out long reserved));
+        Reply reply = CreateReply(store.Blocks, new byte[TokenKeys.KeySizeInBytes], reserved);
+        Assert.True(store.TryAdd(reply));
+        reply.Append(new byte[200_000]);
+        reply.End();
+        store.Keep(reply);
+        ReplyReader first = reply.Attach()!;
+        ReplyReader second = reply.Attach()!;
+
+        time.Advance(TimeSpan.FromMinutes(11));
+        Assert.Equal(0, store.Count);
+        first.Dispose();
+        Assert.InRange(room.Taken, 200_000, 201_000);
+        second.Dispose();
+        Assert.Equal(0, room.Taken);
+    }
+
+    [Fact]
+    public async Task Kept_reply_lies_in_memory_sealed_under_its_token()
+    {
+        byte[] key = RandomNumberGenerator.GetBytes(TokenKeys.KeySizeInBytes);
+        var blocks = new SealedBlocks();
+        Reply reply = CreateReply(blocks, key);
+        byte[] content = RandomNumberGenerator.GetBytes(10_000);
+        reply.Append(content);
+        reply.End();
+
+        // The slab that it lies in, whole.
+        byte[] slab = blocks.Rent(1).Slab.Bytes;
+        for (int at = 0; at + 16 <= content.Length; at += 16)
+        {
+            Assert.Equal(-1, slab.AsSpan().IndexOf(content.AsSpan(at, 16)));
+        }
+
+        using (ReplyReader thief = reply.Attach()!)
+        {
+            byte[] other = [.. key];
+            other[0] ^= 1;
+            await Assert.ThrowsAnyAsync<CryptographicException>(
+                async () => await thief.CopyAsync(PipeWriter.Create(new MemoryStream()), other, s_signs, TestContext.Current.CancellationToken));
+        }
+
+        using ReplyReader owner = reply.Attach()!;
+        var output = new MemoryStream();
+        Assert.True(await owner.CopyAsync(PipeWriter.Create(output), key, s_signs, TestContext.Current.CancellationToken));
+        Assert.Equal(content, output.ToArray());
+    }
+
+    [Fact]
     public void Slabs_of_replies_that_were_let_go_are_used_again()
     {
         var blocks = new SealedBlocks();
@@ -417,6 +471,6 @@ public sealed class ReplyTests
         Assert.InRange(slabs.Count, 2, 5);
     }
 
-    private static Reply CreateReply(SealedBlocks blocks, byte[] key) =>
-        new(new SpendId(new byte[SpendId.SizeInBytes]), new byte[TokenKeys.RequestTagSizeInBytes], key, 0, blocks);
+    private static Reply CreateReply(SealedBlocks blocks, byte[] key, long reserved = 0) =>
+        new(new SpendId(new byte[SpendId.SizeInBytes]), new byte[TokenKeys.RequestTagSizeInBytes], key, reserved, blocks);
 }

@@ -43,6 +43,7 @@ internal sealed class Reply
     private readonly byte[] _marks = new byte[SaltAt + TokenKeys.ReplySaltSizeInBytes];
     private SealedLog _log;
     private LiveParts? _live = new();
+    private MemoryRoom? _room;
     private int _readers;
     private bool _begun;
     private bool _released;
@@ -208,14 +209,16 @@ internal sealed class Reply
     }
 
     /// <summary>Lets the reply's memory go once its last reader has.</summary>
-    public void Release()
+    /// <param name="room">What <see cref="Reserved"/> is given back to with it; null if that was done.</param>
+    public void Release(MemoryRoom? room = null)
     {
         lock (this)
         {
             _released = true;
+            _room = room;
             if (_readers == 0)
             {
-                _log.Release(_blocks);
+                LetGo();
             }
         }
     }
@@ -244,7 +247,7 @@ internal sealed class Reply
 
             if (--_readers == 0 && _released)
             {
-                _log.Release(_blocks);
+                LetGo();
             }
         }
     }
@@ -352,6 +355,12 @@ internal sealed class Reply
         {
             _log.Seal(_blocks);
         }
+    }
+
+    private void LetGo()
+    {
+        _log.Release(_blocks);
+        _room?.Release(Reserved);
     }
 
     private ReplyReader? TakeIfWaiting(ReplyReader? reader) => reader is not null && _live?.Waiting.Remove(reader) == true ? reader : null;

@@ -141,8 +141,8 @@ internal sealed class ReplyStore : IAsyncDisposable
 
     private void Remove(Reply reply)
     {
+        // Whoever still reads it holds its memory: counted for as long, or those who read slowly could take more than there is room for.
         _replies.Remove(reply);
-        _room.Release(reply.Reserved);
-        reply.Release();
+        reply.Release(_room);
     }
 }
