@@ -180,6 +180,25 @@ public sealed class DemoModelTests
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => third);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Reply_that_was_read_whole_has_ended_whoever_cancels_behind_it(bool stream)
+    {
+        await using RouterHarness harness = Harness();
+        await using ProviderReply reply = await harness.SendAsync(stream: stream, model: InferenceRouter.DemoModelName, cancellationToken: TestContext.Current.CancellationToken);
+        using var cancel = new CancellationTokenSource();
+        using var text = new SensitiveBuffer();
+        do
+        {
+            Assert.True(await reply.ReadAsync(text, cancel.Token));
+        }
+        while (stream && !text.WrittenSpan.EndsWith("[DONE]\n\n"u8));
+
+        await cancel.CancelAsync();
+        Assert.False(await reply.ReadAsync(text, cancel.Token));
+    }
+
     private static RouterHarness Harness() => new(new InferenceOptions { DemoModel = true });
 
     private static string Filtered(string json, Shape shape)

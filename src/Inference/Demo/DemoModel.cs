@@ -80,11 +80,13 @@ internal sealed class DemoReply(ProviderCall call, TimeSpan delay, TimeProvider 
 
     public override async ValueTask<bool> ReadAsync(SensitiveBuffer into, CancellationToken cancellationToken)
     {
-        cancellationToken.ThrowIfCancellationRequested();
+        // First: a reply that was read whole has ended, and is not interrupted by who cancels behind it.
         if (_next == _ends.Count)
         {
             return false;
         }
+
+        cancellationToken.ThrowIfCancellationRequested();
 
         if (_ends[^1] > call.MaxReplyBytes)
         {
