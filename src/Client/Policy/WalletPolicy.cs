@@ -55,7 +55,10 @@ internal sealed class WalletPolicy
     /// <param name="stored">The time that was drawn before the program ended, if any.</param>
     /// <remarks>One that is overdue is drawn anew: soon after the start it would tell when this machine is used.</remarks>
     public DateTimeOffset FirstLook(DateTimeOffset now, DateTimeOffset? stored) =>
-        stored is DateTimeOffset at && at > now && at - now <= _options.Interval * LongestWait ? at : NextLook(now);
+        stored is DateTimeOffset at && at > now && !IsOutOfReach(now, at) ? at : NextLook(now);
+
+    /// <summary>Whether a time that was drawn is farther off than any is drawn: the clock was ahead then, and has been put right.</summary>
+    public bool IsOutOfReach(DateTimeOffset now, DateTimeOffset next) => next - now > _options.Interval * LongestWait;
 
     /// <summary>When the wallet looks after itself again, drawn as a look begins.</summary>
     public DateTimeOffset NextLook(DateTimeOffset now) => now + Jittered(_options.Interval);

@@ -96,6 +96,11 @@ public sealed partial class RefillService : IAsyncDisposable
             // In short waits: a clock that is set, or a machine that slept, moves the time of day and not the timers.
             while (next - _time.GetUtcNow() is { Ticks: > 0 } wait)
             {
+                if (_policy.IsOutOfReach(_time.GetUtcNow(), next))
+                {
+                    next = await FirstAsync(cancellationToken);
+                    continue;
+                }
                 // Timers count whole milliseconds; a shorter wait would be none.
                 await Task.Delay(TimeSpan.FromMilliseconds(Math.Clamp(Math.Ceiling(wait.TotalMilliseconds), 1, LongestWait.TotalMilliseconds)), _time, cancellationToken);
             }

@@ -182,6 +182,34 @@ public sealed class RefillTests : IAsyncLifetime
         Assert.Equal(200, (await client.Redemption.AnswerAsync(Prompts.Ask("What day is it?"), Token)).Status);
     }
 
+    [Fact]
+    public async Task Look_that_was_drawn_while_the_clock_was_ahead_is_drawn_anew()
+    {
+        var clock = new FakeTime(Start);
+        await using TacitClient client = await _operator.WalletAsync(_folder.Path, 50, 10, Options, clock);
+        async Task<DateTimeOffset> NextOnceAsync(Func<DateTimeOffset, bool> condition)
+        {
+            for (int i = 0; ; i++)
+            {
+                if ((await client.Wallet.GetStatusAsync(Token)).NextRefill is DateTimeOffset next && condition(next))
+                {
+                    return next;
+                }
+                Assert.True(i < 400, "it never happened");
+                await Task.Delay(10, Token);
+                clock.Advance(TimeSpan.FromSeconds(30));
+            }
+        }
+
+        client.Refills.Start();
+        await NextOnceAsync(next => next > Start);
+        clock.Jump(TimeSpan.FromDays(365));
+        await NextOnceAsync(next => next > Start.AddDays(365));
+        clock.Jump(TimeSpan.FromDays(-365));
+
+        await NextOnceAsync(next => next < Start.AddDays(2));
+    }
+
     private Task<TacitClient> WalletAsync(int tokens, long credits = 50) =>
         _operator.WalletAsync(_folder.Path, credits, tokens, Options, _time);
 
