@@ -39,13 +39,16 @@ public sealed class RunningRoleTests
         Assert.True((await JsonAsync(["wallet", "history", "--json", .. data])).GetArrayLength() >= 3);
         Assert.Equal(["chat", "chat-large", "monthly"], (await JsonAsync(["plans", "--json", .. data])).GetProperty("plans").EnumerateArray().Select(plan => plan.GetProperty("id").GetString()));
         Assert.NotEmpty((await JsonAsync(["keys", "--json", .. data])).GetProperty("plans")[0].GetProperty("liveKeys").EnumerateArray());
+        JsonElement audit = await JsonAsync(["keys", "audit", "--json", .. data]);
+        Assert.True(audit.GetProperty("agrees").GetBoolean(), audit.ToString());
+        Assert.True(audit.GetProperty("copies").EnumerateArray().Count(copy => copy.GetProperty("hash").ValueKind == JsonValueKind.String) >= 2, audit.ToString());
         JsonElement gateway = await JsonAsync(["gateway", "keys", "--json", .. data]);
         Assert.Equal((43, "issuer"), (gateway.GetProperty("key").GetString()!.Length, gateway.GetProperty("signedBy").GetString()));
         Assert.True(gateway.GetProperty("keys").GetArrayLength() >= 2);
         JsonElement status = await JsonAsync(["status", "--json", .. data]);
         Assert.All(["app", "issuer", "gateway"], role => Assert.True(Running(status, role)));
 
-        foreach (string[] command in (string[][])[["wallet", "show"], ["wallet", "history"], ["account", "show"], ["plans"], ["keys"], ["gateway", "keys"], ["status"]])
+        foreach (string[] command in (string[][])[["wallet", "show"], ["wallet", "history"], ["account", "show"], ["plans"], ["keys"], ["keys", "audit"], ["gateway", "keys"], ["status"]])
         {
             Outcome plain = await Cli.RunAsync([.. command, .. data]);
             Assert.Equal((ExitCode.Fine, ""), (plain.Code, plain.Error));

@@ -149,6 +149,25 @@ public sealed class RefillTests : IAsyncLifetime
         Assert.Equal(5, (await client.HoldingsAsync()).Held);
     }
 
+    [Theory]
+    [InlineData(1, false)]
+    [InlineData(2, true)]
+    public async Task Crowd_below_the_minimum_is_warned_of_once_in_a_period_as_what_the_issuer_says(long minimum, bool warns)
+    {
+        await using TacitClient client = await _operator.WalletAsync(
+            _folder.Path, 50, 5, options => options with { Directory = options.Directory with { MinCrowd = minimum } }, _time);
+        // Crowds are told anew once a day; this one is of one account.
+        _time.Jump(TimeSpan.FromDays(1));
+        await _operator.Issuer.RefreshKeysAsync(Token);
+        await client.Refills.RunOnceAsync(Token);
+        await client.Refills.RunOnceAsync(Token);
+
+        Assert.Equal(1, Assert.Single((await client.Directory.GetAsync(Token)).Plans).LiveKeys[0].Accounts);
+        Notice[] warnings = [.. client.Notices.Latest.Where(notice => notice.Kind == NoticeKind.SmallCrowd)];
+        Assert.Equal(warns ? 1 : 0, warnings.Length);
+        Assert.All(warnings, warning => Assert.StartsWith("The issuer says", warning.Text, StringComparison.Ordinal));
+    }
+
     [Fact]
     public async Task Issuer_that_is_away_is_told_and_the_rest_is_done()
     {
