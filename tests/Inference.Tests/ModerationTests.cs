@@ -103,12 +103,21 @@ public sealed class ModerationTests
         Assert.Null(await Task.Run(() => JudgeAsync(open, body).AsTask(), Token).WaitAsync(patience.Token));
     }
 
+    /// <summary>Linear in the text, with many steps at each character of it: seconds of a processor for one prompt.</summary>
+    [Fact]
+    public async Task Rule_that_is_linear_and_slow_all_the_same_is_bounded()
+    {
+        await using InferenceRouter router = Start(new ModerationPolicy { Name = "p", Rules = ["a.{0,5000}b"], RuleTimeout = TimeSpan.FromMilliseconds(1) });
+        ModerationRefusal? refusal = await Task.Run(() => JudgeAsync(router, Chat(new string('a', 1_000_000))).AsTask(), Token);
+        Assert.Equal((ErrorCodes.ModerationUnavailable, RefusedToken.Spent), (refusal?.Error.Code, refusal?.Token));
+    }
+
     [Fact]
     public async Task Slow_rules_keep_no_linear_one_from_being_applied_and_cost_no_more_the_more_there_are()
     {
         var policy = new ModerationPolicy
         {
-            Name = "p", Rules = [.. Enumerable.Range(0, 2000).Select(i => $"^(a|aa)+\\1{i}$"), "FORBIDDEN"], RuleTimeout = TimeSpan.FromMilliseconds(20), OnFailure = ModerationFailure.Allow,
+            Name = "p", Rules = [.. Enumerable.Range(0, 2000).Select(i => $"^(a|aa)+\\1{i}$"), "FORBIDDEN"], RuleTimeout = TimeSpan.FromMilliseconds(100), OnFailure = ModerationFailure.Allow,
         };
         await using InferenceRouter router = Start(policy);
         string slow = new string('a', 60_000) + "!";
@@ -117,7 +126,7 @@ public sealed class ModerationTests
         ModerationRefusal? refusal = await Task.Run(() => JudgeAsync(router, Chat(slow + " FORBIDDEN")).AsTask(), Token).WaitAsync(patience.Token);
         Assert.Equal(ErrorCodes.ContentRefused, refusal?.Error.Code);
 
-        // One after the other they would take the better part of a minute.
+        // One after the other they would take minutes.
         Assert.Null(await Task.Run(() => JudgeAsync(router, Chat(slow)).AsTask(), Token).WaitAsync(patience.Token));
     }
 

@@ -52,7 +52,7 @@ public sealed record ModerationPolicy
     /// <summary>Regular expressions of .NET; a prompt that one matches is refused. Letter case counts unless a rule begins with <c>(?i)</c>.</summary>
     public IReadOnlyList<string> Rules { get; init; } = [];
 
-    /// <summary>How long one rule may take for one prompt, where it cannot be matched in linear time. Default: 100 ms.</summary>
+    /// <summary>How long one rule may take for one prompt; ten times as long where it can be matched in linear time. Default: 100 ms.</summary>
     public TimeSpan RuleTimeout { get; init; } = TimeSpan.FromMilliseconds(100);
 
     /// <summary>A service of OpenAI's moderation API, asked about what no rule refused; null for none.</summary>

@@ -16,13 +16,16 @@ internal enum RuleVerdict
 }
 
 /// <summary>
-/// The operator's rules over one text. A rule is matched in time linear in the text where its form allows (no look-around, no back-references); where it does
-/// not, it gets a time, for the text is the sender's and may be made to be slow.
+/// The operator's rules over one text. A rule is matched in time linear in the text where its form allows (no look-around, no back-references). Every rule gets a
+/// time, for the text is the sender's and may be made to be slow: linear is also what takes many steps at each character (<c>a.{0,5000}b</c>).
 /// </summary>
 internal sealed class RuleList
 {
     /// <summary>Rules that may run out of their time on one text. Each costs all of it, and whoever wrote the text may have meant it so.</summary>
     private const int MaxTimeouts = 3;
+
+    /// <summary>How much more time a rule gets whose time the text's length bounds: an honest long text is not to be refused on a busy machine.</summary>
+    private const int LinearPatience = 10;
 
     private readonly Regex[] _rules;
 
@@ -97,7 +100,7 @@ internal sealed class RuleList
         const RegexOptions Common = RegexOptions.CultureInvariant;
         try
         {
-            return new Regex(rule, Common | RegexOptions.NonBacktracking);
+            return new Regex(rule, Common | RegexOptions.NonBacktracking, timeout * LinearPatience);
         }
         catch (NotSupportedException)
         {
