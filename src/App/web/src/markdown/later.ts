@@ -1,13 +1,12 @@
 // What only some replies need, loaded when the first of them comes: highlighting and maths.
 import { plainOperators } from './operators';
+import { isHighlighted } from './readable';
 import { sanitize, sanitizeMaths } from './sanitize';
 import { inSlices } from './slices';
 
-const longestCode = 60_000;
-
 /** Fills in what the markup left as text, in nodes that are given to it once. Never throws: text that stays text is no failure. */
 export async function finishLater(root: HTMLElement): Promise<void> {
-  const codes = [...root.querySelectorAll<HTMLElement>('pre > code[class*="language-"]')].filter(code => (code.textContent?.length ?? 0) <= longestCode);
+  const codes = [...root.querySelectorAll<HTMLElement>('pre > code[class*="language-"]')].filter(code => isHighlighted(code.textContent ?? ''));
   const maths = root.matches('.maths') ? [root] : [...root.querySelectorAll<HTMLElement>('.maths')];
   try {
     await Promise.all([codes.length > 0 ? highlightAll(codes) : null, maths.length > 0 ? setAll(maths) : null]);
