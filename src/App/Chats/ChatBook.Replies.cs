@@ -55,17 +55,25 @@ internal sealed partial class ChatBook
     {
         foreach (string id in await _store.OpenConversationsAsync(cancellationToken))
         {
-            await InTurnAsync(
-                async () =>
-                {
-                    ChatThread thread = await LoadAsync(id, cancellationToken);
-                    foreach (ChatMessage message in thread.Messages.Where(message => message.State == MessageState.Generating).ToList())
+            try
+            {
+                await InTurnAsync(
+                    async () =>
                     {
-                        await ResumeAsync(thread, message, cancellationToken);
-                    }
-                    return true;
-                },
-                cancellationToken);
+                        ChatThread thread = await LoadAsync(id, cancellationToken);
+                        foreach (ChatMessage message in thread.Messages.Where(message => message.State == MessageState.Generating).ToList())
+                        {
+                            await ResumeAsync(thread, message, cancellationToken);
+                        }
+                        return true;
+                    },
+                    cancellationToken);
+            }
+            catch (PageException)
+            {
+                // It cannot be read, or the app stops: the others are not to wait for it.
+                LogNotTakenUp();
+            }
         }
     }
 
@@ -76,7 +84,17 @@ internal sealed partial class ChatBook
             await SaveAsync(thread, header => header, [message with { State = MessageState.Failed, Error = ReplyErrors.Lost }]);
             return;
         }
-        PromptBuffer body = await WriteBodyAsync(thread, message, [], cancellationToken);
+        PromptBuffer body;
+        try
+        {
+            body = await WriteBodyAsync(thread, message, [], cancellationToken);
+        }
+        catch (PageException)
+        {
+            // What was asked is not all there any more. Left as it is, it would be generated for ever, with nothing to stop.
+            await SaveAsync(thread, header => header, [message with { State = MessageState.Failed, Error = ReplyErrors.Lost }]);
+            return;
+        }
         Start(thread, message, body, onlyPending: true);
         Tell(thread);
     }
@@ -239,6 +257,9 @@ internal sealed partial class ChatBook
             }
         }
     }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "A reply that was under way when the app ended could not be picked up.")]
+    private partial void LogNotTakenUp();
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The gateway did not answer in time when a reply was cancelled.")]
     private partial void LogNotCancelled();

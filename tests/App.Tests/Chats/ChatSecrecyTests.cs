@@ -188,6 +188,39 @@ public sealed class ChatSecrecyTests
         Assert.Equal("store-damaged", await test.RefusedAsync(HttpMethod.Get, "/conversations", null, HttpStatusCode.InternalServerError));
     }
 
+    [Fact]
+    public async Task A_reply_whose_question_was_damaged_has_failed_and_holds_up_no_other()
+    {
+        await using ChatTest test = await ChatTest.StartAsync(exchange => exchange.HangAsync());
+        List<(string Chat, string Message)> asked = [];
+        for (int i = 0; i < 2; i++)
+        {
+            string chat = await test.CreateAsync();
+            asked.Add((chat, (await test.AskAsync(chat, "Look.", attachments: [new { name = "a.txt", mediaType = "text/plain", text = "words" }]))["assistant"]!.Text("id")));
+        }
+        while (test.Asked.Count < 2)
+        {
+            await Task.Delay(10, TestContext.Current.CancellationToken);
+        }
+        await test.App.Server.DisposeAsync();
+        string damaged;
+        await using (Database database = await OpenAsync(test))
+        {
+            // Of the one that is picked up first.
+            damaged = await database.WriteAsync(session =>
+            {
+                string first = Convert.ToHexStringLower(session.QuerySingle("SELECT DISTINCT conversation FROM message WHERE is_open = 1 LIMIT 1", row => row.Blob(0))!);
+                session.Execute("UPDATE attachment SET sealed = $1 WHERE message IN (SELECT id FROM message WHERE conversation = $2)", new byte[64], ChatId.Bytes(first));
+                return first;
+            });
+        }
+        await test.App.StartServerAsync();
+
+        JsonNode failed = await test.EndedAsync(damaged, asked.Single(one => one.Chat == damaged).Message);
+        Assert.Equal(("failed", "reply_lost"), (failed.Text("state"), failed["error"]!.Text("code")));
+        await test.UntilAsync(asked.Single(one => one.Chat != damaged).Chat, whole => whole["generating"]!.GetValue<bool>());
+    }
+
     /// <summary>A conversation with a canary in everything that a person can put into one.</summary>
     private static async Task<string> FillAsync(ChatTest test)
     {
