@@ -181,6 +181,27 @@ public sealed class ModerationTests
         Assert.All(Enumerable.Range(0, 400), i => Assert.Contains(pieces, piece => piece.Contains($"wörter {i} ", StringComparison.Ordinal)));
     }
 
+    /// <summary>One prompt has room for thousands of images: the service would be asked for nobody else meanwhile.</summary>
+    [Fact]
+    public async Task Prompt_with_more_images_than_the_service_is_asked_about_is_refused_or_let_through_by_setting()
+    {
+        await using ScriptedProvider service = ScriptedProvider.Start(exchange => exchange.JsonAsync(Clear));
+        ModerationPolicy policy = new() { Name = "p", Service = new ModerationServiceOptions { BaseUrl = service.BaseUrl, MaxImages = 2 } };
+        await using InferenceRouter closed = Start(policy);
+        Assert.Null(await JudgeAsync(closed, Images(2)));
+        Assert.Equal(2, service.Requests.Count);
+        ModerationRefusal? refusal = await JudgeAsync(closed, Images(1000));
+        Assert.Equal((ErrorCodes.ContentRefused, RefusedToken.Spent, false), (refusal?.Error.Code, refusal?.Token, refusal?.EndsChain));
+        Assert.Equal(2, service.Requests.Count);
+
+        await using InferenceRouter open = Start(policy with { OnUnchecked = ModerationFailure.Allow });
+        Assert.Null(await JudgeAsync(open, Images(1000)));
+        Assert.Equal(4, service.Requests.Count);
+
+        static string Images(int count) =>
+            $$"""{"model":"m","messages":[{"role":"user","content":[{{string.Join(',', Enumerable.Repeat("""{"type":"image_url","image_url":{"url":"data:image/png;base64,AAAA"}}""", count))}}]}]}""";
+    }
+
     [Fact]
     public async Task What_the_service_flags_is_refused_if_its_category_counts()
     {

@@ -82,6 +82,8 @@ internal sealed record ModerationServiceSettings
 
     public int MaxInputBytes { get; init; } = 16 << 10;
 
+    public int MaxImages { get; init; } = 32;
+
     public ModerationServiceOptions Load(string at) => new()
     {
         BaseUrl = BaseUrl,
@@ -90,5 +92,6 @@ internal sealed record ModerationServiceSettings
         Categories = Categories,
         Timeout = Timeout,
         MaxInputBytes = MaxInputBytes,
+        MaxImages = MaxImages,
     };
 }

@@ -61,7 +61,7 @@ public sealed record ModerationPolicy
     /// <summary>What becomes of a prompt when the service does not answer or a rule runs out of time. Default: it is refused.</summary>
     public ModerationFailure OnFailure { get; init; } = ModerationFailure.Refuse;
 
-    /// <summary>What becomes of a prompt with parts that this policy cannot look into: sound, files, token numbers, and images without a service. Default: it is refused.</summary>
+    /// <summary>What becomes of a prompt with parts that this policy cannot look into: sound, files, token numbers, images without a service, and more images than the service is asked about. Default: it is refused.</summary>
     public ModerationFailure OnUnchecked { get; init; } = ModerationFailure.Refuse;
 
     /// <summary>Whether a refused prompt gives its token back, the first time only: a refusal is something that a client can provoke. Default: no.</summary>
@@ -106,6 +106,9 @@ public sealed record ModerationServiceOptions
     /// <summary>The longest text that is sent as one input, in bytes of UTF-8; longer ones are cut into overlapping pieces. Default: 16 KiB.</summary>
     public int MaxInputBytes { get; init; } = 16 << 10;
 
+    /// <summary>The most images of one prompt that are asked about, each a call; a prompt with more has parts that cannot be looked into. Default: 32.</summary>
+    public int MaxImages { get; init; } = 32;
+
     internal void Validate(string at)
     {
         InferenceOptions.Require(
@@ -115,5 +118,6 @@ public sealed record ModerationServiceOptions
         InferenceOptions.Require(Categories.All(category => Encoding.UTF8.GetByteCount(category) is > 0 and <= 128), $"{at}:Categories", "a category has 1 to 128 bytes");
         InferenceOptions.Require(Timeout > TimeSpan.Zero && Timeout <= TimeSpan.FromMinutes(5), $"{at}:Timeout", "set more than 0 and at most 5 minutes");
         InferenceOptions.Require(MaxInputBytes is >= 1024 and <= 1 << 20, $"{at}:MaxInputBytes", "set 1 KiB to 1 MiB");
+        InferenceOptions.Require(MaxImages is >= 0 and <= 10_000, $"{at}:MaxImages", "set 0 to 10,000");
     }
 }

@@ -65,7 +65,7 @@ internal sealed class ModerationService : IDisposable
             calls.Add(AskAsync(WriteTexts(content.Text.Span, pieces[first..Math.Min(first + MaxInputsPerCall, pieces.Count)]), either.Token));
         }
 
-        for (int i = 0; i < content.Images; i++)
+        for (int i = 0; i < Math.Min(content.Images, _options.MaxImages); i++)
         {
             calls.Add(AskAsync(WriteImage(content.Image(i)), either.Token));
         }

@@ -1,4 +1,5 @@
 using System.Collections.Frozen;
+using System.Globalization;
 using Tacit.Protocol;
 
 namespace Tacit.Inference;
@@ -82,12 +83,14 @@ public sealed class Moderator : IDisposable
                     break;
             }
 
-            if ((content.HasOther || (_service is null && content.Images > 0)) && policy.OnUnchecked == ModerationFailure.Refuse)
+            // Every image is a call, and one prompt has room for thousands: all others would wait behind it, or find the service's rate used up.
+            int images = policy.Service?.MaxImages ?? 0;
+            if ((content.HasOther || content.Images > images) && policy.OnUnchecked == ModerationFailure.Refuse)
             {
                 return new ModerationRefusal(
                     ApiError.Create(
                         ErrorCodes.ContentRefused, "The prompt has parts that this gateway's operator cannot have checked, and passes on none of those: send text"
-                        + (_service is null ? "." : " and images.")),
+                        + (images == 0 ? "." : string.Create(CultureInfo.InvariantCulture, $" and at most {images} images."))),
                     Fate(), EndsChain: false);
             }
 
