@@ -36,6 +36,17 @@ public sealed class OutgrownTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Cheapest_plan_pays_whichever_is_listed_first_and_whatever_the_wallet_holds_more_of()
+    {
+        await using TestOperator other = await TestOperator.StartAsync(
+            plans: [s_small with { Id = "dear", Price = new Credits(5) }, s_small with { Id = "cheap", Price = new Credits(2) }]);
+        await using TacitClient client = await other.WalletAsync(_folder["other"], credits: 100, tokens: 5);
+        await client.Filler.FillAsync("cheap", 1, cancellationToken: Token);
+
+        Assert.Equal("cheap", (await client.Redemption.AnswerAsync(Prompts.Ask("One"), Token)).Reply.Plan);
+    }
+
+    [Fact]
     public async Task Larger_plan_pays_for_more_output_too()
     {
         await using TacitClient client = await WalletAsync(OutgrownPlan.Trim);

@@ -169,6 +169,18 @@ public sealed class RefillTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Account_that_cannot_pay_the_next_fill_is_told_while_there_still_are_tokens()
+    {
+        await using TacitClient client = await WalletAsync(tokens: 5, credits: 20);
+        await client.Redemption.AnswerAsync(Prompts.Ask("One less."), Token);
+        await client.Refills.RunOnceAsync(Token);
+
+        Assert.Equal(14, (await client.HoldingsAsync()).Held);
+        Notice told = Assert.Single(client.Notices.Latest, notice => notice.Kind == NoticeKind.LowCredits);
+        Assert.Contains("5 credits left", told.Text, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Issuer_that_is_away_is_told_and_the_rest_is_done()
     {
         await using TacitClient client = await WalletAsync(tokens: 5);
