@@ -122,6 +122,30 @@ public class PaymentTests
         await issuer.AssertSoundBooksAsync();
     }
 
+    [Fact]
+    public async Task A_forged_altered_or_old_webhook_in_Paddles_form_changes_nothing()
+    {
+        (TestIssuer issuer, ScriptedProvider provider) = await StartAsync();
+        await using var _ = issuer;
+        await using var __ = provider;
+        (string account, string reference) = await BeginAsync(issuer, provider, "paddle");
+        string body = provider.PaddleCompleted(reference, "txn_1");
+        long now = issuer.Time.GetUtcNow().ToUnixTimeSeconds();
+        string Header(long time, string secret = "pdl_ntfset_test_91c2", char joint = ':') =>
+            string.Create(System.Globalization.CultureInfo.InvariantCulture, $"ts={time};h1={ScriptedProvider.Sign(secret, $"{time}{joint}{body}")}");
+        string right = Header(now);
+        foreach (string? header in (string?[])[null, Header(now, "pdl_ntfset_other"), Header(now, joint: '.'), Header(now - 360), Header(now + 360), right.Replace(';', ','), right[..^2], right + ";ts=1"])
+        {
+            Assert.Equal(400, await provider.DeliverAsync(issuer, "paddle", "Paddle-Signature", header, body));
+        }
+
+        Assert.Equal(400, await provider.DeliverAsync(issuer, "paddle", "Paddle-Signature", right, body + " "));
+        Assert.Equal(400, await provider.DeliverAsync(issuer, "stripe", "Stripe-Signature", right, body));
+        Assert.Equal(0, await issuer.CreditsAsync(account));
+        Assert.Equal(204, await provider.DeliverAsync(issuer, "paddle", "Paddle-Signature", Header(now, "pdl_ntfset_other") + ";" + right.Split(';')[1], body));
+        Assert.Equal(100, await issuer.CreditsAsync(account));
+    }
+
     /// <summary>Or whoever opens some connections could keep all payments from being credited.</summary>
     [Fact]
     public async Task Strangers_that_send_nothing_keep_no_webhook_out()
