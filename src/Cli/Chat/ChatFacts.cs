@@ -15,7 +15,7 @@ internal sealed class ChatFacts(Terminal terminal, IQuestionAccess asked)
         {
             foreach (string model in await ((OwnDevice)asked).GetModelsAsync(cancellationToken))
             {
-                terminal.Line($"{(model == current ? "›" : " ")} {model}");
+                terminal.Untrusted($"{(model == current ? "›" : " ")} {model}\n");
             }
             return;
         }

@@ -21,6 +21,9 @@ internal static class ChatReply
 {
     private const int MaxErrorBytes = 64 * 1024;
 
+    /// <summary>Of a whole reply with its framing, which can be fifty times its text.</summary>
+    private const long MaxReplyBytes = 64L << 20;
+
     public static byte[] Question(string model, string text) => Question(model, null, [new ChatTurn("user", text)]);
 
     /// <param name="system">What is told the model before anything else; null tells it nothing.</param>
@@ -84,7 +87,7 @@ internal static class ChatReply
     /// <exception cref="CommandException">An error, in the words of whoever sent it; or a reply that ends before its end.</exception>
     public static async IAsyncEnumerable<string> ReadAsync(AskReply reply, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        await using Stream body = reply.Body;
+        await using Stream body = new CappedStream(reply.Body, MaxReplyBytes);
         if (reply.Status != 200 || !reply.IsEventStream)
         {
             throw await ErrorAsync(reply.Status, body, cancellationToken);
@@ -168,7 +171,8 @@ internal static class ChatReply
                 ? Describe(error, status)
                 : null;
         }
-        catch (JsonException)
+        // Of half a surrogate pair no string can be made.
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
             return null;
         }
