@@ -17,7 +17,7 @@ public sealed class CarriedByTorTests(TorWorld world)
     {
         OnionSystem system = await world.SystemAsync();
         await using TacitClient client = await TacitClient.CreateAsync(system.ClientOptions("whole"), null, TimeProvider.System, world.Log, Ct);
-        await client.Account.CreateAsync(Ct);
+        await TorWorld.CreateAccountAsync(client);
         Assert.Equal(20, (await client.Account.DepositAsync(await system.VoucherAsync(20), Ct)).Credits);
         Assert.Equal(10, (await client.Filler.FillAsync(OnionSystem.Plan, 10, cancellationToken: Ct)).Received);
         Assert.Equal(HeldProvider.AnswerTo("whole path"), TorWorld.ContentOf(await TorWorld.AskAsync(client, "whole path")));

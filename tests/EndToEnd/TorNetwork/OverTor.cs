@@ -13,6 +13,7 @@ public sealed class TorWorld : IAsyncDisposable
 {
     public const string User = "user";
     private const int Tokens = 250;
+    private const int MaxAttempts = 60;
 
     private readonly HeldProvider _provider = HeldProvider.Start();
     private readonly Lazy<Task<OnionSystem>> _system;
@@ -71,6 +72,26 @@ public sealed class TorWorld : IAsyncDisposable
     public static string ContentOf(string reply) => string.Concat(reply.Split('\n').Where(line => line.StartsWith("data: {", StringComparison.Ordinal))
         .Select(line => System.Text.Json.JsonDocument.Parse(line[6..]).RootElement.GetProperty("choices")[0].GetProperty("delta").GetProperty("content").GetString()));
 
+    /// <summary>
+    /// Makes an account as soon as the issuer can be found. Its service has said that it is published once one directory of Tor's took its descriptor, and on a busy machine a
+    /// client may ask the others before they have it.
+    /// </summary>
+    public static async Task CreateAccountAsync(TacitClient client)
+    {
+        for (int attempt = 1; ; attempt++)
+        {
+            try
+            {
+                await client.Account.CreateAsync(Ct);
+                return;
+            }
+            catch (ClientException e) when (attempt < MaxAttempts && e.Message.Contains("was only just started", StringComparison.Ordinal))
+            {
+                await Task.Delay(TimeSpan.FromSeconds(1), Ct);
+            }
+        }
+    }
+
     public async ValueTask DisposeAsync()
     {
         if (_client.IsValueCreated)
@@ -94,7 +115,7 @@ public sealed class TorWorld : IAsyncDisposable
     {
         OnionSystem system = await _system.Value;
         TacitClient client = await TacitClient.CreateAsync(system.ClientOptions(User), null, TimeProvider.System, Log, Ct);
-        await client.Account.CreateAsync(Ct);
+        await CreateAccountAsync(client);
         await client.Account.DepositAsync(await system.VoucherAsync(10_000), Ct);
         await client.Filler.FillAsync(OnionSystem.Plan, Tokens, cancellationToken: Ct);
         return client;
