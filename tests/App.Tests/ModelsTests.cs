@@ -69,6 +69,10 @@ public sealed class ModelsTests
     }
 
     [Fact]
+    public void Every_way_of_carrying_names_the_issuer_that_sold_the_tokens() =>
+        Assert.All(Ways.All.Carrying, way => Assert.Single(way.SeenBy, sight => sight.Who == "Issuer"));
+
+    [Fact]
     public void Nobody_is_said_both_to_see_a_thing_and_not_to() =>
         Assert.All(Ways.All.Carrying.Concat(Ways.All.Serving).SelectMany(way => way.SeenBy), sight => Assert.Empty(sight.Sees.Intersect(sight.Hidden)));
 

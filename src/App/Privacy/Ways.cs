@@ -41,6 +41,9 @@ public static class Ways
 
     private static WaySight Issuer { get; } = new("Issuer", [Purchases, Address], ["a finished token", Prompt, "which gateway you ask, and when"]);
 
+    /// <summary>Of one that may be on this machine as well.</summary>
+    private static WaySight IssuerAnywhere { get; } = Issuer with { Sees = [Purchases] };
+
     private static WaySight IssuerOverTor { get; } = Issuer with { Sees = [Purchases], Hidden = [.. Issuer.Hidden, Address] };
 
     private static WaySight Gateway { get; } = new("Gateway", [$"{Prompt}, in memory", Token, Address], [Account]);
@@ -74,7 +77,7 @@ public static class Ways
                 ]),
             new(
                 "local", "On this machine", "The gateway's address is on this machine: nothing leaves it on the way there.",
-                [new("Your network, and whoever watches it", [], [Prompt, "that anything is asked"]), Gateway with { Sees = [$"{Prompt}, in memory", Token], Hidden = [Account] }, Provider]),
+                [new("Your network, and whoever watches it", [], [Prompt, "that anything is asked"]), IssuerAnywhere, Gateway with { Sees = [$"{Prompt}, in memory", Token], Hidden = [Account] }, Provider]),
         ],
         [
             new("gateway", "A gateway before somebody else's models", "Its operator and the provider read the question; neither knows whose it is.", [GatewayHidden with { Hidden = [Account] }, Provider]),

@@ -4,7 +4,7 @@ using Tacit.Protocol;
 namespace Tacit.Cli.Sealed;
 
 /// <summary>The body of a sealed reply, opened as its events come from standard input. Its end is the reply's own: one that breaks off before is an error.</summary>
-internal sealed class UnsealedStream : Stream
+internal sealed class UnsealedStream : ReadOnlyStream
 {
     private readonly TextReader _input;
     private readonly SealedReplyReader _reader;
@@ -14,16 +14,6 @@ internal sealed class UnsealedStream : Stream
 
     /// <summary>The reply inside. Whole once the stream was read to its end.</summary>
     public SealedReplyReader Reply => _reader;
-
-    public override bool CanRead => true;
-
-    public override bool CanSeek => false;
-
-    public override bool CanWrite => false;
-
-    public override long Length => throw new NotSupportedException();
-
-    public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
 
     /// <summary>Reads until the head inside has come.</summary>
     /// <param name="find">Finds the secret of a request id.</param>
@@ -91,21 +81,6 @@ internal sealed class UnsealedStream : Stream
         _reader.Body.RemoveFirst(count);
         return count;
     }
-
-    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
-        ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
-
-    public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-    public override void Flush()
-    {
-    }
-
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    public override void SetLength(long value) => throw new NotSupportedException();
-
-    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 
     private static byte[]? TryReadHead(SealedEventParser events, ReadOnlySpan<byte> bytes) =>
         events.TryRead(ref bytes, out SealedEventKind kind, out ReadOnlySpan<byte> data) && kind == SealedEventKind.Head

@@ -205,7 +205,6 @@ internal sealed partial class CheckoutEndpoints : IDisposable
 
     private async Task ReadNoticeAsync(HttpContext context, IPaymentProvider provider, SensitiveBuffer body)
     {
-
         // The signature covers the bytes as they came; nothing is parsed before it holds.
         if (!provider.IsAuthentic(context.Request.Headers, body.WrittenSpan, _time.GetUtcNow()))
         {
