@@ -19,6 +19,8 @@ internal sealed class Asker : IDisposable
     /// <summary>Keeps its connection, as SDKs do. The wallet opens one for each question that belongs to no conversation (law 9), and pays for it in time.</summary>
     private readonly HttpMessageInvoker _http = new(new SocketsHttpHandler { UseProxy = false, UseCookies = false, ActivityHeadersPropagator = null });
 
+    private Task _closing = Task.CompletedTask;
+
     internal Asker(Operator all) => _all = all;
 
     /// <summary>Straight to the provider, with no header that is not needed: a usual SDK sends some 400 bytes more.</summary>
@@ -32,10 +34,13 @@ internal sealed class Asker : IDisposable
         return (_all.ToProvider.Passed - before).Received;
     }
 
-    /// <summary>Through the gateway, from the call of the wallet until its journal has closed the request: a chain's next link is durable by then.</summary>
+    /// <summary>
+    /// Through the gateway, from the call of the wallet until the reply is there to its last byte. As in the app, who asked may then ask again, while the wallet still
+    /// verifies the chain's next link and closes the request: the next question, asked at once, waits for as much of that as it needs.
+    /// </summary>
     internal async Task PaidAsync(string plan, CancellationToken cancellationToken)
     {
-        await using PromptReply reply = await _all.Client.Redemption.SendAsync(new PromptRequest(PromptOperation.ChatCompletions, s_question, Plan: plan), cancellationToken);
+        PromptReply reply = await _all.Client.Redemption.SendAsync(new PromptRequest(PromptOperation.ChatCompletions, s_question, Plan: plan), cancellationToken);
         byte[] block = new byte[16 * 1024];
         int length = 0;
         int read;
@@ -44,11 +49,21 @@ internal sealed class Asker : IDisposable
             length += read;
         }
 
-        await reply.CompleteAsync(cancellationToken);
+        _closing = CloseAsync(reply, _closing, cancellationToken);
         Check(reply.Status == 200 && reply.Plan == plan && length > Provider.BodyBytes / 2);
     }
 
+    /// <summary>Everything that was asked is closed, and durably so.</summary>
+    internal Task SettleAsync() => _closing;
+
     public void Dispose() => _http.Dispose();
+
+    private static async Task CloseAsync(PromptReply reply, Task before, CancellationToken cancellationToken)
+    {
+        await using PromptReply delivered = reply;
+        await delivered.CompleteAsync(cancellationToken);
+        await before;
+    }
 
     private static void Check(bool answered)
     {

@@ -48,6 +48,8 @@ internal sealed class PaperSuite : Suite
             await asker.PaidAsync(Operator.Request.Id, cancellationToken);
         }
 
+        await asker.SettleAsync();
+
         all.Provider.AnswersAtOnce = false;
         var measured = new SideBySide();
         Column plain = Add(s_plain, all.ToProvider, asker.PlainAsync);
@@ -77,6 +79,9 @@ internal sealed class PaperSuite : Suite
                     await ask(token);
                     column.Milliseconds.Add(TimeProvider.System.GetElapsedTime(asked).TotalMilliseconds);
                 }
+
+                // Of the last question too, so that the ten have cost all that they cost.
+                await asker.SettleAsync();
 
                 TimeSpan elapsed = TimeProvider.System.GetElapsedTime(started);
                 column.Passed += tunnel.Passed - before;

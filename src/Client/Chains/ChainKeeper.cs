@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics.CodeAnalysis;
 using Microsoft.Extensions.Logging;
 using Tacit.Client.Transports;
 using Tacit.Protocol;
@@ -41,6 +42,9 @@ internal sealed partial class ChainKeeper : IAsyncDisposable
     private readonly CancellationTokenSource _stop = new();
     private readonly ConcurrentDictionary<long, TokenBlinder> _blinders = new();
     private readonly ConcurrentDictionary<TokenPlace, BlindedToken> _inHand = new();
+
+    /// <summary>Heads that are on their way to the disk. Whoever presents one writes behind that, and the two are made durable as one.</summary>
+    private readonly ConcurrentDictionary<TokenPlace, TokenSeries> _arriving = new();
     private readonly Dictionary<long, Preparation> _prepared = [];
     private readonly Dictionary<TokenPlace, Task> _renewals = [];
 
@@ -113,6 +117,30 @@ internal sealed partial class ChainKeeper : IAsyncDisposable
         finally
         {
             blinded?.Dispose();
+        }
+    }
+
+    /// <summary>
+    /// The reply was delivered: its request ends, and the successor is the head. Durable when this returns; the chain's next request may be on its way before.
+    /// </summary>
+    public async Task CloseAsync(OpenRequest open, LinkRenewal? renewal, CancellationToken cancellationToken)
+    {
+        Task closing = _journal.CloseLinkAsync(open, spent: true, renewal, cancellationToken);
+        if (renewal?.Link is not TokenExchange link)
+        {
+            await closing;
+            return;
+        }
+        var head = new TokenPlace(link.SuccessorSeries.Id, link.Successor.Index);
+        _arriving[head] = link.SuccessorSeries;
+        Pulse();
+        try
+        {
+            await closing;
+        }
+        finally
+        {
+            _arriving.TryRemove(head, out _);
         }
     }
 
@@ -204,6 +232,10 @@ internal sealed partial class ChainKeeper : IAsyncDisposable
         {
             Task changed = _queue.Changed;
             ChainView view = await _journal.ViewChainsAsync(wish, cancellationToken);
+            if (view.Ready is null && TryTakeArriving(wish, out ChainView? arriving))
+            {
+                view = arriving;
+            }
             if (view.Ready is TokenPlace head)
             {
                 (NextLink next, BlindedToken blinded) = await TakeNextAsync(view.Series!);
@@ -228,6 +260,22 @@ internal sealed partial class ChainKeeper : IAsyncDisposable
             }
             await changed.WaitAsync(patience);
         }
+    }
+
+    /// <summary>Once only: should it not come to the disk, the journal refuses to present it, and the next look is at what is there.</summary>
+    private bool TryTakeArriving(TokenWish wish, [NotNullWhen(true)] out ChainView? view)
+    {
+        foreach ((TokenPlace head, TokenSeries series) in _arriving)
+        {
+            if (series.Issuer == wish.Issuer && series.Gateway == wish.Gateway && series.Deadline > wish.UsableUntil
+                && wish.Subscriptions.Contains(series.Plan, StringComparer.Ordinal) && _arriving.TryRemove(head, out _))
+            {
+                view = new ChainView(head, series, 0, 0);
+                return true;
+            }
+        }
+        view = null;
+        return false;
     }
 
     private async Task RenewUntilAnsweredAsync(TokenPlace head)

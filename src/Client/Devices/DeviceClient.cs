@@ -28,7 +28,7 @@ public sealed class DeviceClient : IPromptSender, IAsyncDisposable
     private readonly AnonymousCaller _caller;
     private readonly ModelList _models;
     // One unit for all: the key links its requests, so connections of their own would hide nothing.
-    private readonly AnonymousUnit _isolation = AnonymousUnit.ForOneRequest();
+    private readonly AnonymousUnit _isolation = AnonymousUnit.ForOneDevice();
     private readonly byte[] _conversations = RandomNumberGenerator.GetBytes(32);
     private readonly ConcurrentDictionary<Task, byte> _background = new();
 
@@ -218,7 +218,10 @@ public sealed class DeviceClient : IPromptSender, IAsyncDisposable
 
         public TimeProvider Time => client._time;
 
-        public Task EndOfReplyAsync(GatewayAnswer answer, CancellationToken cancellationToken) => Task.CompletedTask;
+        public void EndOfReply(GatewayAnswer answer)
+        {
+            // No chain pays.
+        }
 
         public Task<TokenOutcome> SettleAsync(GatewayAnswer answer) =>
             Task.FromResult(answer.Verdict is TokenVerdict.Returned ? TokenOutcome.Kept : TokenOutcome.Spent);

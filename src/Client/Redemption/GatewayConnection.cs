@@ -132,9 +132,10 @@ internal sealed class GatewayConnection(TransportPool transports, PseudonymKeepe
         PromptTrace? trace = null)
     {
         string? stamp = null;
+        AnonymousUnit unit = isolation ?? AnonymousUnit.ForOneRequest();
         for (int solved = 0; ; solved++)
         {
-            GatewayAnswer answer = await SendOnceAsync(route, path, credentials, stamp, body, isolation, patience, trace, cancellationToken);
+            GatewayAnswer answer = await SendOnceAsync(route, path, credentials, stamp, body, unit, patience, trace, cancellationToken);
             if (answer.Status != WorkRequired || solved == MaxSolutions)
             {
                 return answer;
@@ -148,6 +149,7 @@ internal sealed class GatewayConnection(TransportPool transports, PseudonymKeepe
                     return answer;
                 }
                 answer.Dispose();
+                unit = unit.IsForOneRequest ? AnonymousUnit.ForOneRequest() : unit;
                 stamp = await _work.SolveAsync(work, path, body, cancellationToken);
             }
             catch
@@ -159,11 +161,11 @@ internal sealed class GatewayConnection(TransportPool transports, PseudonymKeepe
     }
 
     private async Task<GatewayAnswer> SendOnceAsync(
-        Route route, string path, Action<HttpRequestHeaders> credentials, string? stamp, ReadOnlyMemory<byte> body, AnonymousUnit? isolation, TimeSpan patience,
+        Route route, string path, Action<HttpRequestHeaders> credentials, string? stamp, ReadOnlyMemory<byte> body, AnonymousUnit unit, TimeSpan patience,
         PromptTrace? trace, CancellationToken cancellationToken)
     {
         await transports.ReadyAsync(route, cancellationToken);
-        TransportLease lease = transports.Lease(route, isolation ?? AnonymousUnit.ForOneRequest(), keep: isolation is not null);
+        TransportLease lease = transports.Lease(route, unit, keep: !unit.IsForOneRequest);
         HttpResponseMessage? response = null;
         using var deadline = new CancellationTokenSource(transports.Patience(route, patience), time);
         try

@@ -23,8 +23,8 @@ internal interface IReplyOwner
 
     TimeProvider Time { get; }
 
-    /// <summary>The reply was read to its end.</summary>
-    Task EndOfReplyAsync(GatewayAnswer answer, CancellationToken cancellationToken);
+    /// <summary>The reply was read to its end. What follows from that is not waited for: the reader has all there is.</summary>
+    void EndOfReply(GatewayAnswer answer);
 
     /// <summary>The reply broke off, and this answer is what the gateway has instead of it: the request ends by it.</summary>
     Task<TokenOutcome> SettleAsync(GatewayAnswer answer);
@@ -42,19 +42,17 @@ internal interface IReplyOwner
 /// <summary>A reply that a token pays for.</summary>
 internal sealed class PaidReply(RedemptionClient client, OpenRequest open, PromptTrace? trace) : IReplyOwner
 {
-    private LinkRenewal? _renewal;
+    /// <summary>What the renewal behind the reply comes to; null before the end. A millisecond of arithmetic, which only the chain's next request has to wait for.</summary>
+    private Task<LinkRenewal?>? _renewal;
 
     public RedemptionOptions Options => client.Options;
 
     public TimeProvider Time => client.Time;
 
-    public async Task EndOfReplyAsync(GatewayAnswer answer, CancellationToken cancellationToken)
+    public void EndOfReply(GatewayAnswer answer)
     {
-        _renewal ??= await client.EndOfReplyAsync(open, answer, cancellationToken);
-        if (_renewal is not null)
-        {
-            trace?.Renewed();
-        }
+        string? trailer = answer.Renewal;
+        _renewal ??= Task.Run(() => FinishAsync(trailer));
     }
 
     public async Task<TokenOutcome> SettleAsync(GatewayAnswer answer)
@@ -66,11 +64,23 @@ internal sealed class PaidReply(RedemptionClient client, OpenRequest open, Promp
 
     public async Task CompleteAsync(CancellationToken cancellationToken)
     {
-        await client.CompleteAsync(open, _renewal, cancellationToken);
+        await client.CompleteAsync(open, await Renewal, cancellationToken);
         trace?.Settled(TokenOutcome.Spent);
     }
 
     public Task CancelAsync() => client.CancelAsync(open, knownSpent: true);
 
-    public void Abandon() => client.Abandon(open, knownSpent: true, _renewal);
+    public void Abandon() => client.Abandon(open, knownSpent: true, Renewal);
+
+    private Task<LinkRenewal?> Renewal => _renewal ?? Task.FromResult<LinkRenewal?>(null);
+
+    private async Task<LinkRenewal?> FinishAsync(string? trailer)
+    {
+        LinkRenewal? renewal = await client.RenewAsync(open, trailer);
+        if (renewal is not null)
+        {
+            trace?.Renewed();
+        }
+        return renewal;
+    }
 }

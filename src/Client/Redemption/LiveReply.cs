@@ -46,7 +46,7 @@ internal sealed class LiveReply(IReplyOwner owner, PromptBody body, RepeatedRequ
             if (read == 0)
             {
                 trace?.Ended(_deliveredBytes);
-                await owner.EndOfReplyAsync(Answer, cancellationToken);
+                owner.EndOfReply(Answer);
                 return 0;
             }
             _delivered.AppendData(buffer.Span[..read]);

@@ -7,8 +7,8 @@ public sealed partial class RedemptionClient
 {
     /// <summary>The reply was read to its end: the trailer's signature makes the next link.</summary>
     /// <returns>Null where it did not come, or no chain pays.</returns>
-    internal Task<LinkRenewal?> EndOfReplyAsync(OpenRequest open, GatewayAnswer answer, CancellationToken cancellationToken) =>
-        open.Successor is null ? Task.FromResult<LinkRenewal?>(null) : _chains.FinishAsync(open, answer.Renewal, cancellationToken);
+    internal Task<LinkRenewal?> RenewAsync(OpenRequest open, string? trailer) =>
+        open.Successor is null ? Task.FromResult<LinkRenewal?>(null) : _chains.FinishAsync(open, trailer, CancellationToken.None);
 
     /// <summary>Whether no prompt is on its way, nor was one within this time.</summary>
     internal bool IsQuietFor(TimeSpan period) => _attempts.IsQuietFor(period);

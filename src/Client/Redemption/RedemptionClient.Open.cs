@@ -99,15 +99,15 @@ public sealed partial class RedemptionClient
     /// <param name="renewal">The next link of a chain that paid; null if it did not come.</param>
     internal async Task CompleteAsync(OpenRequest open, LinkRenewal? renewal, CancellationToken cancellationToken)
     {
-        await (open.Successor is null ? _journal.SpendAsync(open, cancellationToken) : _journal.CloseLinkAsync(open, spent: true, renewal, cancellationToken));
+        await (open.Successor is null ? _journal.SpendAsync(open, cancellationToken) : _chains.CloseAsync(open, renewal, cancellationToken));
         Ended(open, renewal is not null);
     }
 
     /// <summary>The caller is gone. A repetition within the grace takes the request over; else it is cancelled.</summary>
-    /// <param name="renewal">The next link, if the reply was read to its end: other requests need not wait for it.</param>
-    internal void Abandon(OpenRequest open, bool knownSpent, LinkRenewal? renewal = null)
+    /// <param name="renewal">The next link, where the reply was read to its end: other requests need not wait for it.</param>
+    internal void Abandon(OpenRequest open, bool knownSpent, Task<LinkRenewal?>? renewal = null)
     {
-        if (renewal is null)
+        if (renewal is null or { IsCompletedSuccessfully: true, Result: null })
         {
             _attempts.Abandon(open.Id, Options.CancelGrace, () => InBackground(CancelAsync(open, knownSpent)));
         }
@@ -118,11 +118,14 @@ public sealed partial class RedemptionClient
     }
 
     /// <summary>In this order: a prompt that waits for the chain would have an abandoned request cancelled, and the link exchanged.</summary>
-    private async Task RenewAndAbandonAsync(OpenRequest open, bool knownSpent, LinkRenewal renewal)
+    private async Task RenewAndAbandonAsync(OpenRequest open, bool knownSpent, Task<LinkRenewal?> renewing)
     {
         try
         {
-            await _chains.RenewAsync(renewal, CancellationToken.None);
+            if (await renewing is LinkRenewal renewal)
+            {
+                await _chains.RenewAsync(renewal, CancellationToken.None);
+            }
         }
         finally
         {

@@ -116,6 +116,8 @@ public sealed partial class RedemptionClient : IPromptSender, IAsyncDisposable
             return new PromptReply(again, offer.First, TokenOutcome.Kept) { IsRepetition = true, Linkable = linkable };
         }
         var errand = new Errand(prompt.Operation, body, tag, conversation, isolation, route, trace);
+        // On its way while the journal is written, and bare: neither has to wait for the other, and nothing of the request leaves before it is durable.
+        using TransportLease? approach = prompt.OnlyPending ? null : _transports.Approach(route, errand.FirstUnit, keep: isolation is not null);
         if (await JoinAsync(tag, body, cancellationToken) is OpenRequest joined && await RepeatAsync(errand, joined, directory, cancellationToken) is PromptReply repeated)
         {
             repeated.Linkable = linkable;
@@ -196,7 +198,7 @@ public sealed partial class RedemptionClient : IPromptSender, IAsyncDisposable
     private async Task<Sent> SendOnceAsync(Errand errand, OpenRequest open, bool repeated, CancellationToken cancellationToken)
     {
         var request = new RepeatedRequest(
-            (patience, token) => _gateway.SendAsync(errand.Route, errand.Operation.Path(), open, errand.Body.Content, errand.Isolation, patience, token, errand.Trace),
+            (patience, token) => _gateway.SendAsync(errand.Route, errand.Operation.Path(), open, errand.Body.Content, errand.NextUnit(), patience, token, errand.Trace),
             errand.Body.Content.Length, answer => answer.Verdict is not (TokenVerdict.None or TokenVerdict.InFlight), _gateway, Options, Time)
         {
             MayHaveLeft = repeated,
@@ -413,7 +415,7 @@ public sealed partial class RedemptionClient : IPromptSender, IAsyncDisposable
     internal async Task<TokenOutcome> SettleAsync(OpenRequest open, GatewayAnswer answer, bool knownSpent)
     {
         // A chain's renewal comes behind the error as it does behind a reply.
-        LinkRenewal? renewal = await EndOfReplyAsync(open, answer, CancellationToken.None);
+        LinkRenewal? renewal = await RenewAsync(open, answer.Renewal);
         TokenOutcome outcome = answer.Verdict == TokenVerdict.Spent || (knownSpent && answer.Verdict == TokenVerdict.Unspent) ? TokenOutcome.Spent : TokenOutcome.Kept;
         await (open.Successor is not null ? _journal.CloseLinkAsync(open, outcome == TokenOutcome.Spent, renewal, CancellationToken.None)
             : outcome == TokenOutcome.Spent ? _journal.SpendAsync(open, CancellationToken.None)
@@ -444,7 +446,20 @@ public sealed partial class RedemptionClient : IPromptSender, IAsyncDisposable
     }
 
     /// <summary>A prompt on its way: what to send, and as which unit.</summary>
-    private sealed record Errand(PromptOperation Operation, PromptBody Body, byte[] Tag, ConversationId Conversation, AnonymousUnit? Isolation, Route Route, PromptTrace? Trace = null);
+    /// <param name="Isolation">The conversation's unit; null where each attempt is one of its own.</param>
+    private sealed record Errand(PromptOperation Operation, PromptBody Body, byte[] Tag, ConversationId Conversation, AnonymousUnit? Isolation, Route Route, PromptTrace? Trace = null)
+    {
+        private bool _isFirstUsed;
+
+        public AnonymousUnit FirstUnit { get; } = Isolation ?? AnonymousUnit.ForOneRequest();
+
+        public AnonymousUnit NextUnit()
+        {
+            AnonymousUnit unit = _isFirstUsed ? Isolation ?? AnonymousUnit.ForOneRequest() : FirstUnit;
+            _isFirstUsed = true;
+            return unit;
+        }
+    }
 
     /// <summary>What came of one token: a reply, or an error.</summary>
     private readonly record struct Sent

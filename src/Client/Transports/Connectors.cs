@@ -29,28 +29,59 @@ internal sealed class Connectors(TransportOptions options, TorCarrier? tor, Time
         MaxResponseHeadersLength = 64,
         // A reply that nobody wants is not read to its end first: the connection goes, and with it the unit's trace.
         MaxResponseDrainSize = 0,
-        SslOptions = new SslClientAuthenticationOptions
+        SslOptions = Tls(),
+    };
+
+    /// <summary>Makes the unit's first connection before a request asks for it, TLS included where the server has it.</summary>
+    public async Task<Stream> ConnectEarlyAsync(Uri server, ConnectionWay way, CancellationToken cancellationToken)
+    {
+        using var deadline = new CancellationTokenSource(options.ConnectTimeout + (way.Circuit is null ? TimeSpan.Zero : options.Tor.ConnectTimeout), time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, deadline.Token);
+        Stream made = await ConnectAsync(new DnsEndPoint(server.IdnHost, server.Port), way, either.Token);
+        if (server.Scheme != Uri.UriSchemeHttps)
         {
-            EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13,
-            AllowTlsResume = false,
-            AllowRenegotiation = false,
-            RemoteCertificateValidationCallback = options.PinnedKey.IsEmpty ? null : IsPinned,
-            // A certificate names places to fetch its issuer's from (RFC 5280, section 4.2.2.1) and to ask whether it was revoked. Going there would be a connection, and a look-up, of
-            // the server's choice, beside Tor and outside the unit: who has no complete chain is not believed.
-            CertificateChainPolicy = new X509ChainPolicy { DisableCertificateDownloads = true, RevocationMode = X509RevocationMode.NoCheck },
-        },
+            return made;
+        }
+        var secure = new SslStream(made, leaveInnerStreamOpen: false);
+        try
+        {
+            SslClientAuthenticationOptions tls = Tls();
+            tls.TargetHost = server.IdnHost;
+            await secure.AuthenticateAsClientAsync(tls, either.Token);
+            return secure;
+        }
+        catch
+        {
+            await secure.DisposeAsync();
+            throw;
+        }
+    }
+
+    private SslClientAuthenticationOptions Tls() => new()
+    {
+        EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13,
+        AllowTlsResume = false,
+        AllowRenegotiation = false,
+        RemoteCertificateValidationCallback = options.PinnedKey.IsEmpty ? null : IsPinned,
+        // A certificate names places to fetch its issuer's from (RFC 5280, section 4.2.2.1) and to ask whether it was revoked. Going there would be a connection, and a look-up, of
+        // the server's choice, beside Tor and outside the unit: who has no complete chain is not believed.
+        CertificateChainPolicy = new X509ChainPolicy { DisableCertificateDownloads = true, RevocationMode = X509RevocationMode.NoCheck },
     };
 
     private async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, ConnectionWay way, CancellationToken cancellationToken)
     {
         PromptTrace? trace = context.InitialRequestMessage.Options.TryGetValue(PromptTrace.Option, out PromptTrace? observer) ? observer : null;
         trace?.Connecting($"{context.DnsEndPoint.Host}:{context.DnsEndPoint.Port}");
-        Stream made = way.Circuit is TorIsolation identity ? await ConnectByTorAsync(context.DnsEndPoint, identity, cancellationToken)
-            : tor is not null ? way.Made(await ConnectHereAsync(context.DnsEndPoint, cancellationToken))
-            : way.Made(await ConnectAnywhereAsync(context.DnsEndPoint, cancellationToken));
+        // A stream that has its TLS is taken as it is by the handler. What was begun is for the one server that a unit has.
+        Stream? made = way.TakeBegun() is EarlyConnection early ? await early.FinishAsync(cancellationToken) : null;
+        made ??= await ConnectAsync(context.DnsEndPoint, way, cancellationToken);
         trace?.Connected(way);
         return made;
     }
+
+    private async ValueTask<Stream> ConnectAsync(DnsEndPoint server, ConnectionWay way, CancellationToken cancellationToken) =>
+        way.Circuit is TorIsolation identity ? await ConnectByTorAsync(server, identity, cancellationToken)
+        : way.Made(await (tor is not null ? ConnectHereAsync(server, cancellationToken) : ConnectAnywhereAsync(server, cancellationToken)));
 
     private async ValueTask<Stream> ConnectByTorAsync(DnsEndPoint server, TorIsolation identity, CancellationToken cancellationToken)
     {

@@ -42,8 +42,14 @@ public sealed record AnonymousUnit : IsolationKey
     {
     }
 
+    /// <summary>Whether nothing comes after the one request: what it is sent on ends with it.</summary>
+    internal bool IsForOneRequest { get; private init; }
+
     /// <summary>A unit of its own, for one request that belongs to no conversation and for each background call.</summary>
-    public static AnonymousUnit ForOneRequest() => new(Fresh());
+    public static AnonymousUnit ForOneRequest() => new(Fresh()) { IsForOneRequest = true };
+
+    /// <summary>The unit of everything that one device asks: its key is on each request, and links them.</summary>
+    internal static AnonymousUnit ForOneDevice() => new(Fresh());
 
     /// <summary>The unit of a conversation: the same for the same identifier, which is itself unguessable.</summary>
     internal static AnonymousUnit ForConversation(ReadOnlySpan<byte> identifier) => new(SHA256.HashData(identifier));

@@ -81,7 +81,7 @@ public sealed class TransportPool : IDisposable, IAsyncDisposable
         {
             return false;
         }
-        List<HttpMessageInvoker> idle = [];
+        List<Entry> idle = [];
         lock (_entries)
         {
             _circuits.Clear();
@@ -92,11 +92,11 @@ public sealed class TransportPool : IDisposable, IAsyncDisposable
                 entry.IsDiscarded = true;
                 if (entry.Users == 0)
                 {
-                    idle.Add(entry.Invoker);
+                    idle.Add(entry);
                 }
             }
         }
-        idle.ForEach(invoker => invoker.Dispose());
+        idle.ForEach(entry => entry.Dispose());
         return await _tor.TakeNewIdentityAsync(cancellationToken);
     }
 
@@ -174,6 +174,17 @@ public sealed class TransportPool : IDisposable, IAsyncDisposable
         }
     }
 
+    /// <summary>
+    /// Borrows the unit's connection as <see cref="Lease"/> does, and begins to make it if the unit has had none, so that it is there by the time a request may leave.
+    /// </summary>
+    /// <inheritdoc cref="Lease" path="/exception"/>
+    internal TransportLease Approach(Route route, IsolationKey key, bool keep)
+    {
+        TransportLease lease = Lease(route, key, keep);
+        lease.Way.Begin(stopped => _connectors.ConnectEarlyAsync(route.ServerAddress, lease.Way, stopped), _time);
+        return lease;
+    }
+
     /// <summary>Ends the connections and our Tor.</summary>
     public async ValueTask DisposeAsync()
     {
@@ -195,7 +206,7 @@ public sealed class TransportPool : IDisposable, IAsyncDisposable
             _disposed = true;
             foreach (Entry entry in _entries.Values)
             {
-                entry.Invoker.Dispose();
+                entry.Dispose();
             }
             _entries.Clear();
         }
@@ -228,14 +239,14 @@ public sealed class TransportPool : IDisposable, IAsyncDisposable
 
     private void Return((Route, IsolationKey) unit, Entry entry, bool keep)
     {
-        HttpMessageInvoker? drop = null;
+        Entry? drop = null;
         lock (_entries)
         {
             entry.Users--;
             entry.LastUsed = _time.GetTimestamp();
             if (entry.Users == 0 && entry.IsDiscarded)
             {
-                drop = entry.Invoker;
+                drop = entry;
             }
             else if (entry.Users == 0 && !_disposed)
             {
@@ -246,7 +257,7 @@ public sealed class TransportPool : IDisposable, IAsyncDisposable
                 else
                 {
                     _entries.Remove(unit);
-                    drop = entry.Invoker;
+                    drop = entry;
                 }
             }
         }
@@ -254,7 +265,7 @@ public sealed class TransportPool : IDisposable, IAsyncDisposable
     }
 
     /// <summary>Under the lock: takes the longest unused handler out if more are idle than may be.</summary>
-    private HttpMessageInvoker? EvictIfCrowded()
+    private Entry? EvictIfCrowded()
     {
         int idle = 0;
         (Route, IsolationKey) oldest = default;
@@ -275,12 +286,12 @@ public sealed class TransportPool : IDisposable, IAsyncDisposable
             return null;
         }
         _entries.Remove(oldest);
-        return found!.Invoker;
+        return found;
     }
 
     private void Sweep()
     {
-        List<HttpMessageInvoker> expired = [];
+        List<Entry> expired = [];
         lock (_entries)
         {
             foreach (((Route, IsolationKey) unit, Entry entry) in _entries.ToArray())
@@ -288,15 +299,15 @@ public sealed class TransportPool : IDisposable, IAsyncDisposable
                 if (entry.Users == 0 && _time.GetElapsedTime(entry.LastUsed) >= _options.IdleTimeout)
                 {
                     _entries.Remove(unit);
-                    expired.Add(entry.Invoker);
+                    expired.Add(entry);
                 }
             }
             _circuits.Sweep();
         }
-        expired.ForEach(invoker => invoker.Dispose());
+        expired.ForEach(entry => entry.Dispose());
     }
 
-    private sealed class Entry(HttpMessageInvoker invoker, ConnectionWay way)
+    private sealed class Entry(HttpMessageInvoker invoker, ConnectionWay way) : IDisposable
     {
         public HttpMessageInvoker Invoker { get; } = invoker;
 
@@ -308,6 +319,12 @@ public sealed class TransportPool : IDisposable, IAsyncDisposable
 
         /// <summary>No longer among the entries: goes with its last user.</summary>
         public bool IsDiscarded { get; set; }
+
+        public void Dispose()
+        {
+            Invoker.Dispose();
+            Way.Dispose();
+        }
     }
 }
 

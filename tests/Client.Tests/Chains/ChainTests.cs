@@ -74,6 +74,64 @@ public sealed class ChainTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Next_prompt_goes_on_while_the_journal_still_closes_the_one_before()
+    {
+        await using TacitClient client = await SubscribedAsync("pro");
+        Storage.Database disk = client.Wallet.Journal.Database;
+        using var freed = new ManualResetEventSlim();
+        Task closing = Task.CompletedTask;
+        for (int i = 0; i < 3; i++)
+        {
+            freed.Reset();
+            PromptReply reply = await client.Redemption.SendAsync(Prompts.Ask($"Question {i}"), Token);
+            await reply.ReadAllAsync();
+            // The disk takes nothing more for now: whatever is written waits behind this.
+            Task full = disk.WriteAsync(_ => freed.Wait(Token), Token);
+            closing = CloseAsync(reply, closing);
+            Task<(int Status, string Body, PromptReply Reply)> next = client.Redemption.AnswerAsync(Prompts.Ask($"And then, {i}"), Token);
+            Assert.False(closing.IsCompleted);
+            freed.Set();
+            await full;
+            Assert.Equal(200, (await next).Status);
+        }
+        await closing;
+
+        Assert.Empty(_operator.GatewayFront.SeenAt("/v1/exchange"));
+        Assert.Equal(6, _operator.GatewayFront.SeenAt(Prompt).Select(seen => seen.Headers["Authorization"]).Distinct().Count());
+        Assert.Equal((1, 0), await client.RowsAsync());
+        Assert.Equal(6, await client.SpentAsync());
+
+        static async Task CloseAsync(PromptReply reply, Task before)
+        {
+            await using PromptReply delivered = reply;
+            await delivered.CompleteAsync(Token);
+            await before;
+        }
+    }
+
+    [Fact]
+    public async Task Next_prompt_waits_where_the_one_before_could_not_be_closed()
+    {
+        await using TacitClient client = await SubscribedAsync("pro");
+        Storage.Database disk = client.Wallet.Journal.Database;
+        Task<(int Status, string Body, PromptReply Reply)> next;
+        await using (PromptReply reply = await client.Redemption.SendAsync(Prompts.Ask("One"), Token))
+        {
+            await reply.ReadAllAsync();
+            await disk.WriteAsync(session => session.Execute("CREATE TRIGGER full BEFORE DELETE ON request BEGIN SELECT RAISE(ABORT, 'full'); END"), Token);
+            Task closing = reply.CompleteAsync(Token);
+            next = client.Redemption.AnswerAsync(Prompts.Ask("Two"), Token);
+            await Assert.ThrowsAsync<Storage.StorageException>(() => closing);
+            Assert.Single(_operator.GatewayFront.SeenAt(Prompt));
+            await disk.WriteAsync(session => session.Execute("DROP TRIGGER full"), Token);
+        }
+
+        Assert.Equal(200, (await next).Status);
+        Assert.Empty(_operator.GatewayFront.SeenAt("/v1/exchange"));
+        Assert.Equal(2, _operator.GatewayFront.SeenAt(Prompt).Count);
+    }
+
+    [Fact]
     public async Task Chain_goes_on_without_an_exchange_where_a_reply_was_read_to_its_end_and_its_caller_vanished()
     {
         await using TacitClient client = await SubscribedAsync("pro");

@@ -209,11 +209,7 @@ public sealed class LiveReplyTests : IDisposable
 
         public int Ended { get; private set; }
 
-        public Task EndOfReplyAsync(GatewayAnswer answer, CancellationToken cancellationToken)
-        {
-            Ended++;
-            return Task.CompletedTask;
-        }
+        public void EndOfReply(GatewayAnswer answer) => Ended++;
 
         public Task<TokenOutcome> SettleAsync(GatewayAnswer answer) => Task.FromResult(TokenOutcome.Spent);
 
