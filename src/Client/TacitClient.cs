@@ -120,8 +120,15 @@ public sealed class TacitClient : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await CloseAsync();
-        await Wallet.DisposeAsync();
+        try
+        {
+            await CloseAsync();
+        }
+        finally
+        {
+            // Whatever else fails: else nobody could open the wallet again before the program ends.
+            await Wallet.DisposeAsync();
+        }
     }
 
     private async Task CloseAsync()

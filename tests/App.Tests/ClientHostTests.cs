@@ -1,5 +1,6 @@
 using System.Net;
 using Microsoft.Extensions.Logging.Abstractions;
+using Tacit.App.Tests.Chats;
 using Tacit.App.Wallets;
 using Tacit.Client;
 using Tacit.Client.Tests.Support;
@@ -72,5 +73,53 @@ public sealed class ClientHostTests : IAsyncLifetime
 
         Assert.NotNull((await socket.GetAsync("/status", AppJson.Default.AppStatus, Token)).Wallet);
         Assert.Equal(AppMode.Wallet, _host.Mode);
+    }
+
+    [Fact]
+    public async Task Client_that_cannot_be_closed_in_order_is_followed_by_another_and_held_up_by_no_listener()
+    {
+        using var folder = new TestFolder();
+        DeviceKey.Create(folder.Path).Dispose();
+        var time = new BrittleTime();
+        var options = new AppOptions { DataDirectory = folder.Path, Device = true, GatewayUrl = new Uri("http://127.0.0.1:1") };
+        await using ClientHost host = await ClientHost.OpenAsync(options, time, NullLoggerFactory.Instance, cancellationToken: Token);
+        DeviceClient before = host.Device!;
+        bool told = false;
+        host.Changed += () => throw new InvalidOperationException("Not now.");
+        host.Changed += () => told = true;
+
+        time.TimersFail = true;
+        bool done = await host.ReopenAsync(options with { MinCrowd = 7 });
+        time.TimersFail = false;
+
+        Assert.True(done && told);
+        Assert.False(host.IsChanging);
+        Assert.NotSame(before, host.Device);
+        // Nobody waits for ever: neither who asks, nor the next change.
+        await host.ForgetEndedAsync();
+        Assert.True(await host.ReopenAsync(options));
+    }
+
+    [Fact]
+    public async Task Look_at_the_wallet_that_fails_unexpectedly_is_not_the_last()
+    {
+        var time = new BrittleTime();
+        using var log = new ListLog();
+        await using TestApp app = await TestApp.StartAsync(tokens: 1, time: time, loggers: log);
+        await using TestTab tab = await TestTab.OpenAsync(app);
+
+        time.ClockFails = true;
+        using (var patience = CancellationTokenSource.CreateLinkedTokenSource(Token))
+        {
+            patience.CancelAfter(TimeSpan.FromMinutes(2));
+            while (!log.Lines.Any(line => line.Contains("look at the wallet", StringComparison.Ordinal)))
+            {
+                await Task.Delay(20, patience.Token);
+            }
+        }
+        time.ClockFails = false;
+        await app.Client.Filler.FillAsync("chat", 2, cancellationToken: Token);
+
+        await tab.WaitAsync("wallet", wallet => wallet["plans"]![0]!["held"]!.GetValue<long>() == 3);
     }
 }

@@ -53,4 +53,82 @@ public sealed partial class ClientHost
         using Use use = await EnterAsync(cancellationToken, isLook: true);
         return await look(use.Client, cancellationToken);
     }
+
+    private async Task<Use> EnterAsync(CancellationToken cancellationToken, bool isLook = false)
+    {
+        bool looked = false;
+        while (true)
+        {
+            Task wait;
+            lock (_gate)
+            {
+                if (_disposed)
+                {
+                    throw SetupErrors.ShuttingDown();
+                }
+                if (_closed is null || (isLook && !_isExchanging))
+                {
+                    if (_failure is not null)
+                    {
+                        throw _failure;
+                    }
+                    if (_current is not { Wallet: null, Device: null })
+                    {
+                        _uses++;
+                        return new Use(this, _current, isLook);
+                    }
+                    wait = Task.CompletedTask;
+                }
+                else
+                {
+                    wait = _closed.Task;
+                }
+            }
+            if (wait.IsCompleted)
+            {
+                if (looked || !await LookForWalletAsync(cancellationToken))
+                {
+                    throw SetupErrors.NotSetUp(Page);
+                }
+                looked = true;
+            }
+            else
+            {
+                await wait.WaitAsync(cancellationToken);
+            }
+        }
+    }
+
+    private void Leave(bool isLook)
+    {
+        lock (_gate)
+        {
+            if (--_uses == 0)
+            {
+                _quiet?.TrySetResult();
+            }
+        }
+        if (!isLook)
+        {
+            Activity?.Invoke();
+        }
+    }
+
+    /// <summary>One use of the client, which stays open until it is disposed.</summary>
+    private sealed class Use(ClientHost host, Opened opened, bool isLook) : IDisposable
+    {
+        private int _left;
+
+        public IPromptSender Sender => opened.Wallet?.Redemption ?? (IPromptSender)opened.Device!;
+
+        public TacitClient Client => opened.Wallet ?? throw SetupErrors.HasDevice();
+
+        public void Dispose()
+        {
+            if (Interlocked.Exchange(ref _left, 1) == 0)
+            {
+                host.Leave(isLook);
+            }
+        }
+    }
 }

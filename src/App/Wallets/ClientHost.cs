@@ -27,6 +27,7 @@ public sealed partial class ClientHost : IPromptSender, IAsyncDisposable
 {
     private readonly TimeProvider _time;
     private readonly ILoggerFactory _loggers;
+    private readonly ILogger _log;
     private readonly Func<AppOptions>? _reload;
     private readonly bool _owns;
     private readonly Lock _gate = new();
@@ -51,6 +52,7 @@ public sealed partial class ClientHost : IPromptSender, IAsyncDisposable
     private ClientHost(AppOptions options, Opened current, bool owns, TimeProvider time, ILoggerFactory loggers, string? settingsFile, Func<AppOptions>? reload)
     {
         (Options, _current, _owns, _time, _loggers, _reload) = (options, current, owns, time, loggers, reload);
+        _log = loggers.CreateLogger<ClientHost>();
         SettingsFile = settingsFile ?? Path.Combine(options.DataDirectory, AppOptions.SettingsFileName);
         Listen(current);
     }
@@ -204,7 +206,7 @@ public sealed partial class ClientHost : IPromptSender, IAsyncDisposable
         }
         Listen(opened);
         await BeginAsync(opened, cancellationToken);
-        Changed?.Invoke();
+        TellChanged();
     }
 
     /// <summary>The settings as they are read from file, environment and flags, or as they were changed here.</summary>
@@ -296,68 +298,8 @@ public sealed partial class ClientHost : IPromptSender, IAsyncDisposable
         }
     }
 
-    private async Task<Use> EnterAsync(CancellationToken cancellationToken, bool isLook = false)
-    {
-        bool looked = false;
-        while (true)
-        {
-            Task wait;
-            lock (_gate)
-            {
-                if (_disposed)
-                {
-                    throw SetupErrors.ShuttingDown();
-                }
-                if (_closed is null || (isLook && !_isExchanging))
-                {
-                    if (_failure is not null)
-                    {
-                        throw _failure;
-                    }
-                    if (_current is not { Wallet: null, Device: null })
-                    {
-                        _uses++;
-                        return new Use(this, _current, isLook);
-                    }
-                    wait = Task.CompletedTask;
-                }
-                else
-                {
-                    wait = _closed.Task;
-                }
-            }
-            if (wait.IsCompleted)
-            {
-                if (looked || !await LookForWalletAsync(cancellationToken))
-                {
-                    throw SetupErrors.NotSetUp(Page);
-                }
-                looked = true;
-            }
-            else
-            {
-                await wait.WaitAsync(cancellationToken);
-            }
-        }
-    }
-
     /// <summary>The address of the app's page.</summary>
     internal string Page => (Address ?? new Uri($"http://127.0.0.1:{AppOptions.DefaultPort}")).GetLeftPart(UriPartial.Authority);
-
-    private void Leave(bool isLook)
-    {
-        lock (_gate)
-        {
-            if (--_uses == 0)
-            {
-                _quiet?.TrySetResult();
-            }
-        }
-        if (!isLook)
-        {
-            Activity?.Invoke();
-        }
-    }
 
     /// <summary>Waits until nothing is under way, closes the client and opens it under the settings as they are by then.</summary>
     private async Task ExchangeAsync()
@@ -388,8 +330,16 @@ public sealed partial class ClientHost : IPromptSender, IAsyncDisposable
         AppOptions options = Options;
         if (!_stop.IsCancellationRequested)
         {
-            await CloseAsync(before);
             after = new Opened(null, null);
+            try
+            {
+                await CloseAsync(before);
+            }
+            catch (Exception e)
+            {
+                // What it still holds, opening says; whoever waits here must not wait for ever.
+                LogNotClosed(e.GetType().Name);
+            }
             try
             {
                 after = await OpenAsync(options, _time, _loggers, _stop.Token);
@@ -417,7 +367,23 @@ public sealed partial class ClientHost : IPromptSender, IAsyncDisposable
             }
         }
         closed?.TrySetResult();
-        Changed?.Invoke();
+        TellChanged();
+    }
+
+    /// <summary>A listener that fails holds up neither the others nor the change, which has happened.</summary>
+    private void TellChanged()
+    {
+        foreach (Action listener in Changed?.GetInvocationList().Cast<Action>() ?? [])
+        {
+            try
+            {
+                listener();
+            }
+            catch (Exception e)
+            {
+                LogNotTold(e.GetType().Name);
+            }
+        }
     }
 
     private async Task BeginAsync(Opened opened, CancellationToken cancellationToken)
@@ -462,23 +428,11 @@ public sealed partial class ClientHost : IPromptSender, IAsyncDisposable
         }
     }
 
+    [LoggerMessage(Level = LogLevel.Error, Message = "The client could not be closed in order before it was opened anew ({Kind}).")]
+    private partial void LogNotClosed(string kind);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "What follows the client could not follow a change ({Kind}).")]
+    private partial void LogNotTold(string kind);
+
     private sealed record Opened(TacitClient? Wallet, DeviceClient? Device);
-
-    /// <summary>One use of the client, which stays open until it is disposed.</summary>
-    private sealed class Use(ClientHost host, Opened opened, bool isLook) : IDisposable
-    {
-        private int _left;
-
-        public IPromptSender Sender => opened.Wallet?.Redemption ?? (IPromptSender)opened.Device!;
-
-        public TacitClient Client => opened.Wallet ?? throw SetupErrors.HasDevice();
-
-        public void Dispose()
-        {
-            if (Interlocked.Exchange(ref _left, 1) == 0)
-            {
-                host.Leave(isLook);
-            }
-        }
-    }
 }

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Microsoft.Extensions.Logging;
 using Tacit.Client;
 using Tacit.Client.Transports;
 using Tacit.Storage;
@@ -9,7 +10,7 @@ namespace Tacit.App.Wallets;
 /// Tells open tabs what became of wallet and carrier: after whatever the app does with them, and every few seconds besides, since the wallet's schedule and Tor go their own
 /// ways. Looks at nothing while no tab is open, and never asks anybody.
 /// </summary>
-internal sealed class WalletWatch : IAsyncDisposable
+internal sealed partial class WalletWatch : IAsyncDisposable
 {
     private static readonly TimeSpan s_lookEvery = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan s_lookWhileStarting = TimeSpan.FromMilliseconds(500);
@@ -18,6 +19,7 @@ internal sealed class WalletWatch : IAsyncDisposable
     private static readonly PageEvent<IReadOnlyList<NoticeView>> s_notices = new("notices", PageJson.Default.IReadOnlyListNoticeView);
 
     private readonly AppParts _parts;
+    private readonly ILogger _log;
     private readonly CancellationTokenSource _stop = new();
     private readonly SemaphoreSlim _nudge = new(0, 1);
     private byte[] _toldWallet = [];
@@ -27,6 +29,7 @@ internal sealed class WalletWatch : IAsyncDisposable
     public WalletWatch(AppParts parts)
     {
         _parts = parts;
+        _log = parts.Loggers.CreateLogger<WalletWatch>();
         parts.Events.Contribute(async (state, token) => state with
         {
             Mode = Host.Mode,
@@ -136,32 +139,41 @@ internal sealed class WalletWatch : IAsyncDisposable
 
     private async Task LookAsync(CancellationToken cancellationToken)
     {
-        while (!cancellationToken.IsCancellationRequested)
+        TimeSpan wait = s_lookWhileStarting;
+        while (await WaitAsync(wait, cancellationToken))
         {
+            wait = s_lookEvery;
             try
             {
-                TimeSpan wait = Host.Transports?.Status.State == CarrierState.Starting ? s_lookWhileStarting : s_lookEvery;
-                using (var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken))
+                if (_parts.Events.HasTabs)
                 {
-                    await Task.WhenAny(_nudge.WaitAsync(either.Token), Task.Delay(wait, _parts.Time, either.Token));
-                    await either.CancelAsync();
+                    if (await WalletAsync(cancellationToken) is WalletView wallet)
+                    {
+                        Tell(s_wallet, wallet, ref _toldWallet);
+                    }
+                    Tell(s_carrier, await CarrierAsync(cancellationToken), ref _toldCarrier);
                 }
-                cancellationToken.ThrowIfCancellationRequested();
-                if (!_parts.Events.HasTabs)
-                {
-                    continue;
-                }
-                if (await WalletAsync(cancellationToken) is WalletView wallet)
-                {
-                    Tell(s_wallet, wallet, ref _toldWallet);
-                }
-                Tell(s_carrier, await CarrierAsync(cancellationToken), ref _toldCarrier);
+                wait = Host.Transports?.Status.State == CarrierState.Starting ? s_lookWhileStarting : s_lookEvery;
             }
-            catch (Exception e) when (e is ClientException or StorageException or OperationCanceledException)
+            catch (Exception e) when (e is ClientException or StorageException or OperationCanceledException or ObjectDisposedException)
             {
                 // Being opened anew, or closed: the next look tells.
             }
+            catch (Exception e)
+            {
+                // One look that fails, for whatever reason, is no reason never to look again.
+                LogNotLooked(e.GetType().Name);
+            }
         }
+    }
+
+    /// <summary>Until it is time to look, or something has happened; false once nobody is to look any more.</summary>
+    private async Task<bool> WaitAsync(TimeSpan time, CancellationToken cancellationToken)
+    {
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        await Task.WhenAny(_nudge.WaitAsync(either.Token), Task.Delay(time, _parts.Time, either.Token));
+        await either.CancelAsync();
+        return !cancellationToken.IsCancellationRequested;
     }
 
     private void Tell<T>(PageEvent<T> kind, T value, ref byte[] told)
@@ -173,4 +185,7 @@ internal sealed class WalletWatch : IAsyncDisposable
             _parts.Events.Publish(kind, value);
         }
     }
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "A look at the wallet for the page failed unexpectedly ({Kind}).")]
+    private partial void LogNotLooked(string kind);
 }
