@@ -81,7 +81,7 @@ internal sealed partial class ChatBook
     {
         if (thread.Running is not null || message.Model is null)
         {
-            await SaveAsync(thread, header => header, [message with { State = MessageState.Failed, Error = ReplyErrors.Lost }]);
+            await SaveAsync(thread, header => header, [Lost(message)]);
             return;
         }
         PromptBuffer body;
@@ -92,12 +92,14 @@ internal sealed partial class ChatBook
         catch (PageException)
         {
             // What was asked is not all there any more. Left as it is, it would be generated for ever, with nothing to stop.
-            await SaveAsync(thread, header => header, [message with { State = MessageState.Failed, Error = ReplyErrors.Lost }]);
+            await SaveAsync(thread, header => header, [Lost(message)]);
             return;
         }
-        Start(thread, message, body, onlyPending: true);
+        Start(thread, message, body, onlyPending: true, Task.CompletedTask);
         Tell(thread);
     }
+
+    private static ChatMessage Lost(ChatMessage message) => message with { State = MessageState.Failed, Error = ReplyErrors.Lost, System = null };
 
     /// <param name="contents">The new question's attachments; null if the question is not new.</param>
     /// <param name="plan">Null takes the chat's, empty leaves it to the wallet.</param>
@@ -114,7 +116,12 @@ internal sealed partial class ChatBook
             ?? throw new PageException(PageProblem.Of(400, "model-missing", "No model is chosen.", "Choose a model for this chat, or one for all in the settings."));
         // Empty leaves it to the wallet, and so does a chat that was begun without one. A plan was chosen for its model.
         plan = plan is not null ? Word(plan) : model == before.Model ? before.Plan : before.Model is null && before.Plan is not null ? before.Plan : defaults.PlanFor(model);
-        var answer = new ChatMessage(ChatId.Create(), question.Id, MessageRole.Assistant, "", _parts.Time.GetUtcNow(), MessageState.Generating) { Model = model, Plan = plan };
+        var answer = new ChatMessage(ChatId.Create(), question.Id, MessageRole.Assistant, "", _parts.Time.GetUtcNow(), MessageState.Generating)
+        {
+            Model = model,
+            Plan = plan,
+            System = before.System ?? "",
+        };
         bool isNew = contents is not null;
         lock (thread.Gate)
         {
@@ -152,7 +159,7 @@ internal sealed partial class ChatBook
                 Title = header.IsNamed || header.Title != ChatTitle.Empty ? header.Title : GivenTitle(thread),
             },
             isNew ? [question, answer] : [answer], contents);
-        Generation generation = Start(thread, answer, body, onlyPending: false);
+        Generation generation = Start(thread, answer, body, onlyPending: false, saving);
         try
         {
             await saving;
@@ -164,17 +171,18 @@ internal sealed partial class ChatBook
             TakeBack(thread, question, answer, isNew);
             lock (thread.Gate)
             {
-                thread.Header = before;
+                thread.Header = _headers![before.Id] = before;
             }
+            Tell(thread);
             throw;
         }
         Tell(thread);
         return answer;
     }
 
-    private Generation Start(ChatThread thread, ChatMessage message, PromptBuffer body, bool onlyPending)
+    private Generation Start(ChatThread thread, ChatMessage message, PromptBuffer body, bool onlyPending, Task saving)
     {
-        var generation = new Generation(thread, message, _store, _parts);
+        var generation = new Generation(thread, message, _store, _parts, saving);
         lock (thread.Gate)
         {
             thread.Running = generation;
@@ -211,7 +219,7 @@ internal sealed partial class ChatBook
             }
         }
         var body = new PromptBuffer();
-        ChatBody.Write(body, answer.Model!, thread.Header.System, path, contents);
+        ChatBody.Write(body, answer.Model!, answer.System ?? thread.Header.System, path, contents);
         return body;
     }
 

@@ -21,6 +21,12 @@ internal sealed record ChatMessage(string Id, string? Parent, MessageRole Role, 
     /// <summary>Before the reply began, the plan that was asked for; then the one that paid.</summary>
     public string? Plan { get; init; }
 
+    /// <summary>
+    /// While it is generated: the system prompt that it was asked with, empty for none. The conversation's may be changed meanwhile, and after a restart only the very request
+    /// that was sent finds its reply. Null in what an earlier version kept.
+    /// </summary>
+    public string? System { get; init; }
+
     public MessageError? Error { get; init; }
 
     public IReadOnlyList<string> Notices { get; init; } = [];

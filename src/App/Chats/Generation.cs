@@ -25,6 +25,9 @@ internal sealed partial class Generation : IDisposable
     private readonly TaskCompletionSource _settled = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly PromptTrace _trace;
     private readonly LiveText _text;
+
+    /// <summary>Question and reply on their way to the disk. Where they do not get there, nothing that comes later of the reply may stand there without its question.</summary>
+    private readonly Task _begun;
     private ChatMessage _message;
     private long _savedAt;
     private Task _saving = Task.CompletedTask;
@@ -32,8 +35,10 @@ internal sealed partial class Generation : IDisposable
     private bool _isRead;
 
     /// <param name="message">In state generating.</param>
-    public Generation(ChatThread thread, ChatMessage message, IChatStore store, AppParts parts)
+    /// <param name="begun">Done when the message is saved for the first time.</param>
+    public Generation(ChatThread thread, ChatMessage message, IChatStore store, AppParts parts, Task begun)
     {
+        _begun = begun;
         // Where this is not its first request, what the one before showed is still to be told.
         _message = message with { Trace = null, EarlierTraces = [.. message.Traces] };
         (_thread, _store, _events, _time) = (thread, store, parts.Events, parts.Time);
@@ -255,7 +260,7 @@ internal sealed partial class Generation : IDisposable
         lock (_thread.Gate)
         {
             ChatMessage now = Snapshot(_message) with { Trace = RequestTrace.Of(Id, _trace.Facts) };
-            _saving = Task.WhenAll(_saving, SaveQuietlyAsync(new ChatChange(null, [now]) { Conversation = _thread.Header.Id }));
+            _saving = Task.WhenAll(_saving, SaveOnceBegunAsync(new ChatChange(null, [now]) { Conversation = _thread.Header.Id }));
         }
     }
 
@@ -268,10 +273,17 @@ internal sealed partial class Generation : IDisposable
         _text.Flush();
         await _saving;
         PromptFacts facts = await _trace.FinishAsync();
+        bool hasBegun = await HasBegunAsync();
         ChatChange change;
         lock (_thread.Gate)
         {
-            _message = Snapshot(_message) with { State = state, Error = error, Trace = RequestTrace.Of(Id, facts) };
+            _message = Snapshot(_message) with
+            {
+                State = state,
+                Error = error,
+                Trace = RequestTrace.Of(Id, facts),
+                System = state == MessageState.Generating ? _message.System : null,
+            };
             _thread.Put(_message);
             _thread.Header = _thread.Header with { Updated = _time.GetUtcNow() };
             if (state != MessageState.Generating)
@@ -279,7 +291,7 @@ internal sealed partial class Generation : IDisposable
                 _thread.Running = null;
             }
             change = ChatChange.Of(_thread.Header, _message);
-            _saving = SaveQuietlyAsync(change);
+            _saving = hasBegun ? SaveQuietlyAsync(change) : Task.CompletedTask;
         }
         await _saving;
         if (state != MessageState.Generating)
@@ -288,6 +300,20 @@ internal sealed partial class Generation : IDisposable
             _events.Publish(ChatEvents.Conversation, ChatThread.Summarize(change.Header!, false));
         }
         _settled.TrySetResult();
+    }
+
+    private async Task SaveOnceBegunAsync(ChatChange change)
+    {
+        if (await HasBegunAsync())
+        {
+            await SaveQuietlyAsync(change);
+        }
+    }
+
+    private async Task<bool> HasBegunAsync()
+    {
+        await _begun.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        return _begun.IsCompletedSuccessfully;
     }
 
     /// <summary>A full disk must not end a reply that can still be read on the screen.</summary>

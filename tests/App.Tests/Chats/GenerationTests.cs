@@ -1,6 +1,8 @@
 using System.Diagnostics;
 using System.Net;
 using System.Text.Json.Nodes;
+using Microsoft.Extensions.Logging.Abstractions;
+using Tacit.App.Wallets;
 using Tacit.Client.Tests.Support;
 using Tacit.Inference.Tests;
 
@@ -191,6 +193,65 @@ public sealed class GenerationTests
     }
 
     [Fact]
+    public async Task A_system_prompt_that_is_changed_under_a_reply_does_not_lose_it_over_a_restart()
+    {
+        var more = new TaskCompletionSource();
+        await using ChatTest test = await ChatTest.StartAsync(async exchange =>
+        {
+            await exchange.BeginEventsAsync();
+            await exchange.ChunkAsync(ChatTest.Piece("before, "));
+            await more.Task;
+            await exchange.ChunkAsync(ChatTest.Piece("after"));
+            await ChatTest.EndAsync(exchange);
+        });
+        string chat = await test.CreateAsync("Be brief.");
+        string message = (await test.AskAsync(chat, "Do not forget me."))["assistant"]!.Text("id");
+        await test.UntilAsync(chat, whole => whole.Message(message).Text("text").Length > 0);
+        await test.CallAsync(HttpMethod.Patch, "/conversations/" + chat, new { system = "Be long." });
+
+        await test.App.RestartAsync();
+        more.SetResult();
+
+        JsonNode ended = await test.EndedAsync(chat, message);
+        Assert.Equal(("done", "before, after"), (ended.Text("state"), ended.Text("text")));
+        Assert.Equal("Be long.", (await test.GetAsync(chat)).Text("system"));
+        Assert.Single(test.Asked);
+    }
+
+    [Fact]
+    public async Task A_question_that_finds_no_room_on_the_disk_leaves_nothing_of_its_reply_there()
+    {
+        await using ChatTest test = await ChatTest.StartAsync(async exchange =>
+        {
+            await exchange.BeginEventsAsync();
+            await exchange.ChunkAsync(ChatTest.Piece("never shown"));
+            await exchange.HangAsync();
+        });
+        using var folder = new TestFolder();
+        await using ClientHost host = ClientHost.Around(new AppOptions { DataDirectory = folder.Path }, test.App.Client, TimeProvider.System, NullLoggerFactory.Instance);
+        await using var database = new AppDatabase(folder.Path, TimeProvider.System);
+        var disk = new FullDisk();
+        await using var book = new ChatBook(disk, new AppParts(host, database, new PageEvents(), TimeProvider.System, NullLoggerFactory.Instance));
+        string chat = (await book.CreateAsync(new NewConversation(ChatTest.Model), CancellationToken.None)).Id;
+        disk.Next = new TaskCompletionSource();
+
+        Task<NewMessageResult> asking = book.SendAsync(chat, new NewMessage("Hello"), CancellationToken.None);
+        for (int i = 0; i < 6000 && test.Asked.Count == 0; i++)
+        {
+            await Task.Delay(10);
+        }
+        Assert.Single(test.Asked);
+        disk.Fail(new PageException(PageProblem.Of(507, "disk-full", "There is no room.")));
+        await Assert.ThrowsAsync<PageException>(() => asking);
+
+        // There is room again: what was put off until then must not get there without its question.
+        Assert.Empty(await disk.MessagesAsync(chat, CancellationToken.None));
+        ConversationView view = await book.GetAsync(chat, CancellationToken.None);
+        Assert.Empty(view.Messages);
+        Assert.Equal((ChatTitle.Empty, null, false), (view.Title, view.Leaf, view.Generating));
+    }
+
+    [Fact]
     public async Task A_crash_in_mid_stream_leaves_what_had_come()
     {
         var enough = new TaskCompletionSource();
@@ -303,6 +364,37 @@ public sealed class GenerationTests
             await Task.Delay(10);
         }
         throw new TimeoutException("The request did not become free.");
+    }
+
+    /// <summary>A disk on which one change finds no room, and those behind it do.</summary>
+    private sealed class FullDisk : IChatStore
+    {
+        private readonly MemoryChats _room = new();
+        private Task? _failing;
+
+        /// <summary>What the next change waits for.</summary>
+        public TaskCompletionSource? Next { get; set; }
+
+        public void Fail(Exception why) => Next!.SetException(why);
+
+        public Task SaveAsync(ChatChange change, CancellationToken cancellationToken) =>
+            Next is not null && Interlocked.CompareExchange(ref _failing, Next.Task, null) is null ? Next.Task : _room.SaveAsync(change, cancellationToken);
+
+        public Task SaveAllAsync(IReadOnlyList<ChatChange> changes, CancellationToken cancellationToken) => _room.SaveAllAsync(changes, cancellationToken);
+
+        public Task<IReadOnlyList<ChatHeader>> HeadersAsync(CancellationToken cancellationToken) => _room.HeadersAsync(cancellationToken);
+
+        public Task<IReadOnlyList<ChatMessage>> MessagesAsync(string conversation, CancellationToken cancellationToken) => _room.MessagesAsync(conversation, cancellationToken);
+
+        public Task<IReadOnlyList<string>> OpenConversationsAsync(CancellationToken cancellationToken) => _room.OpenConversationsAsync(cancellationToken);
+
+        public Task<byte[]?> AttachmentAsync(string id, CancellationToken cancellationToken) => _room.AttachmentAsync(id, cancellationToken);
+
+        public Task DeleteAsync(string? conversation) => _room.DeleteAsync(conversation);
+
+        public Task<IReadOnlyList<SavedPrompt>> PromptsAsync(CancellationToken cancellationToken) => _room.PromptsAsync(cancellationToken);
+
+        public Task SavePromptsAsync(IReadOnlyList<SavedPrompt> prompts, CancellationToken cancellationToken) => _room.SavePromptsAsync(prompts, cancellationToken);
     }
 
     private static void PlanHoldingsAre(long held, long spent, Client.PlanHoldings holdings) => Assert.Equal((held, spent), (holdings.Held, holdings.Spent));
