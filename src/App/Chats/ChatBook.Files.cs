@@ -23,7 +23,11 @@ internal sealed partial class ChatBook
         bool isFirst = true;
         foreach (ConversationSummary conversation in conversations)
         {
-            FiledConversation filed = await InTurnAsync(() => FileAsync(conversation.Id, cancellationToken), cancellationToken);
+            if (await InTurnAsync(() => FileAsync(conversation.Id, cancellationToken), cancellationToken) is not FiledConversation filed)
+            {
+                // Deleted while those before it were written.
+                continue;
+            }
             destination.Write(isFirst ? "\n"u8 : ",\n"u8);
             isFirst = false;
             destination.Write(JsonSerializer.SerializeToUtf8Bytes(filed, PageJson.Default.FiledConversation));
@@ -67,9 +71,13 @@ internal sealed partial class ChatBook
         return read.Count;
     }
 
-    private async Task<FiledConversation> FileAsync(string id, CancellationToken cancellationToken)
+    /// <summary>Null if there is no such conversation any more.</summary>
+    private async Task<FiledConversation?> FileAsync(string id, CancellationToken cancellationToken)
     {
-        ChatHeader header = (await HeadersAsync(cancellationToken)).GetValueOrDefault(id) ?? throw new PageException(PageProblem.Missing("conversation"));
+        if (!(await HeadersAsync(cancellationToken)).TryGetValue(id, out ChatHeader? header))
+        {
+            return null;
+        }
         List<FiledMessage> messages = [];
         foreach (ChatMessage message in await PeekAsync(id, cancellationToken))
         {

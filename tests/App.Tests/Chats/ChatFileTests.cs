@@ -1,3 +1,5 @@
+using System.Buffers;
+using System.IO.Pipelines;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -42,6 +44,43 @@ public sealed class ChatFileTests
         // And it can be gone on with.
         JsonNode last = back["messages"]![3]!;
         Assert.Equal("an answer ", (await test.AnswerAsync(back.Text("id"), "Go on.", last.Text("id"))).Text("text"));
+    }
+
+    [Fact]
+    public async Task An_export_goes_on_when_a_conversation_is_deleted_meanwhile()
+    {
+        await using Parts parts = await Parts.CreateAsync();
+        for (int i = 0; i < 3; i++)
+        {
+            await parts.Book.CreateAsync(new NewConversation("m"), CancellationToken.None);
+        }
+        // A reader that takes one conversation and lets the rest wait.
+        var pipe = new Pipe(new PipeOptions(pauseWriterThreshold: 1, resumeWriterThreshold: 1, useSynchronizationContext: false));
+        Task exporting = parts.Book.ExportAsync(pipe.Writer, CancellationToken.None);
+        ReadResult first = await pipe.Reader.ReadAsync();
+        Assert.Equal(1, Count(first.Buffer.ToArray()));
+        pipe.Reader.AdvanceTo(first.Buffer.Start);
+        foreach (string id in (await parts.Book.ListAsync(CancellationToken.None)).Skip(1).Select(one => one.Id))
+        {
+            await parts.Book.DeleteAsync(id, CancellationToken.None);
+        }
+
+        Task<byte[]> reading = ReadAllAsync(pipe.Reader);
+        await exporting;
+        await pipe.Writer.CompleteAsync();
+
+        JsonNode file = JsonNode.Parse(await reading)!;
+        Assert.Single(file["conversations"]!.AsArray());
+        Assert.NotNull(file["prompts"]);
+
+        static int Count(byte[] written) => System.Text.Encoding.UTF8.GetString(written).Split("\"messages\"").Length - 1;
+
+        static async Task<byte[]> ReadAllAsync(PipeReader reader)
+        {
+            using var all = new MemoryStream();
+            await reader.CopyToAsync(all);
+            return all.ToArray();
+        }
     }
 
     [Theory]
