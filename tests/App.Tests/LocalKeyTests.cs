@@ -4,8 +4,12 @@ using System.Net;
 using System.Text;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging.Abstractions;
 using OpenAI;
 using OpenAI.Chat;
+using Tacit.App.Keys;
+using Tacit.App.Wallets;
+using Tacit.Client;
 using Tacit.Client.Tests.Support;
 using Tacit.Hosting;
 
@@ -225,6 +229,54 @@ public sealed class LocalKeyTests : IAsyncLifetime
             Assert.DoesNotContain(key, content, StringComparison.Ordinal);
             Assert.DoesNotContain("Canary", content, StringComparison.Ordinal);
         }
+    }
+
+    [Fact]
+    public async Task Counts_that_wait_for_the_disk_when_their_key_is_taken_back_are_the_others()
+    {
+        using var folder = new TestFolder();
+        await using TacitClient client = await _system.WalletAsync(folder["wallet"], credits: 10, tokens: 2);
+        await using ClientHost host = ClientHost.Around(new AppOptions { DataDirectory = folder["wallet"] }, client, TimeProvider.System, NullLoggerFactory.Instance);
+        await using var database = new AppDatabase(folder["wallet"], TimeProvider.System);
+        database.Unlock(host.DeriveLocalKey(AppDatabase.KeyPurpose)!);
+        await using var keys = new LocalKeys(host, database, new PageEvents(), TimeProvider.System);
+        NewLocalKey key = await keys.CreateAsync(new LocalKeyRequest("Editor"), Token);
+        LocalApp? editor = null;
+        var context = new DefaultHttpContext();
+        context.Request.Headers.Authorization = "Bearer " + key.Key;
+        await keys.Wrap(let =>
+        {
+            editor = let.Features.Get<LocalApp>();
+            return Task.CompletedTask;
+        })(context);
+        TaskCompletionSource begun = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        using var go = new ManualResetEventSlim();
+        Task holding = database.WriteAsync(
+            _ =>
+            {
+                begun.SetResult();
+                go.Wait(Token);
+            },
+            Token);
+        await begun.Task;
+        for (int i = 0; i < 2; i++)
+        {
+            await using PromptReply reply = await keys.SendAsync(editor!, Prompts.Ask($"Question {i}."), Token);
+            await reply.ReadAllAsync();
+            await reply.CompleteAsync(Token);
+        }
+
+        Task revoking = keys.RevokeAsync(key.Id, Token);
+        go.Set();
+        await holding;
+        await revoking;
+        // Waits for what is to be written.
+        await keys.DisposeAsync();
+
+        IReadOnlyList<(string App, long Requests)> kept = await database.ReadAsync(
+            session => session.Query("SELECT app, requests FROM local_use", row => (Convert.ToHexString(row.Blob(0)), row.Int64(1))), Token);
+        Assert.Equal(("00", 2), Assert.Single(kept));
+        Assert.Equal(2, Assert.Single(await keys.ListAsync(Token)).Requests);
     }
 
     private async Task<string> MakeAsync(string name, long? cap) =>

@@ -339,17 +339,29 @@ internal sealed class LocalKeys : IAsyncDisposable
         {
             int day = Day;
             app.Reserved -= reserved;
-            app.Count(day, credits);
+            Counted(app).Count(day, credits);
             // In order, and without the reply waiting for it: a crash may cost the count of a moment. No file is made for a count alone.
             if (_isLoaded)
             {
-                _writing = WriteAsync(_writing, app.IsRevoked ? _other.Id : app.Id, day, credits);
+                _writing = WriteAsync(_writing, app, day, credits);
             }
         }
         Tell();
     }
 
-    private async Task WriteAsync(Task before, byte[] app, int day, long credits)
+    /// <summary>Where use of a key is counted: once it was taken back, among the others'. To be called with the lock held.</summary>
+    private LocalApp Counted(LocalApp app) => app.IsRevoked ? _other : app;
+
+    /// <summary>As it is when the disk gets to it: a count that was waiting when its key was taken back would else come behind those that were moved, to a key that is no more.</summary>
+    private byte[] CountedId(LocalApp app)
+    {
+        lock (_lock)
+        {
+            return Counted(app).Id;
+        }
+    }
+
+    private async Task WriteAsync(Task before, LocalApp app, int day, long credits)
     {
         await before.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
         try
@@ -359,7 +371,7 @@ internal sealed class LocalKeys : IAsyncDisposable
                 INSERT INTO local_use (app, day, requests, credits) VALUES ($1, $2, 1, $3)
                 ON CONFLICT (app, day) DO UPDATE SET requests = local_use.requests + 1, credits = local_use.credits + excluded.credits
                 """,
-                app, day, credits));
+                CountedId(app), day, credits));
         }
         catch (Exception e) when (e is StorageException or PageException or ObjectDisposedException)
         {
