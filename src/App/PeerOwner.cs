@@ -8,11 +8,16 @@ namespace Tacit.App;
 
 /// <summary>
 /// Whose a connection from this machine is. Loopback is every user's of a machine, but Linux says in <c>/proc/net/tcp</c> whose the other end is: another user gets nothing of what
-/// is behind the page's API, the chats and the seed. Where it is not said (no such files, an end in another network namespace, as a container's), nobody is refused for it.
+/// is behind the page's API, the chats and the seed. Where it is not said (no such files, an end in another network namespace, as a container's), nobody is refused for it; but an
+/// end on this very machine that is not found is.
 /// </summary>
 internal static class PeerOwner
 {
     private const string Established = "01";
+
+    /// <summary>How often the tables are read for an end that is missing.</summary>
+    private const int MaxLooks = 5;
+
     private static readonly string[] s_tables = ["/proc/net/tcp", "/proc/net/tcp6"];
     private static readonly uint? s_own = ReadOwnUser();
 
@@ -37,14 +42,14 @@ internal static class PeerOwner
     /// <param name="read">The lines of the tables, null where there are none.</param>
     internal static bool MayAsk(IPEndPoint theirs, IPEndPoint ours, uint own, Func<IReadOnlyList<string>?> read)
     {
-        // Twice where their end is missing: it may have gone while the tables were read, and then so has ours.
-        for (int look = 0; look < 2; look++)
+        bool oursWasThere = false;
+        // Several times where their end is missing: the tables are no snapshot, and an end may be passed over while others come and go.
+        for (int look = 0; look < MaxLooks; look++)
         {
             if (read() is not IReadOnlyList<string> lines)
             {
                 return true;
             }
-            bool oursIsThere = false;
             foreach (string line in lines)
             {
                 if (!TryParse(line, out Entry entry))
@@ -56,15 +61,15 @@ internal static class PeerOwner
                     // An end that no program holds any more says root: nobody waits for an answer there.
                     return entry.Inode != 0 && (entry.User == own || entry.User == 0);
                 }
-                oursIsThere |= entry.IsEstablished && Same(entry.Local, ours) && Same(entry.Remote, theirs);
-            }
-            if (!oursIsThere)
-            {
-                return false;
+                oursWasThere |= entry.IsEstablished && Same(entry.Local, ours) && Same(entry.Remote, theirs);
             }
         }
-        return true;
+        // Neither end: the connection is gone. Ours alone: theirs is in another network namespace, unless both have one address, as on loopback; that leads to no other
+        // namespace, so whose it is stands here and was not found.
+        return oursWasThere && !IsHere(theirs, ours);
     }
+
+    private static bool IsHere(IPEndPoint theirs, IPEndPoint ours) => IPAddress.IsLoopback(Plain(theirs.Address)) || Plain(theirs.Address).Equals(Plain(ours.Address));
 
     private static bool Same(IPEndPoint one, IPEndPoint other) => one.Port == other.Port && Plain(one.Address).Equals(Plain(other.Address));
 

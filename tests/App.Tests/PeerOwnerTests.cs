@@ -24,8 +24,31 @@ public sealed class PeerOwnerTests
         Assert.Equal(may, PeerOwner.MayAsk(s_theirs, s_ours, 1000, () => ["nonsense", $"{Head}{ends}{Tail}{user}        0 {inode} 1 0000000000000000 20"]));
 
     [Fact]
-    public void End_in_another_namespace_is_let_in() =>
-        Assert.True(PeerOwner.MayAsk(s_theirs, s_ours, 1000, () => [$"{Head}0100007F:2020 0100007F:1234 01{Tail}1000        0 77 1 0 20"]));
+    public void End_in_another_namespace_is_let_in() => Assert.True(PeerOwner.MayAsk(
+        new IPEndPoint(IPAddress.Parse("172.17.0.1"), 0x1234), new IPEndPoint(IPAddress.Parse("172.17.0.2"), 8224), 1000,
+        () => [$"{Head}020011AC:2020 010011AC:1234 01{Tail}1000        0 77 1 0 20"]));
+
+    [Theory]
+    [InlineData("127.0.0.1", "127.0.0.1", "0100007F")]
+    [InlineData("::ffff:127.0.0.1", "::ffff:127.0.0.1", "0100007F")]
+    [InlineData("192.0.2.7", "192.0.2.7", "070200C0")]
+    public void End_on_this_machine_that_is_not_found_is_refused(string theirs, string ours, string listed) => Assert.False(PeerOwner.MayAsk(
+        new IPEndPoint(IPAddress.Parse(theirs), 0x1234), new IPEndPoint(IPAddress.Parse(ours), 8224), 1000, () => [$"{Head}{listed}:2020 {listed}:1234 01{Tail}1000        0 77 1 0 20"]));
+
+    [Theory]
+    [InlineData(1000, true)]
+    [InlineData(1001, false)]
+    public void End_that_was_passed_over_is_found_by_looking_again(int user, bool may)
+    {
+        const string Ours = "0100007F:2020 0100007F:1234";
+        const string Theirs = "0100007F:1234 0100007F:2020";
+        // Both missing, then theirs, as where other connections come and go while the tables are read.
+        var looks = new Queue<string[]>([[], [Line(Ours, 1000)], [Line(Ours, 1000)], [Line(Ours, 1000), Line(Theirs, user)]]);
+
+        Assert.Equal(may, PeerOwner.MayAsk(s_theirs, s_ours, 1000, looks.Dequeue));
+
+        static string Line(string ends, int of) => $"{Head}{ends} 01{Tail}{of}        0 77 1 0 20";
+    }
 
     [Fact]
     public void Connection_that_is_gone_is_refused() => Assert.False(PeerOwner.MayAsk(s_theirs, s_ours, 1000, () => []));
