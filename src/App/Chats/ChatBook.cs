@@ -34,7 +34,7 @@ internal sealed partial class ChatBook : IAsyncDisposable
     public Task<IReadOnlyList<ConversationSummary>> ListAsync(CancellationToken cancellationToken) => InTurnAsync<IReadOnlyList<ConversationSummary>>(
         async () => [.. (await HeadersAsync(cancellationToken)).Values.Select(Summarize).OrderByDescending(summary => summary.Updated)], cancellationToken);
 
-    /// <summary>The conversations that have a text in their title or messages, with where it stands.</summary>
+    /// <summary>The conversations that have a text in their title, messages or attachments, with where it stands.</summary>
     public async Task<IReadOnlyList<ConversationSummary>> SearchAsync(string text, CancellationToken cancellationToken)
     {
         List<ConversationSummary> found = [];
@@ -42,12 +42,25 @@ internal sealed partial class ChatBook : IAsyncDisposable
         {
             // Each in its own turn: a search through years of chats holds up no question.
             IReadOnlyList<ChatMessage> messages = await InTurnAsync(() => PeekAsync(conversation.Id, cancellationToken), cancellationToken);
-            if (ChatSearch.Find(conversation.Title, messages, text) is string snippet)
+            if ((ChatSearch.Find(conversation.Title, messages, text) ?? await FindInFilesAsync(messages, text, cancellationToken)) is string snippet)
             {
                 found.Add(conversation with { Snippet = snippet });
             }
         }
         return found;
+    }
+
+    /// <summary>One file after the other, and only where nothing else was found: they are kept apart, and may be large.</summary>
+    private async Task<string?> FindInFilesAsync(IReadOnlyList<ChatMessage> messages, string text, CancellationToken cancellationToken)
+    {
+        foreach (ChatAttachment file in messages.SelectMany(message => message.Attachments).Where(file => !file.IsImage))
+        {
+            if (await _store.AttachmentAsync(file.Id, cancellationToken) is byte[] content && ChatSearch.FindInFile(file.Name, Encoding.UTF8.GetString(content), text) is string snippet)
+            {
+                return snippet;
+            }
+        }
+        return null;
     }
 
     public Task<ConversationView> GetAsync(string id, CancellationToken cancellationToken) =>

@@ -17,6 +17,9 @@ internal static class ChatSearch
         return found ?? Excerpt(title, text);
     }
 
+    /// <summary>Where a text stands in an attachment, with its name; null if nowhere.</summary>
+    public static string? FindInFile(string name, string content, string text) => Excerpt(content, text) is string excerpt ? $"{name}: {excerpt}" : null;
+
     private static string? Excerpt(string content, string text)
     {
         int at = content.IndexOf(text, StringComparison.OrdinalIgnoreCase);

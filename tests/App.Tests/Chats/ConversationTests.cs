@@ -92,6 +92,33 @@ public sealed class ConversationTests
     }
 
     [Fact]
+    public async Task A_search_finds_attachments_by_name_and_by_what_was_read_out_of_them()
+    {
+        await using ChatTest test = await ChatTest.SayingAsync("seen");
+        string chat = await test.CreateAsync();
+        await test.AnswerAsync(
+            chat, "Look.",
+            attachments:
+            [
+                new { name = "holiday.png", mediaType = "image/png", data = Convert.ToBase64String("needle"u8) },
+                new { name = "contract.pdf", mediaType = "application/pdf", text = "The tenant pays for the Lighthouse keeper." },
+            ]);
+        await test.CreateAsync();
+
+        Assert.Equal("holiday.png", await SnippetAsync("HOLIDAY"));
+        Assert.Equal("contract.pdf: The tenant pays for the Lighthouse keeper.", await SnippetAsync("lighthouse"));
+        // Bytes of a picture are no text.
+        Assert.Null(await SnippetAsync("needle"));
+
+        async Task<string?> SnippetAsync(string text)
+        {
+            JsonArray found = (await test.CallAsync(HttpMethod.Get, "/conversations?search=" + text))["conversations"]!.AsArray();
+            Assert.All(found, one => Assert.Equal(chat, one!.Text("id")));
+            return found.SingleOrDefault()?.Text("snippet");
+        }
+    }
+
+    [Fact]
     public async Task Attachments_go_as_images_and_named_texts_and_come_back_as_nothing_that_runs()
     {
         await using ChatTest test = await ChatTest.SayingAsync("seen");
