@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics.CodeAnalysis;
 using Microsoft.Extensions.Logging;
+using Tacit.Client.Policy;
 using Tacit.Client.Transports;
 using Tacit.Protocol;
 
@@ -26,8 +27,6 @@ internal sealed record LinkRenewal(TokenExchange? Link, byte[] Token)
 /// </summary>
 internal sealed partial class ChainKeeper : IAsyncDisposable
 {
-    private static readonly TimeSpan LongestDelay = TimeSpan.FromSeconds(15);
-
     /// <summary>By then a request has left, and no longer needs the processor; few replies have ended.</summary>
     private static readonly TimeSpan PreparationDelay = TimeSpan.FromMilliseconds(50);
 
@@ -35,6 +34,7 @@ internal sealed partial class ChainKeeper : IAsyncDisposable
     private readonly WalletKeys _keys;
     private readonly ExchangeCall _exchange;
     private readonly RedemptionOptions _options;
+    private readonly WalletPolicy _policy;
     private readonly NoticeBoard _notices;
     private readonly TimeProvider _time;
     private readonly ILogger _log;
@@ -48,12 +48,19 @@ internal sealed partial class ChainKeeper : IAsyncDisposable
     private readonly Dictionary<long, Preparation> _prepared = [];
     private readonly Dictionary<TokenPlace, Task> _renewals = [];
 
-    public ChainKeeper(Wallet wallet, ExchangeCall exchange, RedemptionOptions options, NoticeBoard notices, TimeProvider time, ILoggerFactory loggers)
+    /// <summary>Prompts whose turn it is to get a chain.</summary>
+    private int _waiting;
+
+    /// <summary>Ends when one of them finds no chain free: exchanges that were put off are not put off any longer.</summary>
+    private TaskCompletionSource _wanted = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public ChainKeeper(Wallet wallet, ExchangeCall exchange, RedemptionOptions options, WalletPolicy policy, NoticeBoard notices, TimeProvider time, ILoggerFactory loggers)
     {
         _journal = wallet.Journal;
         _keys = wallet.Keys;
         _exchange = exchange;
         _options = options;
+        _policy = policy;
         _notices = notices;
         _time = time;
         _log = loggers.CreateLogger<ChainKeeper>();
@@ -81,7 +88,15 @@ internal sealed partial class ChainKeeper : IAsyncDisposable
             if (_options.WaitForChain || turn.Come.IsCompleted)
             {
                 await turn.Come.WaitAsync(either.Token);
-                return await TakeInTurnAsync(wish, present, cancellationToken, either.Token);
+                Interlocked.Increment(ref _waiting);
+                try
+                {
+                    return await TakeInTurnAsync(wish, present, cancellationToken, either.Token);
+                }
+                finally
+                {
+                    Interlocked.Decrement(ref _waiting);
+                }
             }
             return new ChainTake(null, 0, 1);
         }
@@ -252,6 +267,7 @@ internal sealed partial class ChainKeeper : IAsyncDisposable
             {
                 return new ChainTake(null, view.Ended, 0);
             }
+            Interlocked.Exchange(ref _wanted, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).SetResult();
             await ResumeAsync(cancellationToken);
             await FreeAbandoned(wish.Subscriptions, cancellationToken);
             if (!_options.WaitForChain)
@@ -282,11 +298,23 @@ internal sealed partial class ChainKeeper : IAsyncDisposable
     {
         try
         {
-            TimeSpan delay = _options.ReconnectDelay;
-            while (await _journal.FindDueLinkAsync(head, _stop.Token) is TokenExchange link && !await TryExchangeAsync(link))
+            int failures = 0;
+            while (true)
             {
-                await Task.Delay(delay, _time, _stop.Token);
-                delay = delay * 2 < LongestDelay ? delay * 2 : LongestDelay;
+                Task wanted = Volatile.Read(ref _wanted).Task;
+                if (await _journal.FindDueLinkAsync(head, _stop.Token) is not TokenExchange link || await TryExchangeAsync(link))
+                {
+                    return;
+                }
+                try
+                {
+                    await wanted.WaitAsync(_policy.RenewalPause(++failures, _options.ReconnectDelay, Volatile.Read(ref _waiting) > 0), _time, _stop.Token);
+                    failures = 0;
+                }
+                catch (TimeoutException)
+                {
+                    // Nobody asked for it meanwhile.
+                }
             }
         }
         catch (OperationCanceledException)

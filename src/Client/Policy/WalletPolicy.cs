@@ -33,6 +33,10 @@ internal sealed class WalletPolicy
 
     private static readonly TimeSpan SpreadAfter = TimeSpan.FromMinutes(20);
 
+    private static readonly TimeSpan LongestRenewalPause = TimeSpan.FromHours(1);
+
+    private static readonly TimeSpan LongestPauseForPrompt = TimeSpan.FromSeconds(15);
+
     private static readonly TokenSource[] WithPurchase = [TokenSource.Wallet, TokenSource.Exchange, TokenSource.Purchase, TokenSource.Restored];
     private static readonly TokenSource[] WithoutPurchase = [TokenSource.Wallet, TokenSource.Exchange, TokenSource.Restored];
 
@@ -152,6 +156,19 @@ internal sealed class WalletPolicy
 
     /// <summary>How long until tokens are next looked through for an exchange.</summary>
     public TimeSpan NextExchangeLook() => Jittered(_options.ExchangeInterval);
+
+    /// <summary>
+    /// How long to wait before the gateway is asked once more for a chain's next link: twice as long each time, half of it left to chance. What does not come for long may not
+    /// come at all before the deadline, as after a gateway was put back to an old record: then up to an hour, unless a prompt waits for it.
+    /// </summary>
+    /// <param name="failures">How often in a row it was not given; from 1.</param>
+    /// <param name="first">The wait after the first.</param>
+    public TimeSpan RenewalPause(int failures, TimeSpan first, bool forPrompt)
+    {
+        TimeSpan longest = forPrompt ? LongestPauseForPrompt : LongestRenewalPause;
+        TimeSpan pause = first * Math.Pow(2, Math.Clamp(failures - 1, 0, 20));
+        return (pause < longest ? pause : longest) * (0.5 + (_fraction() / 2));
+    }
 
     /// <summary>How long to wait before an exchange of the schedule.</summary>
     public TimeSpan ExchangePause() => _options.ExchangeSpacing * _fraction();

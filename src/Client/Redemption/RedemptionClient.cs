@@ -60,7 +60,7 @@ public sealed partial class RedemptionClient : IPromptSender, IAsyncDisposable
         _models = new ModelList(time);
         var exchange = new ExchangeCall(directory, RouteTo, _caller);
         _exchanger = new TokenExchanger(wallet, directory, policy, exchange, time, loggers);
-        _chains = new ChainKeeper(wallet, exchange, options, notices, time, loggers) { FreeAbandoned = FreeAbandonedAsync };
+        _chains = new ChainKeeper(wallet, exchange, options, policy, notices, time, loggers) { FreeAbandoned = FreeAbandonedAsync };
         _log = loggers.CreateLogger<RedemptionClient>();
     }
 

@@ -64,6 +64,23 @@ public sealed class WalletPolicyTests
         Assert.DoesNotContain(TokenSource.Purchase, new WalletPolicy(new FillOptions(), fillAtPrompt: false).SourcesAtPrompt(mayBuy: true));
     }
 
+    [Theory]
+    [InlineData(false, 3600)]
+    [InlineData(true, 15)]
+    public void Renewal_that_does_not_come_is_asked_for_ever_more_seldom_and_not_on_the_beat(bool forPrompt, double longest)
+    {
+        WalletPolicy policy = new(new FillOptions(), fillAtPrompt: true, Draws(4));
+        TimeSpan first = TimeSpan.FromSeconds(0.3);
+        for (int failures = 1; failures < 100; failures++)
+        {
+            double most = Math.Min(0.3 * Math.Pow(2, failures - 1), longest);
+            TimeSpan[] pauses = [.. Enumerable.Range(0, 20).Select(_ => policy.RenewalPause(failures, first, forPrompt))];
+            Assert.All(pauses, pause => Assert.InRange(pause.TotalSeconds, most * 0.49, most * 1.01));
+            Assert.Equal(20, pauses.Distinct().Count());
+        }
+        Assert.InRange(policy.RenewalPause(int.MaxValue, TimeSpan.FromSeconds(30), forPrompt).TotalSeconds, longest / 2, longest);
+    }
+
     /// <summary>A small generator of known draws (xorshift64*).</summary>
     internal static Func<double> Draws(ulong seed)
     {
