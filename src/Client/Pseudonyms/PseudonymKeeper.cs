@@ -144,15 +144,17 @@ public sealed class PseudonymKeeper : IDisposable
         }
     }
 
-    /// <summary>What goes beside every token to this gateway now; null if it asks for nothing, or nothing is allowed or there.</summary>
-    internal async Task<string?> HeaderAsync(string gateway, CancellationToken cancellationToken)
+    /// <summary>What goes beside a request's token to this gateway; null if it asks for nothing, or nothing is allowed or there.</summary>
+    /// <param name="begun">When the request began. A repetition shows what was shown then, though another epoch has come: one token beside two pseudonyms would tie the two
+    /// together. Null too where that epoch is no longer listed.</param>
+    internal async Task<string?> HeaderAsync(string gateway, DateTimeOffset begun, CancellationToken cancellationToken)
     {
         if (!IsAllowed)
         {
             return null;
         }
         IssuerDirectory directory = await _directory.CurrentAsync(cancellationToken);
-        if (directory.FindPseudonyms(gateway) is not { } pseudonyms || await ShownAsync(directory, pseudonyms, cancellationToken) is not { } shown)
+        if (directory.FindPseudonyms(gateway) is not { } pseudonyms || await ShownAsync(directory, pseudonyms, begun, cancellationToken) is not { } shown)
         {
             return null;
         }
@@ -175,8 +177,19 @@ public sealed class PseudonymKeeper : IDisposable
             return null;
         }
         Allow(pseudonyms);
-        return await ShownAsync(directory, pseudonyms, cancellationToken) is not null ? pseudonyms.Offer.Policy.ToName() : throw Missing(gateway.Name);
+        IReadOnlyList<PseudonymRow> shown = await ShownAsync(directory, pseudonyms, _time.GetUtcNow(), cancellationToken) ?? throw Missing(gateway.Name);
+        if (shown.Any(row => !row.IsTold))
+        {
+            // Tokens that were returned were shown beside the one before.
+            await _journal.GiveUpReturnedAsync(directory.IssuerName, gateway.Name, cancellationToken);
+        }
+        return pseudonyms.Offer.Policy.ToName();
     }
+
+    /// <summary>Whether a request that began then was shown beside the pseudonym of an epoch that is over. Calls nobody.</summary>
+    internal async Task<bool> IsEpochOverAsync(string gateway, DateTimeOffset begun, CancellationToken cancellationToken) =>
+        IsAllowed && (await _directory.FindStoredAsync(cancellationToken)).Directory?.FindPseudonyms(gateway)?.Offer is { } offer
+        && offer.Policy.HasFlag(PseudonymPolicy.Transient) && Period.Containing(offer.Period, begun) != Period.Containing(offer.Period, _time.GetUtcNow());
 
     private void Allow(DirectoryPseudonyms pseudonyms)
     {
@@ -191,13 +204,14 @@ public sealed class PseudonymKeeper : IDisposable
     }
 
     /// <summary>One of each kind that the policy asks for; null if one is not there.</summary>
-    private async Task<IReadOnlyList<PseudonymRow>?> ShownAsync(IssuerDirectory directory, DirectoryPseudonyms pseudonyms, CancellationToken cancellationToken)
+    private async Task<IReadOnlyList<PseudonymRow>?> ShownAsync(
+        IssuerDirectory directory, DirectoryPseudonyms pseudonyms, DateTimeOffset at, CancellationToken cancellationToken)
     {
         IReadOnlyList<PseudonymRow> rows = await _journal.PseudonymsAsync(directory.IssuerName, cancellationToken);
         List<PseudonymRow> shown = [];
         foreach (PseudonymKind kind in pseudonyms.Offer.Kinds.Where(kind => kind != PseudonymKind.TransientRotated))
         {
-            PseudonymKey? key = pseudonyms.Find(kind, _time.GetUtcNow());
+            PseudonymKey? key = pseudonyms.Find(kind, at);
             PseudonymRow? row = key is null ? null : Find(rows, key);
             if (key is not null && pseudonyms.FindRotated(key) is PseudonymKey rotated && Find(rows, rotated) is { State: PseudonymState.InPlace } inPlace)
             {

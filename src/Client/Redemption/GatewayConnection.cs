@@ -104,7 +104,7 @@ internal sealed class GatewayConnection(TransportPool transports, PseudonymKeepe
         Route route, string path, OpenRequest open, ReadOnlyMemory<byte> body, AnonymousUnit? isolation, TimeSpan patience, CancellationToken cancellationToken,
         PromptTrace? trace = null)
     {
-        string? pseudonym = pseudonyms is null ? null : await pseudonyms.HeaderAsync(open.Series.Gateway, cancellationToken);
+        string? pseudonym = pseudonyms is null ? null : await pseudonyms.HeaderAsync(open.Series.Gateway, open.Started, cancellationToken);
         return await SendAsync(
             route, path,
             headers =>

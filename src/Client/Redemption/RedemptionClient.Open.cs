@@ -96,6 +96,11 @@ public sealed partial class RedemptionClient
     /// <summary>Whether a conversation is recent enough to keep its returned tokens.</summary>
     private bool IsLive(byte[] conversation) => _live.Contains(new ConversationId(conversation), Time);
 
+    /// <summary>The token was shown and not spent: it is its conversation's. Where it was shown beside a pseudonym whose epoch is over, it is exchanged before it is shown again.</summary>
+    private async Task ReturnAsync(OpenRequest open) => await (await _pseudonyms.IsEpochOverAsync(open.Series.Gateway, open.Started, CancellationToken.None)
+        ? _journal.GiveUpAsync(open, CancellationToken.None)
+        : _journal.ReturnAsync(open, CancellationToken.None));
+
     /// <param name="renewal">The next link of a chain that paid; null if it did not come.</param>
     internal async Task CompleteAsync(OpenRequest open, LinkRenewal? renewal, CancellationToken cancellationToken)
     {

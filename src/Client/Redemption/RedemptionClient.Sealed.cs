@@ -77,7 +77,7 @@ public sealed partial class RedemptionClient
         {
             headers[Lower(Routes.SuccessorHeader)] = ChainHeaders.FormatSuccessor(next);
         }
-        if (await _pseudonyms.HeaderAsync(open.Series.Gateway, cancellationToken) is string pseudonym)
+        if (await _pseudonyms.HeaderAsync(open.Series.Gateway, open.Started, cancellationToken) is string pseudonym)
         {
             headers[Lower(Routes.PseudonymHeader)] = pseudonym;
         }
@@ -109,7 +109,7 @@ public sealed partial class RedemptionClient
                     isSettled = true;
                     break;
                 case Routes.TokenUnspent or Routes.TokenReturned:
-                    await (open.Successor is null ? _journal.ReturnAsync(open, CancellationToken.None) : _journal.CloseLinkAsync(open, spent: false, renewal, CancellationToken.None));
+                    await (open.Successor is null ? ReturnAsync(open) : _journal.CloseLinkAsync(open, spent: false, renewal, CancellationToken.None));
                     Ended(open, renewal is not null);
                     isSettled = true;
                     break;

@@ -230,11 +230,20 @@ public sealed partial class RedemptionClient : IPromptSender, IAsyncDisposable
             // 7. An error: what it says of the token is settled now.
             using (answer)
             {
+                string code = GatewayConnection.ErrorCode(answer.Error);
+                TokenOutcome outcome = await SettleAsync(open, answer, knownSpent: false);
+                if (code is ErrorCodes.PseudonymExpired or ErrorCodes.PseudonymRequired && await _pseudonyms.IsEpochOverAsync(open.Series.Gateway, open.Started, CancellationToken.None))
+                {
+                    throw new ClientException(
+                        ClientError.TokenSpent,
+                        "The reply to this request cannot be had any more: the pseudonym that it was asked with is of an epoch that is over, and another beside the same token would tie the two "
+                        + "together. Asking again costs another token.", "reply_lost");
+                }
                 return new Sent
                 {
-                    Outcome = await SettleAsync(open, answer, knownSpent: false),
+                    Outcome = outcome,
                     Error = new DeliveredError(answer.Status, answer.Error.Length > 0 ? answer.Error : NoBody(answer.Status, open.Operation)),
-                    Code = GatewayConnection.ErrorCode(answer.Error),
+                    Code = code,
                     RetryAfter = answer.RetryAfter,
                 };
             }
@@ -419,7 +428,7 @@ public sealed partial class RedemptionClient : IPromptSender, IAsyncDisposable
         TokenOutcome outcome = answer.Verdict == TokenVerdict.Spent || (knownSpent && answer.Verdict == TokenVerdict.Unspent) ? TokenOutcome.Spent : TokenOutcome.Kept;
         await (open.Successor is not null ? _journal.CloseLinkAsync(open, outcome == TokenOutcome.Spent, renewal, CancellationToken.None)
             : outcome == TokenOutcome.Spent ? _journal.SpendAsync(open, CancellationToken.None)
-            : _journal.ReturnAsync(open, CancellationToken.None));
+            : ReturnAsync(open));
         Ended(open, renewal is not null);
         return !answer.AsksForAnotherChallenge(open.Series.ChallengeDigest)
             ? outcome

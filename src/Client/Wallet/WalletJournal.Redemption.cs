@@ -130,6 +130,13 @@ internal sealed partial class WalletJournal
     public Task GiveUpAsync(OpenRequest request, CancellationToken cancellationToken) =>
         SettleAsync(request, TokenState.Unknown, null, cancellationToken);
 
+    /// <summary>returned → unknown, for all tokens of a gateway: none is shown there again before it is exchanged.</summary>
+    public Task GiveUpReturnedAsync(string issuer, string gateway, CancellationToken cancellationToken) =>
+        _database.WriteAsync(
+            session => session.Execute(
+                "UPDATE token SET state = 7 WHERE state = 6 AND series IN (SELECT id FROM series WHERE issuer = $1 AND gateway = $2)", issuer, gateway),
+            cancellationToken);
+
     /// <summary>presented → the state before: no connection was made, so nothing left this machine.</summary>
     public Task TakeBackAsync(OpenRequest request, CancellationToken cancellationToken) =>
         SettleAsync(

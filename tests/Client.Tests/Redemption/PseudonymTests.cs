@@ -191,18 +191,65 @@ public sealed class PseudonymTests : IAsyncLifetime
     {
         await using TacitClient client = await StartAsync(PseudonymPolicy.Transient, epoch: PeriodKind.Day);
         await client.Refills.RunOnceAsync(Token);
-        string today = (await client.Pseudonyms.HeaderAsync(TestOperator.GatewayName, Token))!;
+        string today = (await client.Pseudonyms.HeaderAsync(TestOperator.GatewayName, _time.GetUtcNow(), Token))!;
         _time.Advance(TimeSpan.FromHours(11));
         await _operator.Issuer.RefreshKeysAsync(Token);
         await client.Refills.RunOnceAsync(Token);
         Assert.Equal(4, _operator.IssuerFront.SeenAt(Routes.PseudonymRequest).Count);
-        Assert.Equal(today, await client.Pseudonyms.HeaderAsync(TestOperator.GatewayName, Token));
+        Assert.Equal(today, await client.Pseudonyms.HeaderAsync(TestOperator.GatewayName, _time.GetUtcNow(), Token));
         _time.Advance(TimeSpan.FromHours(1));
-        string tomorrow = (await client.Pseudonyms.HeaderAsync(TestOperator.GatewayName, Token))!;
+        string tomorrow = (await client.Pseudonyms.HeaderAsync(TestOperator.GatewayName, _time.GetUtcNow(), Token))!;
         Assert.NotEqual(today, tomorrow);
         Assert.Equal(4, _operator.IssuerFront.SeenAt(Routes.PseudonymRequest).Count);
         Assert.Equal(2, client.Notices.Latest.Count(notice => notice.Kind == NoticeKind.RequestsLinkable));
-        Assert.Null(await client.Pseudonyms.HeaderAsync("other.test", Token));
+        Assert.Null(await client.Pseudonyms.HeaderAsync("other.test", _time.GetUtcNow(), Token));
+    }
+
+    [Fact]
+    public async Task Repetition_over_the_end_of_an_epoch_shows_no_other_pseudonym_beside_its_token()
+    {
+        await using TacitClient client = await BeforeMidnightAsync();
+        _operator.GatewayFront.Decide = passing => passing.Path == Routes.ChatCompletions ? Mishap.LoseReply : Mishap.None;
+        ClientException unanswered = await Assert.ThrowsAsync<ClientException>(() => client.Redemption.AnswerAsync(Prompts.Ask("Over midnight."), Token));
+        Assert.Equal(ClientError.GatewayUnreachable, unanswered.Error);
+        _operator.GatewayFront.Decide = _ => Mishap.None;
+
+        _time.Advance(TimeSpan.FromSeconds(20));
+        ClientException lost = await Assert.ThrowsAsync<ClientException>(() => client.Redemption.AnswerAsync(Prompts.Ask("Over midnight."), Token));
+
+        Assert.Equal("reply_lost", lost.Code);
+        Passing[] asked = [.. _operator.GatewayFront.SeenAt(Routes.ChatCompletions)];
+        Assert.Equal(2, asked.Length);
+        Assert.Single(asked.Select(one => one.Headers["Authorization"]).Distinct());
+        Assert.Single(asked.Select(Header).Distinct());
+        // Whether it was spent, an exchange tells, which shows no pseudonym.
+        PlanHoldings holdings = await client.SettledAsync();
+        Assert.Equal((4, 0, 1), (holdings.Held, holdings.Returned, holdings.Unknown));
+    }
+
+    [Fact]
+    public async Task Token_that_was_returned_in_an_earlier_epoch_is_shown_beside_no_other_pseudonym()
+    {
+        await using TacitClient client = await BeforeMidnightAsync();
+        _operator.GatewayFront.Impersonate = async (context, passing) =>
+        {
+            if (passing.Path != Routes.ChatCompletions)
+            {
+                return false;
+            }
+            context.Response.StatusCode = 502;
+            context.Response.Headers[Routes.TokenStateHeader] = Routes.TokenReturned;
+            await context.Response.Body.WriteAsync(ApiError.Create(ErrorCodes.ProviderError, "It fails.").Encode());
+            return true;
+        };
+        Assert.Equal(502, (await client.Redemption.AnswerAsync(Prompts.Ask("Over midnight."), Token)).Status);
+        Assert.Equal(1, (await client.SettledAsync()).Returned);
+
+        _time.Advance(TimeSpan.FromSeconds(20));
+        Assert.Equal(502, (await client.Redemption.AnswerAsync(Prompts.Ask("Over midnight."), Token)).Status);
+
+        Passing[] asked = [.. _operator.GatewayFront.SeenAt(Routes.ChatCompletions)];
+        Assert.Equal((2, 2), (asked.Select(Header).Distinct().Count(), asked.Select(one => one.Headers["Authorization"]).Distinct().Count()));
     }
 
     [Theory]
@@ -217,7 +264,7 @@ public sealed class PseudonymTests : IAsyncLifetime
         await using (TacitClient client = await StartAsync(PseudonymPolicy.Both, recoverable: fromSeed))
         {
             await client.Pseudonyms.FetchAsync(Token);
-            before = (await client.Pseudonyms.HeaderAsync(TestOperator.GatewayName, Token))!;
+            before = (await client.Pseudonyms.HeaderAsync(TestOperator.GatewayName, _time.GetUtcNow(), Token))!;
             (seed, account, backup) = (client.Wallet.RevealSeed(), await client.Account.RevealKeyAsync(Token), await client.Wallet.ExportAsync(Token));
         }
         ClientOptions elsewhere = Options(true, "elsewhere");
@@ -230,7 +277,7 @@ public sealed class PseudonymTests : IAsyncLifetime
             await restored.Pseudonyms.FetchAsync(Token);
             await restored.Filler.RestoreAsync(Token);
         }
-        Assert.Equal(before, await restored.Pseudonyms.HeaderAsync(TestOperator.GatewayName, Token));
+        Assert.Equal(before, await restored.Pseudonyms.HeaderAsync(TestOperator.GatewayName, _time.GetUtcNow(), Token));
         Assert.Equal(200, (await restored.Redemption.AnswerAsync(Prompts.Ask("Back again."), Token)).Status);
     }
 
@@ -289,6 +336,22 @@ public sealed class PseudonymTests : IAsyncLifetime
         return await _operator.WalletAsync(
             _folder["wallet"], credits: 10, tokens: 5,
             change: _ => Options(allow) with { Wallet = new WalletOptions { DataDirectory = _folder["wallet"], Recoverable = recoverable } }, time: clock);
+    }
+
+    /// <summary>A wallet with the pseudonyms of two epochs, ten seconds before the second.</summary>
+    private async Task<TacitClient> BeforeMidnightAsync()
+    {
+        await (await StartAsync(PseudonymPolicy.Transient, epoch: PeriodKind.Day)).DisposeAsync();
+        ClientOptions options = Options(true);
+        TacitClient client = await TacitClient.OpenAsync(
+            // No time passes by itself, and nobody is to think that the caller is gone.
+            options with { Redemption = options.Redemption with { MaxReconnects = 0, CancelGrace = TimeSpan.FromMinutes(10) } }, _time, NullLoggerFactory.Instance, Token);
+        await client.Refills.RunOnceAsync(Token);
+        _time.Advance(TimeSpan.FromHours(11));
+        await _operator.Issuer.RefreshKeysAsync(Token);
+        await client.Refills.RunOnceAsync(Token);
+        _time.Advance(new TimeSpan(0, 59, 50));
+        return client;
     }
 
     private async Task BanAsync(string reason)
