@@ -232,7 +232,7 @@ public sealed record AppOptions : IValidatedSettings
     public TransportOptions ToTransportOptions(IProgress<CarrierStatus>? progress = null) => new()
     {
         Carrier = Transport.Carrier(),
-        Tor = Tor.DataDirectory is null ? Tor with { DataDirectory = Path.Combine(DataDirectory, "tor") } : Tor,
+        Tor = BridgePrograms.Complete(Tor.DataDirectory is null ? Tor with { DataDirectory = Path.Combine(DataDirectory, "tor") } : Tor),
         Progress = progress,
     };
 

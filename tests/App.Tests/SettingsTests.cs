@@ -1,6 +1,8 @@
 using System.Net;
 using System.Text.Json;
+using Tacit.App.Wallets;
 using Tacit.Client.Tests.Support;
+using Tacit.Client.Transports;
 
 namespace Tacit.App.Tests;
 
@@ -50,6 +52,8 @@ public sealed class SettingsTests : IAsyncLifetime
     [InlineData("""{"relay":"nowhere"}""", "relay")]
     [InlineData("""{"torSocks":"127.0.0.1:9050","bridges":["192.0.2.7:443"]}""", "tor")]
     [InlineData("""{"dataDirectory":"/tmp"}""", "dataDirectory")]
+    [InlineData("""{"plugins":["obfs4 exec /bin/sh -c whatever"]}""", "plugins")]
+    [InlineData("""{"bridges":["obfs4 192.0.2.7:443"],"plugins":[]}""", "plugins")]
     public async Task Setting_that_cannot_be_is_refused_by_name(string change, string member)
     {
         string before = await File.ReadAllTextAsync(_page.SettingsPath, Token);
@@ -57,6 +61,26 @@ public sealed class SettingsTests : IAsyncLifetime
 
         Assert.Equal((400, "invalid-setting", member), (status, word, problem.GetProperty("member").GetString()));
         Assert.Equal(before, await File.ReadAllTextAsync(_page.SettingsPath, Token));
+    }
+
+    [Fact]
+    public void Bridge_gets_its_usual_program_where_that_is_installed_and_none_that_it_names_itself()
+    {
+        using var folder = new TestFolder();
+        Directory.CreateDirectory(folder.Path);
+        foreach (string program in (string[])["lyrebird", "snowflake-client", "sh"])
+        {
+            File.WriteAllText(Path.Combine(folder.Path, program), "");
+        }
+        string[] Plugins(TorSettings settings) => [.. BridgePrograms.Complete(settings, [folder["nothing"], folder.Path]).Plugins];
+        var bridges = new TorSettings
+        {
+            Bridges = ["obfs4 192.0.2.7:443 cert=x", "Bridge snowflake 192.0.2.3:80", "obfs4 192.0.2.8:443", "192.0.2.9:443", "sh 192.0.2.7:443", "webtunnel 192.0.2.7:443", "../sh 192.0.2.7:443", ""],
+        };
+
+        Assert.Equal([$"obfs4 exec {Path.Combine(folder.Path, "lyrebird")}", $"snowflake exec {Path.Combine(folder.Path, "snowflake-client")}"], Plugins(bridges));
+        Assert.Equal(["meek_lite,obfs4 exec /opt/mine", $"snowflake exec {Path.Combine(folder.Path, "snowflake-client")}"], Plugins(bridges with { Plugins = ["meek_lite,obfs4 exec /opt/mine"] }));
+        Assert.Empty(Plugins(new TorSettings { Socks = "127.0.0.1:9050", Bridges = bridges.Bridges }));
     }
 
     [Fact]

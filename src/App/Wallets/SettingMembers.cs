@@ -38,7 +38,6 @@ internal static class SettingMembers
         ["torExits"] = new($"{nameof(AppOptions.Tor)}:{nameof(TorSettings.Exits)}", (o, v) => o with { Tor = o.Tor with { Exits = v.GetBoolean() } }, true),
         ["torSocks"] = new($"{nameof(AppOptions.Tor)}:{nameof(TorSettings.Socks)}", (o, v) => o with { Tor = o.Tor with { Socks = Text(v) } }, true),
         ["bridges"] = new($"{nameof(AppOptions.Tor)}:{nameof(TorSettings.Bridges)}", (o, v) => o with { Tor = o.Tor with { Bridges = List(v) } }, true),
-        ["plugins"] = new($"{nameof(AppOptions.Tor)}:{nameof(TorSettings.Plugins)}", (o, v) => o with { Tor = o.Tor with { Plugins = List(v) } }, true),
     };
 
     /// <summary>The options with these values in them.</summary>
@@ -55,6 +54,11 @@ internal static class SettingMembers
         }
         foreach (JsonProperty value in values.EnumerateObject())
         {
+            if (value.Name == "plugins")
+            {
+                // Each is a program that our Tor runs as this user: a script that got into the page must not choose one.
+                throw Invalid(value.Name, "The page names no programs: put it into the settings file (Tor:Plugins), or install the bridge's usual one, which is found by itself.");
+            }
             if (!s_members.TryGetValue(value.Name, out SettingMember? member))
             {
                 throw Invalid(value.Name, "There is no such setting.");

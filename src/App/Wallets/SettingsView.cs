@@ -23,6 +23,7 @@ public enum OtherUsers
 
 /// <summary>The settings as the page shows them; each is a member of <c>app.json</c> (<see cref="AppOptions"/>).</summary>
 /// <param name="Transport">The setting's word; null for the default.</param>
+/// <param name="Plugins">Only shown: the page sets no programs.</param>
 /// <param name="IsChanging">A change waits for what is under way to end.</param>
 internal sealed record SettingsView(
     [property: JsonConverter(typeof(PageEnum<PageTheme>))] PageTheme Theme, bool KeepChats, string? DefaultModel, string? DefaultPlan, string? DefaultSystem, long MinCrowd, bool AutoFill, bool FillAtPrompt, int LowWater, int BatchSize,

@@ -3,7 +3,7 @@ import { api } from '../api';
 import { mode, settings } from '../store';
 import { failureOf, useAction } from '../ui/action';
 import { Callout, Switch, TextField } from '../ui/controls';
-import { Act, type Choice, Choices, Explain, Form, FormFailure, Success, TextArea } from '../ui/form';
+import { Act, type Choice, Choices, Explain, Facts, Form, FormFailure, Success, TextArea } from '../ui/form';
 import { toAddress } from '../setup/invitation';
 import type { Settings } from '../wire';
 import { WayTable } from './WayTable';
@@ -30,7 +30,6 @@ export function Transport({ now }: { now: Settings }) {
   const [exits, setExits] = useState(now.torExits);
   const [socks, setSocks] = useState(now.torSocks ?? '');
   const [bridges, setBridges] = useState(now.bridges.join('\n'));
-  const [plugins, setPlugins] = useState(now.plugins.join('\n'));
   const [isTried, setTried] = useState(false);
   const [isAll, setAll] = useState(false);
   useEffect(load, [now]);
@@ -41,17 +40,16 @@ export function Transport({ now }: { now: Settings }) {
     setExits(now.torExits);
     setSocks(now.torSocks ?? '');
     setBridges(now.bridges.join('\n'));
-    setPlugins(now.plugins.join('\n'));
     setTried(false);
   }
 
   const usesTor = way === 'default' || way.startsWith('tor');
   const usesRelay = way.endsWith('ohttp');
   const wanted = {
-    transport: way === 'default' ? null : way, relay: relay.trim() === '' ? null : relay.trim(), torExits: exits, torSocks: socks.trim() === '' ? null : socks.trim(), bridges: lines(bridges), plugins: lines(plugins),
+    transport: way === 'default' ? null : way, relay: relay.trim() === '' ? null : relay.trim(), torExits: exits, torSocks: socks.trim() === '' ? null : socks.trim(), bridges: lines(bridges),
   };
   const isChanged = JSON.stringify(wanted) !== JSON.stringify({
-    transport: now.transport ?? null, relay: now.relay ?? null, torExits: now.torExits, torSocks: now.torSocks ?? null, bridges: now.bridges, plugins: now.plugins,
+    transport: now.transport ?? null, relay: now.relay ?? null, torExits: now.torExits, torSocks: now.torSocks ?? null, bridges: now.bridges,
   });
   const keep = useAction(async () => {
     const kept = await api.put<Settings | undefined>('/app/settings', wanted);
@@ -82,14 +80,15 @@ export function Transport({ now }: { now: Settings }) {
           <div class="form">
             <Switch label="Reach servers outside Tor" checked={exits} onChange={setExits} hint="Servers without an onion address are then reached through Tor's exits, whose operators see which server is asked." />
             <TextArea label="Bridges" isCode rows={3} value={bridges} onInput={setBridges} placeholder="obfs4 192.0.2.7:443 …" hint="Where Tor is blocked: one bridge line on each line, as bridges.torproject.org gives them." error={failureOf(keep.failure, 'bridges')} />
-            <TextArea label="Pluggable transports" isCode rows={2} value={plugins} onInput={setPlugins} placeholder="obfs4 exec /usr/bin/obfs4proxy" hint="The programs that disguise the way to a bridge." error={failureOf(keep.failure, 'plugins')} />
+            <p class="hint">The programs that obfs4, snowflake and webtunnel bridges need are found where they are installed. Others are named in the settings file (<code>Tor:Plugins</code>), never here: what runs on this computer is not for a web page to say.</p>
+            {now.plugins.length > 0 && <Facts facts={now.plugins.map((plugin, index) => ({ name: index === 0 ? 'Named there' : `Named there, ${index + 1}`, value: plugin, isCode: true }))} />}
             <TextField label="A Tor of your own" class="mono" value={socks} onInput={setSocks} placeholder="127.0.0.1:9150" hint="The SOCKS port of a Tor that runs already, such as Tor Browser's. Bridges are then set there." error={failureOf(keep.failure, 'torSocks')} />
           </div>
         </Explain>
       )}
       <WayTable way={way} />
       {!usesTor && way !== 'ohttp' && <Callout kind="warning">Without Tor, issuer and gateway both see your network address. Whoever runs both, or gets at the records of both, can compare them.</Callout>}
-      <FormFailure failure={keep.failure} atFields={['relay', 'bridges', 'plugins', 'torSocks']} />
+      <FormFailure failure={keep.failure} atFields={['relay', 'bridges', 'torSocks']} />
       {isChanged && (
         <div class="form-actions">
           <Act kind="primary" isBusy={keep.isBusy}>Use this way</Act>
