@@ -54,6 +54,20 @@ public sealed class WalletTests(Chromium chromium) : BrowserTest(chromium)
     }
 
     [Fact]
+    public async Task Issuers_keys_are_compared_by_a_button_and_the_result_is_said_in_words()
+    {
+        TestSystem system = Keep(await TestSystem.StartAsync());
+        IPage page = (await VisitAsync(system, path: "/#/wallet", withAxe: true)).Page;
+
+        await page.GetByRole(AriaRole.Button, new() { Name = "Compare the issuer's keys" }).ClickAsync();
+
+        await Expect(page.GetByRole(AriaRole.Status).Filter(new() { HasText = "Everything that could be had agrees" })).ToBeVisibleAsync();
+        await page.GetByText("What each source showed").ClickAsync();
+        await Expect(page.GetByRole(AriaRole.Table, new() { Name = "Copies of the issuer's directory" }).GetByRole(AriaRole.Cell, new() { Name = "agrees" }).First).ToBeVisibleAsync();
+        Assert.Equal([], await Axe.FindAsync(page));
+    }
+
+    [Fact]
     public async Task Program_with_a_key_of_its_own_spends_up_to_its_daily_cap_and_the_page_shows_it()
     {
         TestSystem system = Keep(await TestSystem.StartAsync());

@@ -7,6 +7,7 @@ import { Callout, Page, Section } from '../ui/controls';
 import { Act, Explain } from '../ui/form';
 import { formatNumber, fromNow } from '../ui/words';
 import type { WalletView } from '../wire';
+import { Audit } from './Audit';
 import { Backup } from './Backup';
 import { Checkout } from './Checkout';
 import { Deposit } from './Deposit';
@@ -48,6 +49,7 @@ export function WalletPage() {
         <Section title="Refills"><Refills /></Section>
         <Section title="History"><History /></Section>
       </div>
+      <Section title="The issuer's keys"><Audit /></Section>
       <Section title="Seed and backup"><Backup view={view} /></Section>
     </Page>
   );
