@@ -159,9 +159,7 @@ internal sealed class PaymentBook
             return;
         }
 
-        long back = Math.Clamp(
-            session.QueryInt64("SELECT CAST(SUM(amount) AS bigint) FROM reversal WHERE provider = $1 AND payment = $2", provider, id) ?? 0,
-            0, payment.Total);
+        long back = (long)Int128.Clamp(SumOfReversals(session, provider, id), 0, payment.Total);
         // Rounded up: a refund of money is never less than that of credits.
         long target = (long)(((Int128)payment.Credits * back + payment.Total - 1) / payment.Total);
         if (target == payment.Reversed)
@@ -178,6 +176,37 @@ internal sealed class PaymentBook
         {
             Debt.GiveAgain(session, payment.Account, payment.Reversed - target, day);
         }
+    }
+
+    /// <summary>
+    /// Refunds may be told of by their sum, one by one, or both, each late or not at all. Neither way of counting ever says more than went back: the sum at
+    /// its highest less all that failed (a sum that falls when a refund fails may then hide a later one), and those single ones that have not failed.
+    /// </summary>
+    private static Int128 SumOfReversals(Session session, string provider, string id)
+    {
+        Int128 others = 0, single = 0, together = 0;
+        foreach ((string reversal, long amount) in session.Query(
+            "SELECT id, amount FROM reversal WHERE provider = $1 AND payment = $2", static row => (row.Text(0), row.Int64(1)), provider, id))
+        {
+            if (reversal == PaymentReversed.AllRefunds)
+            {
+                together += amount;
+            }
+            else if (!reversal.StartsWith(PaymentReversed.OneRefund, StringComparison.Ordinal))
+            {
+                others += amount;
+            }
+            else if (amount > 0)
+            {
+                single += amount;
+            }
+            else
+            {
+                together += amount;
+            }
+        }
+
+        return others + Int128.Max(single, together);
     }
 
     /// <summary>

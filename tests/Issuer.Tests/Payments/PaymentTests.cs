@@ -234,6 +234,104 @@ public class PaymentTests
         await issuer.AssertSoundBooksAsync();
     }
 
+    /// <summary>
+    /// <c>sum:N</c> is <c>charge.refunded</c>, <c>new:ID:N</c> and <c>failed:ID:N</c> are <c>refund.*</c>, <c>old-failed</c> the one event that older endpoints
+    /// are sent. A sum may or may not fall when a refund fails, so both are here.
+    /// </summary>
+    [Theory]
+    [InlineData("sum:500 failed:re_1:500", 100)]
+    [InlineData("sum:500 old-failed:re_1:500", 100)]
+    [InlineData("new:re_1:500 sum:500 failed:re_1:500", 100)]
+    [InlineData("new:re_1:500 failed:re_1:500", 100)]
+    [InlineData("new:re_1:500 canceled:re_1:500", 100)]
+    [InlineData("new:re_1:500", 0)]
+    [InlineData("new:re_1:100 new:re_2:150 sum:100 sum:250 failed:re_1:100", 70)]
+    [InlineData("sum:100 sum:250 old-failed:re_1:100", 70)]
+    [InlineData("new:re_1:500 sum:500 failed:re_1:500 old-failed:re_1:500 new:re_2:500", 0)]
+    [InlineData("new:re_1:200 sum:200 failed:re_1:200 new:re_2:300 sum:300", 40)]
+    [InlineData("new:re_1:200 sum:200 failed:re_1:200 new:re_2:300 sum:500", 40)]
+    public async Task A_refund_that_fails_gives_back_what_it_took_once_whatever_the_order(string events, long left)
+    {
+        (TestIssuer issuer, ScriptedProvider provider) = await StartAsync(options => options with { CheckoutBurst = 1000 });
+        await using var _ = issuer;
+        await using var __ = provider;
+        for (int round = 0; round < 4; round++)
+        {
+            (string account, string reference) = await BeginAsync(issuer, provider);
+            string payment = "pi_" + round;
+            List<string> bodies = [provider.Completed(reference, payment)];
+            foreach (string[] parts in events.Split(' ').Select(item => item.Split(':')))
+            {
+                long amount = long.Parse(parts[^1], System.Globalization.CultureInfo.InvariantCulture);
+                bodies.Add(parts[0] switch
+                {
+                    "sum" => provider.Refunded(payment, amount),
+                    "new" => provider.Refund(payment, parts[1], "refund.created", "succeeded", amount),
+                    "failed" => provider.Refund(payment, parts[1], "refund.failed", "failed", amount),
+                    "canceled" => provider.Refund(payment, parts[1], "refund.updated", "canceled", amount),
+                    _ => provider.Refund(payment, parts[1], "charge.refund.updated", "failed", amount),
+                });
+            }
+
+            // In the order in which it happened, then backwards, then in any.
+            string[] order = round == 0 ? [.. bodies] : round == 1 ? [.. bodies.AsEnumerable().Reverse()] : [.. bodies, .. bodies];
+            if (round > 1)
+            {
+                System.Security.Cryptography.RandomNumberGenerator.Shuffle(order.AsSpan());
+            }
+
+            foreach (string body in order)
+            {
+                Assert.Equal(204, await provider.StripeAsync(issuer, body));
+            }
+
+            AccountStatement statement = await issuer.StatementAsync(account);
+            Assert.True(statement.Credits == left && statement.Owed is null, $"{statement} after\n{string.Join('\n', order)}");
+        }
+
+        await issuer.AssertSoundBooksAsync();
+    }
+
+    [Fact]
+    public async Task A_refund_that_fails_forgives_first_what_is_owed()
+    {
+        (TestIssuer issuer, ScriptedProvider provider) = await StartAsync();
+        await using var _ = issuer;
+        await using var __ = provider;
+        (string account, string reference) = await BeginAsync(issuer, provider);
+        Assert.Equal(204, await provider.StripeAsync(issuer, provider.Completed(reference, "pi_1")));
+        Assert.Equal(200, (await issuer.RequestAsync(account, await issuer.BlindAsync(60))).Status);
+        Assert.Equal(204, await provider.StripeAsync(issuer, provider.Refunded("pi_1", 500)));
+        AccountStatement statement = await issuer.StatementAsync(account);
+        Assert.Equal((0, 60), (statement.Credits, statement.Owed));
+
+        Assert.Equal(204, await provider.StripeAsync(issuer, provider.Refund("pi_1", "re_1", "refund.failed", "failed", 500)));
+        statement = await issuer.StatementAsync(account);
+        Assert.Equal((40, null), (statement.Credits, statement.Owed));
+        await issuer.AssertSoundBooksAsync();
+    }
+
+    [Theory]
+    [InlineData("pending_approval rejected", 100)]
+    [InlineData("rejected pending_approval", 100)]
+    [InlineData("pending_approval approved", 0)]
+    [InlineData("approved pending_approval", 0)]
+    public async Task A_refund_at_Paddle_counts_only_once_it_is_approved(string statuses, long left)
+    {
+        (TestIssuer issuer, ScriptedProvider provider) = await StartAsync();
+        await using var _ = issuer;
+        await using var __ = provider;
+        (string account, string reference) = await BeginAsync(issuer, provider, "paddle");
+        Assert.Equal(204, await provider.PaddleAsync(issuer, provider.PaddleCompleted(reference, "txn_1")));
+        foreach (string status in statuses.Split(' '))
+        {
+            Assert.Equal(204, await provider.PaddleAsync(issuer, provider.PaddleAdjustment("txn_1", "adj_1", "refund", status, 595)));
+        }
+
+        Assert.Equal(left, await issuer.CreditsAsync(account));
+        await issuer.AssertSoundBooksAsync();
+    }
+
     [Theory]
     [InlineData("created:needs_response closed:won", 100)]
     [InlineData("closed:won created:needs_response", 100)]

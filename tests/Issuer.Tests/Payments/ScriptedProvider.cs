@@ -97,6 +97,10 @@ internal sealed class ScriptedProvider : IAsyncDisposable
     public string Refunded(string payment, long amount) =>
         StripeEvent("charge.refunded", $$"""{"id":"ch_1","payment_intent":"{{payment}}","amount":500,"amount_refunded":{{amount}},"currency":"usd"}""");
 
+    /// <summary>An event about one refund: <c>refund.*</c> or <c>charge.refund.updated</c>.</summary>
+    public string Refund(string payment, string refund, string type, string status, long amount, long created = 1_795_000_000) => StripeEvent(
+        type, $$"""{"id":"{{refund}}","object":"refund","charge":"ch_1","payment_intent":"{{payment}}","amount":{{amount}},"status":"{{status}}","currency":"usd"}""", created);
+
     public string Dispute(string payment, string type, string status, long created = 1_795_000_000) => StripeEvent(
         "charge.dispute." + type, $$"""{"id":"dp_1","payment_intent":"{{payment}}","amount":500,"status":"{{status}}","currency":"usd"}""", created);
 

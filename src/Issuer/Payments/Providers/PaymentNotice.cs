@@ -25,7 +25,14 @@ internal sealed record CheckoutEnded(string EventId, string? Reference) : Paymen
 /// <param name="Amount">How much goes back, in the payment's smallest unit; 0 if nothing does; negative if it undoes another one.</param>
 /// <param name="Finality">0 for a state that may change, 1 for one that does not.</param>
 /// <param name="Occurred">When, in seconds of UNIX time, as the provider says.</param>
-internal sealed record PaymentReversed(string EventId, string PaymentId, string ReversalId, long Amount, int Finality, long Occurred) : PaymentNotice(EventId);
+internal sealed record PaymentReversed(string EventId, string PaymentId, string ReversalId, long Amount, int Finality, long Occurred) : PaymentNotice(EventId)
+{
+    /// <summary>The reversal that stands for all refunds of a payment together, where the provider tells their sum.</summary>
+    public const string AllRefunds = "refunds";
+
+    /// <summary>Before the id of one refund that is also part of <see cref="AllRefunds"/>. Its amount is negative once it has failed.</summary>
+    public const string OneRefund = "refunds/";
+}
 
 /// <summary>An event of a kind that moves no credits.</summary>
 internal sealed record NothingToDo(string EventId) : PaymentNotice(EventId);

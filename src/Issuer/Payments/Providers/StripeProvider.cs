@@ -7,8 +7,8 @@ using Tacit.Hosting;
 namespace Tacit.Issuer.Payments.Providers;
 
 /// <summary>
-/// Stripe: a hosted Checkout session a purchase (<c>POST /v1/checkout/sessions</c>), and the events <c>checkout.session.*</c>, <c>charge.refunded</c> and
-/// <c>charge.dispute.*</c> (docs.stripe.com/api). A payment is known by its PaymentIntent, which refunds and disputes name.
+/// Stripe: a hosted Checkout session a purchase (<c>POST /v1/checkout/sessions</c>), and the events <c>checkout.session.*</c>, <c>charge.refunded</c>,
+/// <c>refund.*</c> and <c>charge.dispute.*</c> (docs.stripe.com/api). A payment is known by its PaymentIntent, which refunds and disputes name.
 /// </summary>
 internal sealed class StripeProvider : IPaymentProvider
 {
@@ -82,10 +82,14 @@ internal sealed class StripeProvider : IPaymentProvider
                 return new CheckoutEnded(id, Reference(item));
 
             case "charge.refunded":
-                // The sum of all refunds of the charge so far: it only grows, so the largest is the latest.
+                // The sum of all refunds of the charge so far, of which the largest counts; what of them failed is told of each by itself.
                 return NoticeReader.OptionalText(item, "payment_intent") is string refunded
-                    ? new PaymentReversed(id, refunded, "refunds", item.GetProperty("amount_refunded").GetInt64(), Finality: 0, Occurred: 0)
+                    ? new PaymentReversed(id, refunded, PaymentReversed.AllRefunds, item.GetProperty("amount_refunded").GetInt64(), Finality: 0, Occurred: 0)
                     : new NothingToDo(id);
+
+            // "charge.refund.updated" is all that an endpoint of an API version before 2024-10-28 is sent of a refund that fails.
+            case "refund.created" or "refund.updated" or "refund.failed" or "charge.refund.updated":
+                return Refund(id, item, created);
 
             case "charge.dispute.created" or "charge.dispute.updated" or "charge.dispute.closed"
                 or "charge.dispute.funds_withdrawn" or "charge.dispute.funds_reinstated":
@@ -94,6 +98,20 @@ internal sealed class StripeProvider : IPaymentProvider
             default:
                 return new NothingToDo(id);
         }
+    }
+
+    private static PaymentNotice Refund(string id, JsonElement refund, long created)
+    {
+        if (NoticeReader.OptionalText(refund, "payment_intent") is not string payment)
+        {
+            return new NothingToDo(id);
+        }
+
+        // A failed refund is final and comes back to the seller (docs.stripe.com/refunds); a refund that succeeded may still fail.
+        bool hasFailed = NoticeReader.OptionalText(refund, "status") is "failed" or "canceled";
+        long amount = refund.GetProperty("amount").GetInt64();
+        return new PaymentReversed(
+            id, payment, PaymentReversed.OneRefund + NoticeReader.Text(refund, "id"), hasFailed ? checked(-amount) : amount, hasFailed ? 1 : 0, created);
     }
 
     private static PaymentNotice Dispute(string id, JsonElement dispute, long created)
