@@ -212,12 +212,36 @@ public sealed class ObliviousTests
             Content = new ByteArrayContent(ObliviousClient.SealRequest(exchange, "POST", Routes.ChatCompletions, TestGateway.Body(), [new("authorization", token.Header)])),
         };
         request.Content.Headers.TryAddWithoutValidation("Content-Type", "Message/OHTTP-req; of=nothing");
-        // Outside they would be refused, beside a token.
-        request.Headers.TryAddWithoutValidation("Cookie", "a=b");
-        request.Headers.TryAddWithoutValidation("Authorization", "Bearer of-the-relay");
+        // Outside it would be refused, beside a token of a request plan.
+        request.Headers.TryAddWithoutValidation(Routes.SuccessorHeader, "AAAA");
         using var http = new HttpMessageInvoker(new SocketsHttpHandler { UseCookies = false });
         using HttpResponseMessage response = await http.SendAsync(request, TestContext.Current.CancellationToken);
         (await ObliviousClient.ReadAsync(exchange, response)).IsReply();
+    }
+
+    [Theory]
+    [InlineData("Cookie", "session=alice")]
+    [InlineData("Authorization", "Bearer of-alice")]
+    [InlineData("Proxy-Authorization", "Basic YTpi")]
+    [InlineData("x-api-key", "sk-alice")]
+    public async Task Credential_beside_a_sealed_request_is_refused_and_nothing_is_spent(string name, string value)
+    {
+        await using TestGateway gateway = await StartAsync();
+        using ObliviousClient client = await ObliviousClient.ConnectAsync(gateway);
+        TestToken token = gateway.Issuer.CreateToken("chat");
+        using ObliviousClientExchange exchange = ObliviousClientExchange.TryCreate(client.Configuration, isChunked: false)!;
+        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(gateway.Address, Routes.Oblivious))
+        {
+            Content = new ByteArrayContent(ObliviousClient.SealRequest(exchange, "POST", Routes.ChatCompletions, TestGateway.Body(), [new("authorization", token.Header)])),
+        };
+        request.Content.Headers.TryAddWithoutValidation("Content-Type", MediaTypes.ObliviousRequest);
+        request.Headers.TryAddWithoutValidation(name, value);
+        using var http = new HttpMessageInvoker(new SocketsHttpHandler { UseCookies = false });
+        using HttpResponseMessage response = await http.SendAsync(request, TestContext.Current.CancellationToken);
+        await response.IsErrorAsync(400, ErrorCodes.LinkedCredentials, null);
+        Assert.Equal(0, gateway.Provider.Calls);
+
+        (await client.AskAsync(token, TestGateway.Body("3+3?"))).IsReply();
     }
 
     [Fact]

@@ -22,12 +22,18 @@ internal sealed class ObliviousEndpoint(GatewayParts parts, SealingKeys keys, Re
 
     public async Task HandleAsync(HttpContext context)
     {
-        // 0. The media type.
+        // 0. The media type, and nothing that would tell who sends beside what is sealed so that nobody can (RFC 9458, section 6.1).
         if (IsChunked(context.Request.ContentType) is not bool chunked)
         {
             await ErrorReply.WriteAsync(
                 context,
                 ApiError.Create(ErrorCodes.UnsupportedMediaType, $"This takes {MediaTypes.ObliviousRequest} and {MediaTypes.ObliviousChunkedRequest}."));
+            return;
+        }
+
+        if (HeaderRules.FindCredential(context.Request.Headers) is { } credential)
+        {
+            await ErrorReply.WriteAsync(context, credential);
             return;
         }
 
