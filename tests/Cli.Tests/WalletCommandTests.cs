@@ -1,4 +1,9 @@
 using System.Text.Json;
+using Microsoft.Extensions.Logging.Abstractions;
+using Tacit.Hosting;
+using Tacit.Hosting.Onion;
+using Tacit.Relay;
+using Tacit.Tests;
 
 namespace Tacit.Cli.Tests;
 
@@ -170,6 +175,32 @@ public sealed class RunningRoleTests
         Assert.False(Directory.Exists(folder["tor"]));
 
         static string? Text(JsonElement json, string name) => json.TryGetProperty(name, out JsonElement value) ? value.GetString() : null;
+    }
+
+    [Fact]
+    public async Task Status_shows_the_onion_service_of_a_role_that_has_one()
+    {
+        using OfflineTor tor = new();
+        using TemporaryFolder folder = new();
+        await File.WriteAllTextAsync(folder["onion.secret"], "0123456789abcdef0123456789abcdef0123456789abcdef", TestContext.Current.CancellationToken);
+        File.SetUnixFileMode(folder["onion.secret"], UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        RelayOptions options = new()
+        {
+            DataDirectory = folder["data"],
+            Listen = ListenAddress.Loopback(0),
+            Targets = [new RelayTarget { Name = "gateway.test", Address = new Uri("http://127.0.0.1:1") }],
+            Onion = new OnionOptions { Enabled = true, KeyFile = SecretReference.FromFile(folder["onion.secret"]) },
+            Tor = tor.Options,
+        };
+        await using RelayServer relay = await RelayServer.StartAsync(options, TimeProvider.System, NullLoggerFactory.Instance, TestContext.Current.CancellationToken);
+        string address = $"http://{relay.Onion.Address}";
+
+        JsonElement status = await JsonAsync(["status", "--json", "--data", folder["data"]]);
+
+        JsonElement row = status.GetProperty("roles").EnumerateArray().Single(role => role.GetProperty("role").GetString() == "relay");
+        Assert.Equal(address, row.GetProperty("onion").GetString());
+        Assert.EndsWith(".onion", address, StringComparison.Ordinal);
+        Assert.Contains(address, (await Cli.RunAsync("status", "--data", folder["data"])).Out, StringComparison.Ordinal);
     }
 
     private static bool Running(JsonElement status, string role) =>

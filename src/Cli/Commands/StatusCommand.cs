@@ -7,6 +7,7 @@ using Tacit.Cli.Wallets;
 using Tacit.Client;
 using Tacit.Client.Transports;
 using Tacit.Hosting;
+using Tacit.Hosting.Onion;
 using Tacit.Issuer;
 using Tacit.Relay;
 using Tacit.Signer;
@@ -15,7 +16,8 @@ namespace Tacit.Cli.Commands;
 
 /// <summary>A role of this data folder.</summary>
 /// <param name="Detail">What of it matters at a glance.</param>
-internal sealed record RoleState(string Role, bool Running, string Detail);
+/// <param name="Onion">Base address of its onion service; null if it has none.</param>
+internal sealed record RoleState(string Role, bool Running, string Detail, string? Onion = null);
 
 /// <summary>What runs on this data folder and what the wallet holds.</summary>
 /// <param name="Transport">The setting that is in force, in its own word; null for the default.</param>
@@ -142,6 +144,14 @@ internal static class StatusCommand
             RelayStatus status = await relay.GetAsync("/status", RelayJson.Default.RelayStatus, cancellationToken);
             return $"to {string.Join(", ", status.Targets)}; {status.UnderWay.ToString(CultureInfo.InvariantCulture)} requests under way";
         }));
+        for (int i = 0; i < roles.Count; i++)
+        {
+            if (roles[i] is { Running: true, Role: "issuer" or "gateway" or "relay" } role && await FindOnionAsync(data, role.Role, cancellationToken) is { } onion)
+            {
+                string address = $"http://{onion.Address}";
+                roles[i] = role with { Onion = address, Detail = $"{role.Detail}{(role.Detail.Length > 0 ? "; " : "")}{address} ({OnionCommand.Describe(onion)})" };
+            }
+        }
         if (carrier is null)
         {
             await using TransportPool idle = new(options.ToTransportOptions(), TimeProvider.System);
@@ -177,6 +187,21 @@ internal static class StatusCommand
         catch (ManagementException e)
         {
             return e.IsNotRunning ? new RoleState(role, false, "") : new RoleState(role, true, e.Message);
+        }
+    }
+
+    /// <summary>The onion service of a role that runs on this folder; null if it has none yet, or is of another user or folder.</summary>
+    private static async Task<OnionReport?> FindOnionAsync(string data, string role, CancellationToken cancellationToken)
+    {
+        try
+        {
+            using ManagementClient client = new(data, role);
+            OnionReport report = await client.GetAsync("/onion", OnionJson.Default.OnionReport, cancellationToken);
+            return report is { Enabled: true, Address: not null } ? report : null;
+        }
+        catch (ManagementException)
+        {
+            return null;
         }
     }
 
