@@ -339,6 +339,12 @@ internal sealed class RedemptionEndpoint
             return;
         }
 
+        if (reader.IsRefused)
+        {
+            await ErrorReply.WriteAsync(context, credential.Explain(SpendVerdict.ReplyGone), reply.TokenState);
+            return;
+        }
+
         HttpResponse response = context.Response;
         response.StatusCode = reply.Status;
         response.ContentType = reply.ContentType;

@@ -32,6 +32,15 @@ internal enum StopReason
 [SuppressMessage("Reliability", "CA2002", Justification = "Internal and never handed out: nobody else locks it.")]
 internal sealed class Reply
 {
+    /// <summary>
+    /// How often a reply is sent over from its beginning, counted in its own length, and how many bytes of a short one in any case. Whoever has the token could else
+    /// have megabytes sent for each request of some hundred bytes, without end; a client that resumes a hundred times, at all points of a reply, needs fifty lengths.
+    /// </summary>
+    internal const int MaxLengthsSent = 64;
+
+    /// <inheritdoc cref="MaxLengthsSent"/>
+    internal const int FreeBytesSent = 1 << 20;
+
     private const int TagAt = 0;
     private const int SaltAt = TokenKeys.RequestTagSizeInBytes;
 
@@ -44,6 +53,7 @@ internal sealed class Reply
     private SealedLog _log;
     private LiveParts? _live = new();
     private MemoryRoom? _room;
+    private long _sent;
     private int _readers;
     private bool _begun;
     private bool _released;
@@ -294,7 +304,7 @@ internal sealed class Reply
         }
     }
 
-    /// <summary>Marks the reader as one that sends, if it may.</summary>
+    /// <summary>Marks the reader as one that sends, if it may; or as one that is to be refused, since all this was sent too often already.</summary>
     internal bool TryStart(ReplyReader reader)
     {
         lock (this)
@@ -304,7 +314,11 @@ internal sealed class Reply
                 return false;
             }
 
+            // What is there now is what others may have had. What a stream still brings goes to one reader only.
+            long length = _log.Length;
             reader.HasStarted = true;
+            reader.IsRefused = _sent > ((MaxLengthsSent - 1) * length) + FreeBytesSent;
+            _sent += reader.IsRefused ? 0 : length;
             return true;
         }
     }

@@ -21,8 +21,11 @@ internal sealed class ReplyReader : IValueTaskSource, IDisposable
 
     public long Position { get; private set; }
 
-    /// <summary>Guarded by the reply's lock, as are the two below.</summary>
+    /// <summary>Guarded by the reply's lock, as are the three below.</summary>
     public bool HasStarted { get; set; }
+
+    /// <summary>The reply was sent as often as it is; this reader gets none of it.</summary>
+    public bool IsRefused { get; set; }
 
     /// <summary>A newer reader of the same live stream has taken over.</summary>
     public bool IsSuperseded { get; set; }
