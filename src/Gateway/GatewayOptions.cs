@@ -154,6 +154,8 @@ public sealed record GatewayOptions : IValidatedSettings
             .RequireRange(MaxReplyBytes, 4096, 1L << 30, "MaxReplyBytes")
             .RequireRange(SignatureQueueLength, 1, 1 << 20, "SignatureQueueLength")
             .RequireRange(SignatureThreads, 1, 256, "SignatureThreads")
+            .Require(Limits.MinResponseBytesPerSecond > 0, "Limits:MinResponseBytesPerSecond", "this is no rate", "Use a number of bytes above 0, such as 240.")
+            .RequireRange(Limits.ResponseGracePeriod, TimeSpan.FromSeconds(1.1), TimeSpan.FromHours(1), "Limits:ResponseGracePeriod")
             .RequireRange(DrainDelay, TimeSpan.Zero, TimeSpan.FromMinutes(10), "DrainDelay")
             .RequireRange(DrainTimeout, TimeSpan.Zero, TimeSpan.FromHours(1), "DrainTimeout");
         Pseudonyms.Validate(validation, nameof(Pseudonyms));
@@ -191,7 +193,7 @@ public sealed record GatewayOptions : IValidatedSettings
         name is { Length: > 0 and <= 255 } && !name.AsSpan().ContainsAnyExceptInRange('!', '~') && !name.Contains(',', StringComparison.Ordinal);
 }
 
-/// <summary>The bounds on connections and request bodies.</summary>
+/// <summary>The bounds on connections, request bodies and readers.</summary>
 public sealed record GatewayLimits
 {
     /// <summary>Default 20,000.</summary>
@@ -205,4 +207,10 @@ public sealed record GatewayLimits
 
     /// <summary>How long a request body may stay below that rate. Default 10 seconds.</summary>
     public TimeSpan RequestBodyGracePeriod { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>Least rate at which a reply is read, in bytes a second, once the buffers between are full. Default 240: the slowest circuit of Tor is faster.</summary>
+    public double MinResponseBytesPerSecond { get; init; } = 240;
+
+    /// <summary>How long a reader may stay below that rate. Default 30 seconds.</summary>
+    public TimeSpan ResponseGracePeriod { get; init; } = TimeSpan.FromSeconds(30);
 }

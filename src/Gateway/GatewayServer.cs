@@ -288,6 +288,8 @@ public sealed partial class GatewayServer : IAsyncDisposable
                 RequestHeadersTimeout = _options.Limits.RequestHeadersTimeout,
                 MinRequestBodyBytesPerSecond = _options.Limits.MinRequestBodyBytesPerSecond,
                 RequestBodyGracePeriod = _options.Limits.RequestBodyGracePeriod,
+                MinResponseBytesPerSecond = _options.Limits.MinResponseBytesPerSecond,
+                ResponseGracePeriod = _options.Limits.ResponseGracePeriod,
                 WriteError = WriteEdgeErrorAsync,
             },
             routes => Map(routes, parts, health),

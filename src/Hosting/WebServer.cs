@@ -212,6 +212,7 @@ public sealed partial class WebServer : IAsyncDisposable
         limits.RequestHeadersTimeout = options.RequestHeadersTimeout;
         limits.KeepAliveTimeout = options.KeepAliveTimeout;
         limits.MinRequestBodyDataRate = new MinDataRate(options.MinRequestBodyBytesPerSecond, options.RequestBodyGracePeriod);
+        limits.MinResponseDataRate = new MinDataRate(options.MinResponseBytesPerSecond, options.ResponseGracePeriod);
         if (options.Listen.Descriptor is int descriptor)
         {
             kestrel.ListenHandle((ulong)descriptor, listen => ConfigureTls(listen, certificate));

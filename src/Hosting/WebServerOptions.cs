@@ -40,6 +40,14 @@ public sealed record WebServerOptions
 
     public TimeSpan RequestBodyGracePeriod { get; init; } = TimeSpan.FromSeconds(10);
 
+    /// <summary>
+    /// Least rate in bytes a second at which a response is read that is more than the buffers between hold, after <see cref="ResponseGracePeriod"/>: low enough for
+    /// the slowest circuit of Tor, and who reads nothing does not hold a connection, and what is kept for it, for ever.
+    /// </summary>
+    public double MinResponseBytesPerSecond { get; init; } = 240;
+
+    public TimeSpan ResponseGracePeriod { get; init; } = TimeSpan.FromSeconds(30);
+
     public TimeSpan KeepAliveTimeout { get; init; } = TimeSpan.FromSeconds(90);
 
     /// <summary>How long requests under way may take to end once the server is closed to new ones; then they are cut off.</summary>

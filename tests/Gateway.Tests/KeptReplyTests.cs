@@ -1,3 +1,5 @@
+using System.Net.Sockets;
+using System.Text;
 using Tacit.Gateway.Tests.Support;
 using Tacit.Protocol;
 
@@ -47,5 +49,63 @@ public sealed class KeptReplyTests
         using HttpResponseMessage other = await gateway.AskAsync(gateway.Issuer.CreateToken("chat"), body);
         Assert.True(other.IsSuccessStatusCode);
         Assert.Equal(2, gateway.Provider.Calls);
+    }
+
+    [Fact]
+    public async Task Reader_that_reads_nothing_is_let_go_and_the_room_of_its_reply_with_it()
+    {
+        await using TestGateway gateway = await TestGateway.CreateAsync(prepare =>
+        {
+            prepare.Configure = options => options with
+            {
+                ReplyMemoryBytes = 20 << 20,
+                MaxReplyBytes = 16 << 20,
+                Limits = new GatewayLimits { MinResponseBytesPerSecond = 1 << 30, ResponseGracePeriod = TimeSpan.FromSeconds(1.1) },
+            };
+            prepare.Issuer.RemovePlan("chat");
+            prepare.Issuer.AddPlan(TestGateway.ChatPlan with { MaxOutputTokens = 30_000 }, TestGateway.March);
+        });
+        var done = new TaskCompletionSource();
+        string filler = new('x', 8000);
+        gateway.Provider.Answer = async context =>
+        {
+            await StubProvider.BeginStreamAsync(context);
+            for (int i = 0; i < 1000; i++)
+            {
+                await StubProvider.SendEventAsync(context, filler);
+            }
+
+            await StubProvider.EndStreamAsync(context);
+            done.SetResult();
+        };
+        string body = TestGateway.Body(stream: true);
+        using var reader = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        // Eight megabytes are more than the sockets hold.
+        reader.ReceiveBufferSize = 4096;
+        await reader.ConnectAsync(gateway.Address.Host, gateway.Address.Port, TestContext.Current.CancellationToken);
+        await reader.SendAsync(
+            Encoding.ASCII.GetBytes(
+                $"POST {Routes.ChatCompletions} HTTP/1.1\r\nHost: g\r\nContent-Type: application/json\r\n"
+                + $"Authorization: {gateway.Issuer.CreateToken("chat").Header}\r\nContent-Length: {body.Length}\r\n\r\n{body}"),
+            TestContext.Current.CancellationToken);
+        await done.Task.WaitAsync(TimeSpan.FromMinutes(3), TestContext.Current.CancellationToken);
+
+        // The reply is kept no longer, and as long as somebody reads it there is no room for another.
+        gateway.Provider.Answer = StubProvider.AnswerInTwo(Task.CompletedTask);
+        TestToken token = gateway.Issuer.CreateToken("chat");
+        for (int i = 0; ; i++)
+        {
+            gateway.Time.Advance(TimeSpan.FromMinutes(1));
+            using HttpResponseMessage response = await gateway.AskAsync(token, body);
+            if (response.IsSuccessStatusCode)
+            {
+                break;
+            }
+
+            await response.IsErrorAsync(503, ErrorCodes.GatewayBusy, Routes.TokenUnspent);
+            // Far less than the five minutes that the default rate allows.
+            Assert.InRange(i, 0, 1200);
+            await Task.Delay(100, TestContext.Current.CancellationToken);
+        }
     }
 }

@@ -186,6 +186,35 @@ public sealed class WebServerTests
     }
 
     [Fact]
+    public async Task Reader_that_reads_nothing_is_let_go()
+    {
+        TaskCompletionSource ended = new();
+        await using WebServer server = await Servers.StartAsync(
+            routes => routes.MapGet("/", (RequestDelegate)(async c =>
+            {
+                byte[] block = new byte[64 * 1024];
+                try
+                {
+                    while (!c.RequestAborted.IsCancellationRequested)
+                    {
+                        await c.Response.Body.WriteAsync(block, c.RequestAborted);
+                    }
+                }
+                catch (Exception e) when (e is IOException or OperationCanceledException)
+                {
+                    // As is to be.
+                }
+                ended.SetResult();
+            })),
+            o => o with { MinResponseBytesPerSecond = 1 << 30, ResponseGracePeriod = TimeSpan.FromSeconds(1.1) });
+        using Socket reader = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        reader.ReceiveBufferSize = 4096;
+        await reader.ConnectAsync(server.Address.Host, server.Address.Port, Ct);
+        await reader.SendAsync("GET / HTTP/1.1\r\nHost: a\r\n\r\n"u8.ToArray(), Ct);
+        await ended.Task.WaitAsync(TimeSpan.FromMinutes(2), Ct);
+    }
+
+    [Fact]
     public async Task Too_many_header_bytes_are_refused()
     {
         await using WebServer server = await Servers.StartAsync(_ => { });
