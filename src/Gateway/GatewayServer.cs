@@ -40,6 +40,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
     private ReplyStore? _replies;
     private WebServer? _web;
     private RoleMetrics? _metrics;
+    private readonly TaskCompletionSource<string> _failed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _stopped;
 
     /// <summary>The gateway's onion service: whether there is one, its address, and whether it is published.</summary>
@@ -57,6 +58,9 @@ public sealed partial class GatewayServer : IAsyncDisposable
 
     /// <summary>Where it listens, with the port it really got.</summary>
     public Uri Address => _web?.Address ?? throw new InvalidOperationException("The gateway is not listening.");
+
+    /// <summary>Completes, with why and what to do, if the gateway cannot go on: it takes nothing new from then on and is to be stopped.</summary>
+    public Task<string> Failed => _failed.Task;
 
     /// <summary>Where <c>/metrics</c> answers; null where it does not.</summary>
     public Uri? MetricsAddress => _metrics?.Address;
@@ -298,6 +302,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
             cancellationToken);
         InstanceLease lease = await InstanceLease.AcquireAsync(
             database, instance, InstanceAddress(_web.Address), _time, _log, cancellationToken);
+        lease.Lost = LoseInstance;
         _owned.Push(lease);
         health.AddCheck("backends", () => router.IsServing);
         health.AddCheck("instance lease", () => lease.IsHeld);
@@ -332,6 +337,24 @@ public sealed partial class GatewayServer : IAsyncDisposable
                     status.IsPublished, status.Tor?.ToString() ?? "not running", status.Tor?.Percent ?? 0, status.Tor?.Version, status.HasProofOfWork, status.Fault)),
                 _time, loggers, cancellationToken));
         }
+    }
+
+    /// <summary>A second process has this one's instance id, and each would take the other's live requests for those of a dead one.</summary>
+    private void LoseInstance()
+    {
+        try
+        {
+            InstanceLease.ForgetId(_options.DataDirectory);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // The next start has the same id, and the two find each other again.
+        }
+
+        _drain.Close();
+        _failed.TrySetResult(
+            $"Another gateway on this database started with the instance id of this one: its data folder and {_options.DataDirectory} are copies of one another. "
+            + "Start this one again: it takes a new id.");
     }
 
     // Every statement on a spend carries its own condition, so READ COMMITTED does, and two instances that spend at the same time have nothing to collide at.

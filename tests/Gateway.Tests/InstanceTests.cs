@@ -224,6 +224,28 @@ public sealed class InstanceTests
     }
 
     [Fact]
+    public async Task Of_two_on_copies_of_one_data_folder_the_first_stops_and_takes_an_id_of_its_own_when_it_starts_again()
+    {
+        var time = new FakeTime(TestGateway.Start);
+        string[] files = new string[2];
+        await using TestInstances instances = await TestInstances.StartAsync(2, time, configure: (number, options) =>
+        {
+            Directory.CreateDirectory(options.DataDirectory);
+            files[number] = Path.Combine(options.DataDirectory, "instance-id");
+            File.WriteAllBytes(files[number], [.. Enumerable.Repeat((byte)7, InstanceLease.IdSizeInBytes)]);
+            return options;
+        });
+        time.Advance(TimeSpan.FromSeconds(10));
+        await TestGateway.UntilAsync(() => instances.Server(0).Failed.IsCompleted);
+
+        TestToken token = instances.Issuer.CreateToken("chat");
+        await (await instances.AskAsync(0, token)).IsErrorAsync(503, ErrorCodes.ShuttingDown, Routes.TokenUnspent);
+        await (await instances.AskAsync(1, token)).IsReplyAsync();
+        Assert.False(instances.Server(1).Failed.IsCompleted);
+        Assert.Equal((false, true), (File.Exists(files[0]), File.Exists(files[1])));
+    }
+
+    [Fact]
     public async Task Database_that_restarts_under_load_loses_no_token_and_grants_none_twice()
     {
         TestPostgres.SkipUnlessInstalled();

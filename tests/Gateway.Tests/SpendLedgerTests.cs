@@ -43,6 +43,25 @@ public class SpendLedgerTests : IAsyncLifetime
         Directory.Delete(_folder, recursive: true);
     }
 
+    /// <summary>As where a machine's image was copied with the data folder in it.</summary>
+    [Fact]
+    public async Task Second_process_with_an_id_has_it_and_the_first_says_so_and_writes_no_more()
+    {
+        var lost = new TaskCompletionSource();
+        InstanceLease first = await InstanceLease.AcquireAsync(_database, s_there, "http://first:8226/", _time, NullLogger.Instance, Ct);
+        first.Lost = lost.SetResult;
+        await using InstanceLease second = await InstanceLease.AcquireAsync(_database, s_there, "http://second:8226/", _time, NullLogger.Instance, Ct);
+        _time.Advance(TimeSpan.FromSeconds(10));
+        await lost.Task.WaitAsync(TimeSpan.FromMinutes(2), Ct);
+        Assert.Equal((false, true), (first.IsHeld, second.IsHeld));
+
+        // Its end is not the other's.
+        await first.DisposeAsync();
+        await _thereLedger.SpendAsync(s_deadline, _id, _tag);
+        SpendDecision elsewhere = await _hereLedger.SpendAsync(s_deadline, _id, _tag);
+        Assert.Equal((SpendVerdict.OwnedElsewhere, "http://second:8226/"), (elsewhere.Verdict, elsewhere.OwnerAddress));
+    }
+
     [Fact]
     public async Task Request_in_flight_at_a_live_instance_is_left_to_it_and_taken_over_when_its_lease_is_over()
     {

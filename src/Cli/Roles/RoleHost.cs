@@ -9,7 +9,8 @@ namespace Tacit.Cli.Roles;
 /// <param name="Address">Where it answers.</param>
 /// <param name="Facts">What its operator needs to know, such as the directory key.</param>
 /// <param name="StopAsync">Drains and stops it, and disposes of everything.</param>
-internal sealed record RunningRole(string Role, string Address, IReadOnlyDictionary<string, string> Facts, Func<Task> StopAsync);
+/// <param name="Failed">Completes, with why, if the role cannot go on and is to be stopped; null if there is nothing of that kind.</param>
+internal sealed record RunningRole(string Role, string Address, IReadOnlyDictionary<string, string> Facts, Func<Task> StopAsync, Task<string>? Failed = null);
 
 /// <summary>What starting a role needs from its command line.</summary>
 /// <param name="Again">Reads the settings anew from wherever they come.</param>
@@ -115,11 +116,17 @@ internal static class RoleHost
             terminal.EndProgress();
             Announce(terminal, running, parsed.GetValue(json));
             manager.Ready("listens on " + running.Address);
-            await WaitAsync(stop);
+            Task stopped = WaitAsync(stop);
+            bool isFailed = running.Failed is { } failed && await Task.WhenAny(stopped, failed) == failed;
+            await (isFailed ? Task.CompletedTask : stopped);
             manager.Stopping();
+            if (isFailed)
+            {
+                terminal.Fail(await running.Failed!);
+            }
             terminal.Note($"The {role} finishes what it has begun. Again to stop at once.");
             await running.StopAsync();
-            return ExitCode.Fine;
+            return isFailed ? ExitCode.Failed : ExitCode.Fine;
         });
         return command;
     }

@@ -120,7 +120,7 @@ internal static class ServerRoles
                 await server.DisposeAsync();
                 await router.DisposeAsync();
                 channel?.Dispose();
-            });
+            }, server.Failed);
         }, hasOnion: true).WithExamples(
             "tacit gateway --config gateway.json",
             "TACIT__Gateway__Inference__Backends__0__Keys=env:OPENAI_KEY tacit gateway --config gateway.json");

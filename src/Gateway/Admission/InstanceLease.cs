@@ -9,6 +9,10 @@ namespace Tacit.Gateway.Admission;
 /// Who owns the replies in this process: a random id, made once per data directory, and a lease that a heartbeat overwrites. The row is the only place
 /// with a time finer than a period, and it says of no request when it was.
 /// </summary>
+/// <remarks>
+/// A data directory may have been copied with a machine's image, and then two processes have one id. So each start writes a random number of its own into the row, and a
+/// heartbeat that finds another there has lost the id to a later start: it never writes again.
+/// </remarks>
 internal sealed partial class InstanceLease : IAsyncDisposable
 {
     public const int IdSizeInBytes = 16;
@@ -17,12 +21,14 @@ internal sealed partial class InstanceLease : IAsyncDisposable
 
     private readonly Database _database;
     private readonly byte[] _id;
+    private readonly byte[] _process = RandomNumberGenerator.GetBytes(IdSizeInBytes);
     private readonly string _address;
     private readonly TimeProvider _time;
     private readonly ILogger _log;
     private readonly ITimer _timer;
     private Task _beat = Task.CompletedTask;
     private long _lastBeat;
+    private volatile bool _isLost;
 
     private InstanceLease(Database database, byte[] id, string address, TimeProvider time, ILogger log)
     {
@@ -36,7 +42,15 @@ internal sealed partial class InstanceLease : IAsyncDisposable
     }
 
     /// <summary>Whether the last heartbeat arrived recently enough that no other instance can think this one dead.</summary>
-    public bool IsHeld => _time.GetElapsedTime(Volatile.Read(ref _lastBeat)) < Lifetime;
+    public bool IsHeld => !_isLost && _time.GetElapsedTime(Volatile.Read(ref _lastBeat)) < Lifetime;
+
+    /// <summary>Called once if another process has taken the id.</summary>
+    public Action? Lost { get; set; }
+
+    public static Migration Migration(int version) => new(version, "instances' processes", """
+        -- A random number of the process that started last with this id: two with one id find each other by it.
+        ALTER TABLE instances ADD COLUMN process {blob};
+        """);
 
     /// <summary>
     /// Keeps the data directory, and so the instance id in it, to this process until disposed or dead. Two under one id would each take the other's live requests for those of
@@ -83,11 +97,20 @@ internal sealed partial class InstanceLease : IAsyncDisposable
         return id;
     }
 
+    /// <summary>Forgets the id of this data directory, since another process has it: the next start makes a new one.</summary>
+    public static void ForgetId(string dataDirectory) => File.Delete(Path.Combine(dataDirectory, "instance-id"));
+
     public static async Task<InstanceLease> AcquireAsync(
         Database database, byte[] id, string address, TimeProvider time, ILogger log, CancellationToken cancellationToken)
     {
         var lease = new InstanceLease(database, id, address, time, log);
-        await lease.WriteAsync(time.GetUtcNow() + Lifetime, cancellationToken);
+        // Whoever has the row: as a rule this directory's last process, dead before its lease was over.
+        await database.WriteAsync(
+            session => session.Execute(
+                "INSERT INTO instances (id, address, lease_until, process) VALUES ($1, $2, $3, $4) "
+                + "ON CONFLICT (id) DO UPDATE SET address = excluded.address, lease_until = excluded.lease_until, process = excluded.process",
+                id, address, (time.GetUtcNow() + Lifetime).ToUnixTimeSeconds(), lease._process),
+            cancellationToken);
         return lease;
     }
 
@@ -98,7 +121,7 @@ internal sealed partial class InstanceLease : IAsyncDisposable
         await _beat;
         try
         {
-            await WriteAsync(DateTimeOffset.UnixEpoch, CancellationToken.None);
+            await WriteAsync(DateTimeOffset.UnixEpoch);
         }
         catch (StorageException)
         {
@@ -111,7 +134,7 @@ internal sealed partial class InstanceLease : IAsyncDisposable
 
     private void OnTimer()
     {
-        if (_beat.IsCompleted)
+        if (_beat.IsCompleted && !_isLost)
         {
             _beat = BeatAsync();
         }
@@ -121,7 +144,12 @@ internal sealed partial class InstanceLease : IAsyncDisposable
     {
         try
         {
-            await WriteAsync(_time.GetUtcNow() + Lifetime, CancellationToken.None);
+            if (!await WriteAsync(_time.GetUtcNow() + Lifetime))
+            {
+                _isLost = true;
+                LogLost(_log);
+                Lost?.Invoke();
+            }
         }
         catch (Exception e) when (e is StorageException or ObjectDisposedException)
         {
@@ -129,19 +157,24 @@ internal sealed partial class InstanceLease : IAsyncDisposable
         }
     }
 
-    private async Task WriteAsync(DateTimeOffset until, CancellationToken cancellationToken)
+    /// <summary>False, with nothing written, if the row is another process's.</summary>
+    private async Task<bool> WriteAsync(DateTimeOffset until)
     {
         // From before the write: until then the lease reaches, however long it took to get there.
         long begun = _time.GetTimestamp();
-        await _database.WriteAsync(
-            session => session.Execute(
-                "INSERT INTO instances (id, address, lease_until) VALUES ($1, $2, $3) "
-                + "ON CONFLICT (id) DO UPDATE SET address = excluded.address, lease_until = excluded.lease_until",
-                _id, _address, until.ToUnixTimeSeconds()),
-            cancellationToken);
-        Volatile.Write(ref _lastBeat, begun);
+        bool isWritten = await _database.WriteAsync(session => session.Execute(
+            "UPDATE instances SET lease_until = $3 WHERE id = $1 AND process = $2", _id, _process, until.ToUnixTimeSeconds()) == 1);
+        if (isWritten)
+        {
+            Volatile.Write(ref _lastBeat, begun);
+        }
+
+        return isWritten;
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The heartbeat of this instance was not written ({Kind}).")]
     private static partial void LogFailed(ILogger log, StorageErrorKind kind);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Another gateway on this database has the id of this one: one of the two data folders is a copy of the other. This one stops.")]
+    private static partial void LogLost(ILogger log);
 }

@@ -55,6 +55,7 @@ internal static class SpendTables
         ReplayGuard.Migration(5),
         SealingStore.Migration(6),
         DeviceStore.Migration(7),
+        InstanceLease.Migration(8),
     ];
 
     /// <summary>The layout of a spend table as <see cref="Statements.Create"/> makes it.</summary>
