@@ -68,6 +68,10 @@ if [ "$command" != redeploy ]; then
   done
 fi
 [ ${#missing[@]} = 0 ] || fail "not set: ${missing[*]} (see $here/.env.example)" 2
+# A gateway passes a repeated request on to the one that answers it, and Container Apps give addresses to apps, not to their replicas.
+if [ "$command" != redeploy ] && [ "$(get AZURE_GATEWAYS 1)" != 1 ] && [[ " ${roles[*]} " == *' gateway '* ]]; then
+  fail "AZURE_GATEWAYS=$(get AZURE_GATEWAYS): replicas of one app cannot reach each other. Run further gateways as apps of their own, each with another AZURE_APP_PREFIX, behind a front door (docs/operating.md, \"Azure Container Apps\"), and leave AZURE_GATEWAYS out" 2
+fi
 command -v az >/dev/null || fail 'az is not installed: https://learn.microsoft.com/cli/azure/install-azure-cli'
 
 group=$(get AZURE_RESOURCE_GROUP)
@@ -106,6 +110,8 @@ describe() {
       plain[TACIT__${section}__Signer__Address]=https://$prefix-signer.internal.$domain
       ;;
   esac
+  # The app has one replica, so its address is the instance's; calls within the environment do not leave it.
+  [ "$role" != gateway ] || plain[TACIT__Gateway__InstanceAddress]=https://$prefix-gateway.$domain
   if [ "$role" != gateway ]; then
     plain[TACIT__${section}__Passphrase]=env:TACIT_PASSPHRASE
     secrets[TACIT_PASSPHRASE]=$(get "TACIT_${role^^}_PASSPHRASE")
@@ -151,7 +157,7 @@ describe() {
   echo '        probes:'
   echo "          - { type: Liveness, httpGet: { path: /health/live, port: $port }, periodSeconds: 10, failureThreshold: 3 }"
   echo "          - { type: Readiness, httpGet: { path: /health/ready, port: $port }, periodSeconds: 5, failureThreshold: 1 }"
-  echo "    scale: { minReplicas: 1, maxReplicas: $([ "$role" = gateway ] && get AZURE_GATEWAYS 1 || echo 1) }"
+  echo '    scale: { minReplicas: 1, maxReplicas: 1 }'
 }
 
 if [ "$command" = create ]; then

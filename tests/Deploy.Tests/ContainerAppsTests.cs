@@ -166,6 +166,32 @@ public sealed class ContainerAppsTests : IDisposable
         Assert.Equal(2, (await _script.RunAsync(Path, "create", "oracle")).Code);
     }
 
+    [Theory]
+    [InlineData("3", "create", "gateway")]
+    [InlineData("2", "env-only", "signer", "gateway")]
+    [InlineData("many", "create")]
+    public async Task More_than_one_replica_of_the_gateway_is_refused_before_anything_is_done(string count, params string[] arguments)
+    {
+        Outcome outcome = await _script.Set("AZURE_GATEWAYS", count).RunAsync(Path, ["--env-file", _env, .. arguments]);
+        Assert.Equal(2, outcome.Code);
+        Assert.Contains("AZURE_GATEWAYS", outcome.Error, StringComparison.Ordinal);
+        Assert.Contains("AZURE_APP_PREFIX", outcome.Error, StringComparison.Ordinal);
+        Assert.Empty(_script.Calls("az"));
+    }
+
+    [Fact]
+    public async Task Further_gateway_is_an_app_of_its_own_that_others_reach_and_that_has_the_first_ones_signer()
+    {
+        Outcome outcome = await _script.Set("AZURE_APP_PREFIX", "second").Set("AZURE_GATEWAYS", "1").Set("TACIT__Gateway__Signer__Address", "https://tacit-signer.internal.blue.example")
+            .RunAsync(Path, "--env-file", _env, "create", "gateway");
+        Assert.True(outcome.Code == 0, outcome.Error);
+        Assert.Equal("second-gateway", Assert.Single(_script.Calls("az"), call => call.Contains("--yaml"))[3]);
+        YamlNode gateway = App("gateway");
+        Assert.Equal("https://second-gateway.blue.example", EnvOf(gateway)["TACIT__Gateway__InstanceAddress"]);
+        Assert.Equal("https://tacit-signer.internal.blue.example", EnvOf(gateway)["TACIT__Gateway__Signer__Address"]);
+        Assert.Equal("1", gateway["properties"]["template"]["scale"]["maxReplicas"].ToString());
+    }
+
     [Fact]
     public async Task Failure_of_az_ends_the_script()
     {
