@@ -153,5 +153,6 @@ internal static class IssuerSchema
             """),
         SealingKeyBook.Migration(6),
         SealingKeyBook.OnionMigration(7),
+        Forgetting.Migration(8),
     ];
 }

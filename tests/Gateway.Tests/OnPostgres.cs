@@ -17,3 +17,5 @@ public sealed class PseudonymLedgerTestsOnPostgres : PseudonymLedgerTests;
 public sealed class ReplayGuardTestsOnPostgres : ReplayGuardTests;
 
 public sealed class SealingKeyTestsOnPostgres : SealingKeyTests;
+
+public sealed class ClockTestsOnPostgres : ClockTests;

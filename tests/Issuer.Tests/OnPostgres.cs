@@ -20,4 +20,6 @@ public sealed class ModelTestsOnPostgres : ModelTests;
 
 public sealed class PaymentTestsOnPostgres : PaymentTests;
 
+public sealed class CheckoutForgettingTestsOnPostgres : CheckoutForgettingTests;
+
 public sealed class SealingKeyTestsOnPostgres : SealingKeyTests;

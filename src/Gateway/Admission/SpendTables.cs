@@ -56,6 +56,7 @@ internal static class SpendTables
         SealingStore.Migration(6),
         DeviceStore.Migration(7),
         InstanceLease.Migration(8),
+        Forgetting.Migration(9),
     ];
 
     /// <summary>The layout of a spend table as <see cref="Statements.Create"/> makes it.</summary>

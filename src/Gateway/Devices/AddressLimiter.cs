@@ -28,6 +28,7 @@ internal sealed class AddressLimiter
     private readonly int _onionAddresses;
     private readonly Table _requests = new();
     private readonly Table _registrations = new();
+    private readonly long _began;
 
     /// <param name="options">The limits.</param>
     /// <param name="time">The clock.</param>
@@ -35,7 +36,7 @@ internal sealed class AddressLimiter
     /// <param name="onionAddresses">As how many addresses all clients of the onion service count, who have none.</param>
     public AddressLimiter(AddressOptions options, TimeProvider time, int most = MaxAddresses, int onionAddresses = 64)
     {
-        (_options, _time, _most, _onionAddresses) = (options, time, most, onionAddresses);
+        (_options, _time, _most, _onionAddresses, _began) = (options, time, most, onionAddresses, time.GetTimestamp());
         _proxies = new TrustedProxies(options.TrustedProxies);
     }
 
@@ -52,7 +53,8 @@ internal sealed class AddressLimiter
             return null;
         }
 
-        long now = _time.GetUtcNow().ToUnixTimeSeconds();
+        // Not by the clock: windows that it filled while it was ahead would stay full until that time comes.
+        long now = (long)_time.GetElapsedTime(_began).TotalSeconds;
         long wait;
         if (InnerRequest.IsOnionToLimit(context))
         {

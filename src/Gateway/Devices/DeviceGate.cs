@@ -281,7 +281,7 @@ internal sealed partial class DeviceGate : IAsyncDisposable
     private async Task RunAsync()
     {
         using var timer = new PeriodicTimer(s_refresh, _time);
-        DateTimeOffset purged = _time.GetUtcNow();
+        long purged = _time.GetTimestamp();
         try
         {
             while (await timer.WaitForNextTickAsync(_stop.Token))
@@ -295,9 +295,9 @@ internal sealed partial class DeviceGate : IAsyncDisposable
 
                 await TryAsync(() => RefreshAsync(changed, _stop.Token));
                 await TryAsync(() => KeepPeriodsAsync(_stop.Token));
-                if (_time.GetUtcNow() - purged >= s_purge)
+                if (_time.GetElapsedTime(purged) >= s_purge)
                 {
-                    purged = _time.GetUtcNow();
+                    purged = _time.GetTimestamp();
                     await TryAsync(() => _store.PurgeAsync(Now, _stop.Token));
                 }
             }
@@ -316,7 +316,11 @@ internal sealed partial class DeviceGate : IAsyncDisposable
         if (!_ledger.IsOpen(current) || !_ledger.IsOpen(current.AddDays(1)))
         {
             await _ledger.OpenPeriodsAsync([current, current.AddDays(1)], cancellationToken);
-            await _ledger.DropPeriodsAsync(deadline => DevicePeriod.IsDeadline(deadline) && now >= deadline + DevicePeriod.Kept, cancellationToken);
+            if (await _store.FindOverAsync(now.ToUnixTimeSeconds(), cancellationToken) is long looked)
+            {
+                DateTimeOffset over = DateTimeOffset.FromUnixTimeSeconds(looked) - DevicePeriod.Kept;
+                await _ledger.DropPeriodsAsync(deadline => DevicePeriod.IsDeadline(deadline) && over >= deadline, cancellationToken);
+            }
         }
     }
 

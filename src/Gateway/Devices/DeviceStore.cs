@@ -19,6 +19,9 @@ internal enum RegistrationResult
 /// </summary>
 internal sealed class DeviceStore(Database database)
 {
+    /// <summary>How far another instance's clock may be ahead of this one's, in seconds.</summary>
+    private const long Ahead = 3600;
+
     public static Migration Migration(int version) => new(version, "devices", """
         -- source: 0 settings (only if revoked), 1 the operator, 2 its own registration.
         CREATE TABLE device (
@@ -142,6 +145,10 @@ internal sealed class DeviceStore(Database database)
     public Task PurgeAsync(long now, CancellationToken cancellationToken) =>
         database.WriteAsync(session => session.Execute("DELETE FROM device_usage WHERE until < $1", now), cancellationToken);
 
+    /// <summary>The moment before which periods of devices' requests may be forgotten; null: none may be.</summary>
+    public Task<long?> FindOverAsync(long now, CancellationToken cancellationToken) =>
+        database.WriteAsync(session => Forgetting.Look(session, "device periods", now, 86400 / 2), cancellationToken);
+
     /// <summary>Reads, changes and writes a device's row; again if another instance was faster, which then has the row's next version.</summary>
     private static void Change(Session session, byte[] key, long now, Func<DeviceUsage, bool> change)
     {
@@ -149,11 +156,13 @@ internal sealed class DeviceStore(Database database)
         long until = now + (2 * 86400);
         while (true)
         {
-            (long Version, byte[] Used)? row = session.TryQuerySingle(
-                "SELECT version, used FROM device_usage WHERE device_key = $1", static row => (row.Int64(0), row.Blob(1)), out (long, byte[]) found, key)
+            (long Version, byte[] Used, long Until)? row = session.TryQuerySingle(
+                "SELECT version, used, until FROM device_usage WHERE device_key = $1",
+                static row => (row.Int64(0), row.Blob(1), row.Int64(2)), out (long, byte[], long) found, key)
                 ? found
                 : null;
-            DeviceUsage usage = row is null ? new DeviceUsage() : DeviceUsage.Read(row.Value.Used);
+            // What was counted by a clock that was ahead, and has been put right, would count until that time really comes.
+            DeviceUsage usage = row is null || row.Value.Until > until + Ahead ? new DeviceUsage() : DeviceUsage.Read(row.Value.Used);
             if (!change(usage))
             {
                 return;

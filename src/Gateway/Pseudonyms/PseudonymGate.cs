@@ -278,18 +278,17 @@ internal sealed partial class PseudonymGate : IAsyncDisposable
     private async Task RunAsync()
     {
         using var timer = new PeriodicTimer(RefreshInterval, _time);
-        DateTimeOffset purged = DateTimeOffset.MinValue;
+        long? purged = null;
         try
         {
             while (await timer.WaitForNextTickAsync(_stop.Token))
             {
                 await TryRefreshAsync();
-                DateTimeOffset now = _time.GetUtcNow();
-                if (now - purged >= s_purgeInterval)
+                if (purged is not long last || _time.GetElapsedTime(last) >= s_purgeInterval)
                 {
-                    purged = now;
+                    purged = _time.GetTimestamp();
                     _quota.Trim();
-                    await TryAsync(() => _store.PurgeAsync(now, _stop.Token));
+                    await TryAsync(() => _store.PurgeAsync(_time.GetUtcNow(), _stop.Token));
                 }
             }
         }

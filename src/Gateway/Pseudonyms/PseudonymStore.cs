@@ -202,11 +202,13 @@ internal sealed class PseudonymStore
                     session.Execute("DELETE FROM pseudonym_count WHERE span = $1 AND slot < $2", span, seconds / span);
                 }
 
-                session.Execute("DELETE FROM pseudonym_refusal WHERE day < $1", (seconds / 86400) - 30);
-
-                // A day late: a clock that jumped ahead and is put right must not have let go of either.
-                session.Execute("DELETE FROM pseudonym_ban WHERE until < $1", seconds - 86400);
-                session.Execute("DELETE FROM pseudonym_replacement WHERE until < $1", seconds - 86400);
+                // Of these somebody would miss what a clock that jumped ahead let go; of a window no more than its count.
+                if (Forgetting.Look(session, "pseudonyms", seconds, 86400) is long looked)
+                {
+                    session.Execute("DELETE FROM pseudonym_refusal WHERE day < $1", (looked / 86400) - 30);
+                    session.Execute("DELETE FROM pseudonym_ban WHERE until < $1", looked);
+                    session.Execute("DELETE FROM pseudonym_replacement WHERE until < $1", looked);
+                }
             },
             cancellationToken);
 

@@ -31,6 +31,9 @@ internal sealed class PaymentBook
     /// <summary>Checkouts that were never paid, and reversals of payments that are not ours, are forgotten after this many days.</summary>
     private const int ForgetAfterDays = 90;
 
+    /// <summary>And this much later: a clock that jumped ahead and was put right must not have lost an open checkout, whose money then comes for nothing.</summary>
+    private const int ForgetDelayDays = 7;
+
     private readonly Database _database;
 
     public PaymentBook(Database database)
@@ -44,11 +47,16 @@ internal sealed class PaymentBook
         _database.WriteAsync(
             session =>
             {
-                session.Execute("DELETE FROM checkout WHERE state <> $1 AND day < $2", Paid, day - ForgetAfterDays);
-                session.Execute(
-                    "DELETE FROM reversal WHERE day < $1 AND NOT EXISTS (SELECT 1 FROM payment p WHERE p.provider = reversal.provider AND p.id = reversal.payment AND p.state = $2)",
-                    day - ForgetAfterDays, Paid);
-                session.Execute("DELETE FROM payment WHERE state = $1 AND day < $2", Open, day - ForgetAfterDays);
+                if (Forgetting.Look(session, "checkouts", day, ForgetDelayDays) is long looked)
+                {
+                    long before = looked - ForgetAfterDays;
+                    session.Execute("DELETE FROM checkout WHERE state <> $1 AND day < $2", Paid, before);
+                    session.Execute(
+                        "DELETE FROM reversal WHERE day < $1 AND NOT EXISTS (SELECT 1 FROM payment p WHERE p.provider = reversal.provider AND p.id = reversal.payment AND p.state = $2)",
+                        before, Paid);
+                    session.Execute("DELETE FROM payment WHERE state = $1 AND day < $2", Open, before);
+                }
+
                 session.Execute(
                     "INSERT INTO checkout (reference, provider, key_hash, credits, amount, currency, price, state, day) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
                     reference, provider, keyHash, pack.Credits, offer.Amount, offer.Currency, offer.PriceId, Open, day);
