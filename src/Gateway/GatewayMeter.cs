@@ -5,6 +5,7 @@ using Microsoft.AspNetCore.Http;
 using Tacit.Gateway.Admission;
 using Tacit.Gateway.Endpoints;
 using Tacit.Inference;
+using Tacit.Storage;
 
 namespace Tacit.Gateway;
 
@@ -70,7 +71,7 @@ internal sealed class GatewayMeter
     };
 
     /// <summary>What is looked at when somebody asks.</summary>
-    public void Observe(GatewayParts parts)
+    public void Observe(GatewayParts parts, Database database)
     {
         if (!_isOn)
         {
@@ -85,6 +86,9 @@ internal sealed class GatewayMeter
         Count("tacit.gateway.openings.refused", "Sealed requests that found too many waiting.", () => parts.Openings.Refused);
         Gauge("tacit.gateway.work.bits", "Bits of work that are asked for at this moment.", () => parts.Work.Bits);
         Gauge("tacit.gateway.ready", "1 while requests are taken and somebody is there to answer them.", () => parts.Router.IsServing && !parts.Drain.IsDraining ? 1 : 0);
+
+        Count("tacit.gateway.database.works", "Works that were written to the database.", () => database.Writes.Works);
+        Count("tacit.gateway.database.commits", "Transactions they were written in, each with a sync of the disk.", () => database.Writes.Commits);
 
         OfBackends("tacit.backend.outstanding", "Requests that the backend is at work on.", status => status.Outstanding);
         OfBackends("tacit.backend.queued", "Requests that wait for the backend.", status => status.Queued);

@@ -275,7 +275,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
             Time = _time,
             Log = _log,
         };
-        meter.Observe(parts);
+        meter.Observe(parts, database);
         var health = new Health(_drain);
         _web = await WebServer.StartAsync(
             new WebServerOptions

@@ -19,6 +19,9 @@ public abstract class Database : IAsyncDisposable
     /// <summary>Whether other processes may have it open and write to it, too.</summary>
     public abstract bool IsShared { get; }
 
+    /// <summary>What was written since it was opened.</summary>
+    public abstract WriteCounts Writes { get; }
+
     /// <summary>
     /// Opens (or creates, readable by this user only) the SQLite file at <paramref name="path"/> and brings its schema up to date. One process at a time
     /// owns a file; a second one gets <see cref="StorageErrorKind.Locked"/>. WAL, full sync, foreign keys on.
@@ -85,3 +88,8 @@ public abstract class Database : IAsyncDisposable
     /// <summary>Finishes the works that wait, refuses new ones with <see cref="ObjectDisposedException"/>, and gives the database free.</summary>
     public abstract ValueTask DisposeAsync();
 }
+
+/// <summary>How many works were written in how many transactions: what a sync of the disk is shared by.</summary>
+/// <param name="Works">Works of transactions that were committed, also those that failed by themselves.</param>
+/// <param name="Commits">The transactions.</param>
+public readonly record struct WriteCounts(long Works, long Commits);

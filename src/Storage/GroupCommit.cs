@@ -23,6 +23,8 @@ internal sealed class GroupCommit : IAsyncDisposable
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Thread _thread;
     private readonly Queue<Work> _waiting = new();
+    private long _commits;
+    private long _works;
     private bool _closed;
 
     /// <param name="session">The one writing connection; disposed with this.</param>
@@ -37,6 +39,9 @@ internal sealed class GroupCommit : IAsyncDisposable
         _thread = new Thread(Run) { Name = name, IsBackground = true };
         _thread.Start();
     }
+
+    /// <summary>What was made durable since the start.</summary>
+    internal WriteCounts Counts => new(Volatile.Read(ref _works), Volatile.Read(ref _commits));
 
     internal Task<T> EnqueueAsync<T>(Func<Session, T> work, CancellationToken cancellationToken)
     {
@@ -184,6 +189,8 @@ internal sealed class GroupCommit : IAsyncDisposable
             {
                 _session.Commit();
                 failure = null;
+                Volatile.Write(ref _commits, _commits + 1);
+                Volatile.Write(ref _works, _works + end - first);
             }
             else
             {

@@ -414,6 +414,35 @@ public abstract class DatabaseContract : IAsyncLifetime
         Assert.Equal(StorageErrorKind.Constraint, refused.Kind);
     }
 
+    /// <summary>A lone sync is what a write costs; a crowd that waits for one shares it, or a gateway serves a twentieth of what it does.</summary>
+    [Fact]
+    public async Task Writes_that_wait_share_commits()
+    {
+        const int Works = 512;
+        string insert = $"INSERT INTO thing (id, amount, note) VALUES ($1, 1, {TransactionMark})";
+        long commits = await CommitsAsync(Database);
+        WriteCounts before = Database.Writes;
+        Task[] writes;
+        using (Hold())
+        {
+            writes = [.. Enumerable.Range(0, Works).Select(i => Database.WriteAsync(s => s.Execute(insert, BitConverter.GetBytes(i)), Token))];
+        }
+
+        await Task.WhenAll(writes);
+        Assert.Equal(Works, await CountAsync());
+        // Groups have 64 works at least, and one more may be of the work that held the writer.
+        Assert.InRange(await CommitsAsync(Database) - commits, 1, 1 + (Works / 64));
+        WriteCounts after = Database.Writes;
+        Assert.Equal(Works + 1, after.Works - before.Works);
+        Assert.InRange(after.Commits - before.Commits, 2, 1 + (Works / 64));
+    }
+
+    /// <summary>An expression of SQL that is the same in all works of one transaction, where <see cref="CommitsAsync"/> counts by that.</summary>
+    private protected abstract string TransactionMark { get; }
+
+    /// <summary>How many transactions that wrote something were made durable, by what the database itself has of them.</summary>
+    private protected abstract Task<long> CommitsAsync(Database database);
+
     private protected abstract Task<Database> OpenAsync(IReadOnlyList<Migration> migrations, int? queueCapacity = null);
 
     private protected abstract ValueTask CleanUpAsync();

@@ -26,6 +26,8 @@ internal sealed class PostgresDatabase : Database
 
     public override bool IsShared => true;
 
+    public override WriteCounts Writes => _writer.Counts;
+
     internal static Task<Database> OpenAsync(
         PostgresOptions options, IReadOnlyList<Migration> migrations, TimeProvider time, CancellationToken cancellationToken)
     {

@@ -25,6 +25,8 @@ internal sealed class SqliteDatabase : Database
 
     public override bool IsShared => false;
 
+    public override WriteCounts Writes => _writer.Counts;
+
     internal static Task<Database> OpenAsync(
         string path, IReadOnlyList<Migration> migrations, TimeProvider time, SqliteLimits limits, CancellationToken cancellationToken)
     {
