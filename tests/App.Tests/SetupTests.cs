@@ -86,10 +86,10 @@ public sealed class SetupTests : IAsyncLifetime
     [Fact]
     public async Task Issuer_that_does_not_answer_leaves_nothing()
     {
-        using var nobody = new System.Net.Sockets.TcpListener(IPAddress.Loopback, 0);
-        nobody.Start();
-        int port = ((IPEndPoint)nobody.LocalEndpoint).Port;
-        nobody.Stop();
+        // Taken, so that nobody else gets it, and not listened at.
+        using var nobody = new System.Net.Sockets.Socket(System.Net.Sockets.AddressFamily.InterNetwork, System.Net.Sockets.SocketType.Stream, System.Net.Sockets.ProtocolType.Tcp);
+        nobody.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        int port = ((IPEndPoint)nobody.LocalEndPoint!).Port;
         string body = $$"""{"issuer":"http://127.0.0.1:{{port}}","directoryKey":"{{new string('1', 64)}}"}""";
 
         Assert.Equal((503, "directory-unavailable"), Of(await _page.FailAsync(HttpMethod.Post, "/app/setup", body)));

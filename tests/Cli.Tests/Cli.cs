@@ -22,6 +22,28 @@ internal static class Cli
     }
 }
 
+/// <summary>What is written while somebody else looks at it: a <see cref="StringWriter"/> may throw at whoever reads while another writes.</summary>
+internal sealed class HeardText
+{
+    private readonly StringBuilder _text = new();
+
+    public HeardText() => Writer = TextWriter.Synchronized(new StringWriter(_text));
+
+    public TextWriter Writer { get; }
+
+    public string Text
+    {
+        get
+        {
+            // The writer locks itself.
+            lock (Writer)
+            {
+                return _text.ToString();
+            }
+        }
+    }
+}
+
 /// <summary>Runs the built program as a process of its own.</summary>
 internal static class Program
 {

@@ -7,6 +7,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging.Abstractions;
 using Tacit.Cli.Demo;
+using Tacit.EndToEnd.Support;
 using Tacit.Hosting;
 using Tacit.Inference;
 
@@ -18,7 +19,7 @@ public sealed class DemoTests
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
     private static string[] Once(TemporaryFolder folder, params string[] more) =>
-        ["demo", "--once", "--no-local-model", "--data", folder["data"], "--port-base", Ports.FindThree().ToString(System.Globalization.CultureInfo.InvariantCulture), .. more];
+        ["demo", "--once", "--no-local-model", "--data", folder["data"], "--port-base", FreePorts.Take(3).ToString(System.Globalization.CultureInfo.InvariantCulture), .. more];
 
     [Fact]
     public async Task Demo_answers_shows_real_values_and_uses_its_keys_again()
@@ -87,7 +88,7 @@ public sealed class DemoTests
         await KeyedFolder.CopyToAsync(folder["data"]);
         for (int offset = 0; offset < 3; offset++)
         {
-            int first = Ports.FindThree();
+            int first = FreePorts.Take(3);
             using Socket other = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
             other.Bind(new IPEndPoint(IPAddress.Loopback, first + offset));
             other.Listen();
@@ -173,7 +174,7 @@ public sealed class DemoTests
         });
         using TemporaryFolder folder = new();
         await KeyedFolder.CopyToAsync(folder["data"]);
-        DemoOptions plain = new() { DataDirectory = folder["data"], PortBase = Ports.FindThree() };
+        DemoOptions plain = new() { DataDirectory = folder["data"], PortBase = FreePorts.Take(3) };
         LocalServer empty = new("Ollama", new Uri("http://127.0.0.1:1/v1"), HealthKind.Ollama, ["nomic-embed-text"]);
         Assert.Same(plain, plain.With([empty]));
         DemoOptions options = plain.With([empty, new LocalServer("llama.cpp", new Uri(provider.Address, "/v1"), HealthKind.LlamaCpp, ["/models/tiny.gguf"])]);

@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using System.Text.Json;
+using Tacit.EndToEnd.Support;
 
 namespace Tacit.Cli.Tests;
 
@@ -179,7 +180,7 @@ public sealed class DoctorTests
     public async Task Issuer_of_the_wallet_that_does_not_answer_is_broken()
     {
         using TemporaryFolder folder = new();
-        int port = Ports.FindThree();
+        int port = FreePorts.Take(3);
         await Cli.RunAsync("account", "create", "--issuer", $"http://127.0.0.1:{port}", "--data", folder.Path);
         await File.WriteAllTextAsync(folder["app.json"], $$"""{ "IssuerUrl": "http://127.0.0.1:{{port}}" }""", TestContext.Current.CancellationToken);
         Outcome outcome = await Cli.RunAsync("doctor", "--data", folder.Path);
@@ -201,7 +202,7 @@ public sealed class DoctorTests
     public async Task Account_at_an_issuer_that_does_not_answer_still_shows_the_new_seed()
     {
         using TemporaryFolder folder = new();
-        Outcome outcome = await Cli.RunAsync("account", "create", "--issuer", $"http://127.0.0.1:{Ports.FindThree()}", "--data", folder.Path);
+        Outcome outcome = await Cli.RunAsync("account", "create", "--issuer", $"http://127.0.0.1:{FreePorts.Take(3)}", "--data", folder.Path);
         Assert.Equal(ExitCode.Failed, outcome.Code);
         string seed = (await File.ReadAllTextAsync(folder["wallet.seed"], TestContext.Current.CancellationToken)).Trim();
         Assert.Contains(seed, outcome.Error, StringComparison.Ordinal);

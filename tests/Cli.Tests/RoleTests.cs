@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text.Json;
+using Tacit.EndToEnd.Support;
 
 namespace Tacit.Cli.Tests;
 
@@ -20,7 +21,7 @@ public sealed class RoleTests
     public async Task Roles_run_apart_and_a_user_deposits_fills_asks_and_restores()
     {
         using TemporaryFolder folder = new();
-        int port = Ports.FindThree();
+        int port = FreePorts.Take(3);
         await KeyedFolder.CopyToAsync(folder["signer"]);
         await KeyedFolder.CopyToAsync(folder["issuer"]);
         await File.WriteAllTextAsync(folder["internal.key"], "a key between the roles\n", Ct);

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Tacit.EndToEnd.Support;
 using Tacit.Hosting;
 using Tacit.Issuer;
 
@@ -8,25 +9,25 @@ namespace Tacit.Cli.Tests;
 internal sealed class RunningDemo : IAsyncDisposable
 {
     private readonly CancellationTokenSource _stop = new();
-    private readonly StringWriter _output = new();
-    private readonly StringWriter _error = new();
+    private readonly HeardText _output = new();
+    private readonly HeardText _error = new();
     private Task<int> _run = Task.FromResult(0);
 
-    public int PortBase { get; } = Ports.FindThree();
+    public int PortBase { get; } = FreePorts.Take(3);
 
     /// <summary>Everything it said beside its results.</summary>
-    public string Error => _error.ToString();
+    public string Error => _error.Text;
 
     public static async Task<RunningDemo> StartAsync(string data)
     {
         RunningDemo demo = new();
-        Terminal terminal = new(TextWriter.Synchronized(demo._output), TextWriter.Synchronized(demo._error), TextReader.Null) { IsInteractive = true };
+        Terminal terminal = new(demo._output.Writer, demo._error.Writer, TextReader.Null) { IsInteractive = true };
         string[] args = ["demo", "--no-local-model", "--data", data, "--port-base", demo.PortBase.ToString(System.Globalization.CultureInfo.InvariantCulture)];
         demo._run = Task.Run(() => CommandLine.RunAsync(args, terminal, demo._stop.Token));
         long start = Stopwatch.GetTimestamp();
-        while (!demo._output.ToString().Contains("Ctrl-C ends it.", StringComparison.Ordinal))
+        while (!demo._output.Text.Contains("Ctrl-C ends it.", StringComparison.Ordinal))
         {
-            Assert.False(demo._run.IsCompleted, demo._error.ToString());
+            Assert.False(demo._run.IsCompleted, demo.Error);
             Assert.True(Stopwatch.GetElapsedTime(start) < TimeSpan.FromMinutes(5), "The demo did not start.");
             await Task.Delay(20, TestContext.Current.CancellationToken);
         }
@@ -70,7 +71,7 @@ internal static class KeyedFolder
         using ManagementClient issuer = new(Path.Combine(folder, "data"), IssuerServer.Role);
         while ((await issuer.PostAsync("/keys/refresh", IssuerJson.Default.IssuerStatus, TestContext.Current.CancellationToken)).PlansWithoutKey.Count > 0)
         {
-            Assert.True(Stopwatch.GetElapsedTime(start) < TimeSpan.FromMinutes(10), "The keys were not found.");
+            Assert.True(Stopwatch.GetElapsedTime(start) < TimeSpan.FromMinutes(30), "The keys were not found.");
             await Task.Delay(100, TestContext.Current.CancellationToken);
         }
         await demo.StopAsync();

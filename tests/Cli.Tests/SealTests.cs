@@ -36,7 +36,7 @@ public sealed class SealTests
         string[] data = ["--data", folder["data"]];
         // The issuer has to have asked the gateway for its keys.
         Outcome first = await Cli.RunAsync(["seal", "Hello", .. data]);
-        for (int i = 0; i < 300 && first.Error.Contains("seal", StringComparison.Ordinal); i++)
+        for (int i = 0; i < 3000 && first.Error.Contains("seal", StringComparison.Ordinal); i++)
         {
             await Task.Delay(200, Ct);
             first = await Cli.RunAsync(["seal", "Hello", .. data]);

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Microsoft.Extensions.Logging.Abstractions;
+using Tacit.EndToEnd.Support;
 using Tacit.Hosting;
 using Tacit.Hosting.Onion;
 using Tacit.Relay;
@@ -133,7 +134,7 @@ public sealed class RunningRoleTests
     public async Task Wallet_whose_seed_could_not_be_written_can_be_made_again()
     {
         using TemporaryFolder folder = new();
-        string[] create = ["account", "create", "--issuer", $"http://127.0.0.1:{Ports.FindThree()}", "--data", folder.Path];
+        string[] create = ["account", "create", "--issuer", $"http://127.0.0.1:{FreePorts.Take(3)}", "--data", folder.Path];
         Directory.CreateDirectory(folder["wallet.seed.new"]);
         Assert.Equal(ExitCode.Failed, (await Cli.RunAsync(create)).Code);
         Assert.False(File.Exists(folder["wallet.db"]));

@@ -74,16 +74,16 @@ public sealed class WindowTests
             await ScriptAsync(folder, "chromium", "touch \"$HERE/arguments\"");
         }
         using CancellationTokenSource signal = CancellationTokenSource.CreateLinkedTokenSource(Ct);
-        using StringWriter output = new();
-        using StringWriter error = new();
-        using Terminal terminal = new(TextWriter.Synchronized(output), TextWriter.Synchronized(error), TextReader.Null);
+        HeardText output = new();
+        HeardText error = new();
+        using Terminal terminal = new(output.Writer, error.Writer, TextReader.Null);
         string[] args = ["--data", folder["data"], .. noWindow ? ["--no-window"] : Array.Empty<string>()];
         Task<int> running = Task.Run(() => CommandLine.RunAsync(args, terminal, signal.Token, Session(folder) with { IsRoot = isRoot, HasDisplay = hasDisplay }), Ct);
-        await UntilAsync(() => running.IsCompleted || output.ToString().Contains("Ctrl-C ends it.", StringComparison.Ordinal));
+        await UntilAsync(() => running.IsCompleted || output.Text.Contains("Ctrl-C ends it.", StringComparison.Ordinal));
         await signal.CancelAsync();
         Assert.Equal(ExitCode.Fine, await running);
-        Assert.Contains("http://127.0.0.1:", output.ToString(), StringComparison.Ordinal);
-        Assert.Equal(!noWindow, error.ToString().Contains(told, StringComparison.Ordinal));
+        Assert.Contains("http://127.0.0.1:", output.Text, StringComparison.Ordinal);
+        Assert.Equal(!noWindow, error.Text.Contains(told, StringComparison.Ordinal));
         Assert.False(File.Exists(folder["arguments"]));
     }
 

@@ -4,6 +4,7 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
+using Tacit.EndToEnd.Support;
 using Tacit.Gateway.Tests.Support;
 using Tacit.Hosting;
 using Tacit.Inference;
@@ -59,7 +60,8 @@ public sealed class RollingRestartTests : IAsyncLifetime
         Assert.SkipUnless(program.Length > 0, "nginx is not installed (apt-get install nginx-light)");
         string connection = await TestPostgres.CreateDatabaseAsync();
         byte[] directory = _issuer.Publish();
-        int[] ports = FreePorts(3);
+        int first = FreePorts.Take(3);
+        int[] ports = [first, first + 1, first + 2];
         GatewayServer[] gateways = [await StartAsync(0), await StartAsync(1)];
         Uri front = await StartNginxAsync(program, ports);
 
@@ -198,15 +200,6 @@ public sealed class RollingRestartTests : IAsyncLifetime
             }
         });
         return new Uri($"http://127.0.0.1:{ports[2]}/");
-    }
-
-    private static int[] FreePorts(int count)
-    {
-        TcpListener[] listeners = [.. Enumerable.Range(0, count).Select(_ => new TcpListener(IPAddress.Loopback, 0))];
-        Array.ForEach(listeners, listener => listener.Start());
-        int[] ports = Array.ConvertAll(listeners, listener => ((IPEndPoint)listener.LocalEndpoint).Port);
-        Array.ForEach(listeners, listener => listener.Dispose());
-        return ports;
     }
 
     private static string Root()

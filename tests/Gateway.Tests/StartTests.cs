@@ -2,6 +2,7 @@ using System.Buffers.Text;
 using System.Net;
 using System.Net.Sockets;
 using System.Security.Cryptography;
+using Tacit.EndToEnd.Support;
 using Tacit.Gateway.Tests.Support;
 using Tacit.Hosting;
 using Tacit.Protocol;
@@ -101,9 +102,9 @@ public sealed class StartTests
     [Fact]
     public async Task Port_in_use_is_named_and_everything_is_given_back()
     {
-        using var occupied = new TcpListener(IPAddress.Loopback, 0);
+        int port = FreePorts.Take(1);
+        using var occupied = new TcpListener(IPAddress.Loopback, port);
         occupied.Start();
-        int port = ((IPEndPoint)occupied.LocalEndpoint).Port;
         await using TestGateway gateway = await TestGateway.PrepareAsync(prepare =>
             prepare.Configure = options => options with { Listen = ListenAddress.Loopback(port) });
         AddressInUseException error = await Assert.ThrowsAsync<AddressInUseException>(gateway.StartAsync);

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Net;
 using System.Text;
 using Microsoft.Extensions.Logging.Abstractions;
+using Tacit.EndToEnd.Support;
 using Tacit.Protocol;
 
 namespace Tacit.Inference.Tests;
@@ -119,8 +120,9 @@ public sealed class BackendChurnTests
         public FaultyBackend(string way)
         {
             _way = way;
-            _provider = ScriptedProvider.Start(AnswerAsync).Forgetting();
-            _at = new IPEndPoint(IPAddress.Loopback, _provider.BaseUrl.Port);
+            // A port that the system hands to nobody else while the one that is killed is away.
+            _at = new IPEndPoint(IPAddress.Loopback, FreePorts.Take(1));
+            _provider = ScriptedProvider.StartAt(_at, AnswerAsync).Forgetting();
             Options = RouterHarness.Backend(_provider.BaseUrl) with
             {
                 Name = way,

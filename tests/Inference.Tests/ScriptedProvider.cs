@@ -12,6 +12,8 @@ namespace Tacit.Inference.Tests;
 /// </summary>
 public sealed class ScriptedProvider : IAsyncDisposable
 {
+    private static readonly ConcurrentBag<Socket> s_unused = [];
+
     private readonly Socket _listener;
     private readonly Func<ScriptedExchange, Task> _script;
     private readonly CancellationTokenSource _stopping = new();
@@ -53,11 +55,12 @@ public sealed class ScriptedProvider : IAsyncDisposable
         return new ScriptedProvider(exchange => scripts[Math.Min(Interlocked.Increment(ref next), scripts.Length - 1)](exchange));
     }
 
-    /// <summary>An address on which nothing listens.</summary>
+    /// <summary>An address on which nothing listens, nor will: it is taken until the process ends.</summary>
     public static Uri UnusedAddress()
     {
-        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        s_unused.Add(socket);
         return new Uri($"http://127.0.0.1:{((IPEndPoint)socket.LocalEndPoint!).Port}/v1");
     }
 
@@ -228,8 +231,9 @@ public sealed class ScriptedExchange(ScriptedProvider provider, NetworkStream st
     public async Task EventsAsync(string events)
     {
         await BeginEventsAsync();
-        await ChunkAsync(events);
-        await EndChunksAsync();
+        // The last event and the end in one: who reads the one has the other, and its connection is free.
+        byte[] bytes = Encoding.UTF8.GetBytes(events);
+        await SendAsync((byte[])[.. Encoding.ASCII.GetBytes($"{bytes.Length:x}\r\n"), .. bytes, .. "\r\n0\r\n\r\n"u8]);
     }
 
     /// <summary>Says nothing more until the other side hangs up or the test ends.</summary>

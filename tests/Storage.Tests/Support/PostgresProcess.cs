@@ -1,9 +1,8 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Net;
-using System.Net.Sockets;
 using System.Text;
 using Npgsql;
+using Tacit.EndToEnd.Support;
 
 namespace Tacit.Storage.Testing;
 
@@ -47,7 +46,7 @@ public sealed class PostgresProcess : IAsyncDisposable
     {
         string binaries = FindBinaries() ?? throw new InvalidOperationException("PostgreSQL is not installed.");
         string folder = Directory.CreateTempSubdirectory("tacit-pg-").FullName;
-        var server = new PostgresProcess(binaries, folder, durable, FreePort());
+        var server = new PostgresProcess(binaries, folder, durable, FreePorts.Take(1));
         try
         {
             if (Environment.IsPrivilegedProcess)
@@ -212,13 +211,6 @@ public sealed class PostgresProcess : IAsyncDisposable
         Database = database,
         Username = User,
     }.ConnectionString;
-
-    private static int FreePort()
-    {
-        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        return ((IPEndPoint)socket.LocalEndPoint!).Port;
-    }
 
     private static string ServerUser() => File.ReadLines("/etc/passwd").Any(line => line.StartsWith("postgres:", StringComparison.Ordinal)) ? "postgres" : "nobody";
 
