@@ -10,7 +10,7 @@ internal static class ChainStates
     public static async Task<SubscriptionHoldings> SettledChainsAsync(this TacitClient client, string plan = "pro")
     {
         SubscriptionHoldings holdings;
-        for (int i = 0; (holdings = await client.ChainsAsync(plan)).Busy > 0 && i < 1000; i++)
+        for (int i = 0; (holdings = await client.ChainsAsync(plan)).Busy > 0 && i < 12_000; i++)
         {
             await Task.Delay(10);
         }

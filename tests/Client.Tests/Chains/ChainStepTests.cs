@@ -330,7 +330,7 @@ public sealed class ChainStepTests : IAsyncLifetime
 
     private static async Task SettleAsync(TacitClient client)
     {
-        for (int i = 0; (await client.RowsAsync()).Requests > 0 && i < 500; i++)
+        for (int i = 0; (await client.RowsAsync()).Requests > 0 && i < 12_000; i++)
         {
             await Task.Delay(10);
         }
@@ -363,7 +363,7 @@ public sealed class ChainStepTests : IAsyncLifetime
 
     private static async Task UntilAsync(Func<bool> condition)
     {
-        for (int i = 0; !condition() && i < 500; i++)
+        for (int i = 0; !condition() && i < 12_000; i++)
         {
             await Task.Delay(10);
         }

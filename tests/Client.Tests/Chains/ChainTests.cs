@@ -345,7 +345,7 @@ public sealed class ChainTests : IAsyncLifetime
         SubscriptionHoldings chains = await client.SettledChainsAsync();
 
         Assert.Equal((0, 1), (chains.Ready, chains.Refused));
-        for (int i = 0; client.Notices.Latest.Count == 0 && i < 500; i++)
+        for (int i = 0; client.Notices.Latest.Count == 0 && i < 12_000; i++)
         {
             await Task.Delay(10, Token);
         }

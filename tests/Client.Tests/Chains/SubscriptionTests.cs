@@ -142,7 +142,7 @@ public sealed class SubscriptionTests : IAsyncLifetime
     [Fact]
     public void Renewals_of_many_wallets_spread_over_the_lead_and_none_waits_for_the_boundary()
     {
-        var policy = new WalletPolicy(new FillOptions(), fillAtPrompt: false);
+        var policy = new WalletPolicy(new FillOptions(), fillAtPrompt: false, WalletPolicyTests.Draws(4));
         DateTimeOffset now = s_tomorrow.AddDays(-4);
 
         DateTimeOffset[] times = [.. Enumerable.Range(0, 2000).Select(_ => policy.RenewalTime(now, s_tomorrow))];
@@ -186,6 +186,7 @@ public sealed class SubscriptionTests : IAsyncLifetime
     private async Task MoveToAsync(DateTimeOffset time)
     {
         _time.Advance(time - _time.GetUtcNow());
+        await _operator.Issuer.RefreshKeysAsync(Token);
         await _operator.RestartGatewayAsync();
     }
 

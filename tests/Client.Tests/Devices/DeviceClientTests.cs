@@ -100,7 +100,7 @@ public sealed class DeviceClientTests : IAsyncLifetime
         await using PromptReply reply = await device.SendAsync(Prompts.Ask("Hello"), Cancelled);
 
         Assert.Equal(200, reply.Status);
-        Assert.Equal([428, 200], _front.SeenAt(Path).Select(passing => passing.Answer!.Status));
+        Assert.Equal([428, 200], (await _front.AnsweredAtAsync(Path)).Select(passing => passing.Answer!.Status));
         Assert.Single(_front.SeenAt(Path).Select(Nonce).Distinct());
     }
 
@@ -139,7 +139,7 @@ public sealed class DeviceClientTests : IAsyncLifetime
         await using PromptReply reply = await device.SendAsync(Prompts.Ask("Hello", stream: true), Cancelled);
         await reply.CancelAsync();
 
-        Passing cancel = Assert.Single(_front.SeenAt(Routes.Cancel));
+        Passing cancel = Assert.Single(await _front.AnsweredAtAsync(Routes.Cancel));
         Assert.Equal(200, cancel.Answer!.Status);
         Assert.Equal(Nonce(_front.SeenAt(Path)[0]), Nonce(cancel));
     }
@@ -155,7 +155,7 @@ public sealed class DeviceClientTests : IAsyncLifetime
 
         Assert.Equal(200, status);
         IReadOnlyList<Passing> sent = system.GatewayFront.SeenAt(Path);
-        Assert.Equal([428, 200], sent.Select(passing => passing.Answer!.Status));
+        Assert.Equal([428, 200], (await system.GatewayFront.AnsweredAtAsync(Path)).Select(passing => passing.Answer!.Status));
         Assert.Single(sent.Select(passing => passing.Headers["Authorization"]).Distinct());
         Assert.Equal(1, (await wallet.SettledAsync()).Held);
     }

@@ -149,12 +149,13 @@ public sealed class BrittleLine : IAsyncDisposable
             while (await from.ReceiveAsync(block, cancellationToken) is int read and > 0)
             {
                 int part = (int)Math.Min(read, most - total);
+                // Before it is sent: whoever has all of it may ask at once how much it was.
+                total += part;
+                count(total);
                 for (int sent = 0; sent < part;)
                 {
                     sent += await to.SendAsync(block.AsMemory(sent, part - sent), cancellationToken);
                 }
-                total += part;
-                count(total);
                 if (total == most)
                 {
                     return true;

@@ -102,6 +102,16 @@ public sealed class Interposer : IAsyncDisposable
 
     public IReadOnlyList<Passing> SeenAt(string path) => [.. Seen.Where(passing => passing.Path == path)];
 
+    /// <summary>The same once all of them have ended: a client that has a head, or does not read on, is ahead of the note.</summary>
+    public async Task<IReadOnlyList<Passing>> AnsweredAtAsync(string path)
+    {
+        while (SeenAt(path).Any(passing => passing.Answer is null))
+        {
+            await Task.Delay(10);
+        }
+        return SeenAt(path);
+    }
+
     public async ValueTask DisposeAsync()
     {
         await _server!.DisposeAsync();
@@ -194,8 +204,14 @@ public sealed class Interposer : IAsyncDisposable
                 context.Response.Headers[name] = values.ToArray();
             }
         }
-        // Kestrel writes no trailers over HTTP/1.1 by itself; who names the encoding writes the chunks (RFC 9112, section 7.1).
-        bool chunks = response.Headers.Trailer.Count > 0;
+        // Kestrel writes no trailers over HTTP/1.1 by itself; who names the encoding writes the chunks (RFC 9112, section 7.1). And leaves out the last one where
+        // the answer is cut: what was sent arrives before the connection's end, which it need not before a reset.
+        bool isCut = mishap is Mishap.CutReply or Mishap.CutTrailer;
+        bool chunks = isCut || response.Headers.Trailer.Count > 0;
+        if (isCut)
+        {
+            context.Response.Headers.Connection = "close";
+        }
         if (chunks)
         {
             context.Response.Headers.TransferEncoding = "chunked";
@@ -212,16 +228,11 @@ public sealed class Interposer : IAsyncDisposable
             bytes -= part;
             if (bytes == 0)
             {
-                // A reset overtakes what was sent just before it; most of the time this lets it arrive.
-                await Task.Delay(50);
-                context.Abort();
                 return;
             }
         }
         if (mishap == Mishap.CutTrailer)
         {
-            await Task.Delay(50);
-            context.Abort();
             return;
         }
         if (chunks)

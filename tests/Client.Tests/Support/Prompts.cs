@@ -36,7 +36,7 @@ public static class Prompts
     public static async Task<PlanHoldings> SettledAsync(this TacitClient client, string plan = "chat")
     {
         PlanHoldings holdings;
-        for (int i = 0; (holdings = await client.HoldingsAsync(plan)).Presented > 0 && i < 500; i++)
+        for (int i = 0; (holdings = await client.HoldingsAsync(plan)).Presented > 0 && i < 12_000; i++)
         {
             await Task.Delay(10);
         }
