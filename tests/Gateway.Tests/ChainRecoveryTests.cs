@@ -128,7 +128,7 @@ public class ChainRecoveryTests
         await gateway.RestartFromCrashAsync();
         gateway.Issuer.Hang = Task.CompletedTask;
         hang.SetResult();
-        await LoseAsync(lost);
+        await TestGateway.LoseAsync(lost);
         using (HttpResponseMessage refused = await chain.ExchangeAsync(other))
         {
             await refused.IsErrorAsync(409, ErrorCodes.SuccessorMismatch, Routes.TokenSpent);
@@ -232,19 +232,6 @@ public class ChainRecoveryTests
         old.Move(TestChain.RenewalOf(same));
     }
 
-    /// <summary>The one that was killed may still get a word out; nobody hears it.</summary>
-    private static async Task LoseAsync(Task<HttpResponseMessage> lost)
-    {
-        try
-        {
-            (await lost).Dispose();
-        }
-        catch (HttpRequestException)
-        {
-            // Cut off.
-        }
-    }
-
     /// <summary>A request that was in flight when the process died.</summary>
     private static async Task<TestChain> KilledAsync(TestGateway gateway, Action<string>? prepare = null)
     {
@@ -253,7 +240,7 @@ public class ChainRecoveryTests
         Task<HttpResponseMessage> lost = chain.AskAsync();
         await TestGateway.UntilAsync(() => gateway.Provider.Calls == 1);
         await gateway.RestartFromCrashAsync(prepare);
-        await LoseAsync(lost);
+        await TestGateway.LoseAsync(lost);
         gateway.Provider.Answer = StubProvider.AnswerJsonAsync;
         return chain;
     }

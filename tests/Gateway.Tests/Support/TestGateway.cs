@@ -169,6 +169,19 @@ public sealed class TestGateway : IAsyncDisposable
         }
     }
 
+    /// <summary>A request whose gateway was killed under it. That may still get a word out; nobody hears it.</summary>
+    public static async Task LoseAsync(Task<HttpResponseMessage> lost)
+    {
+        try
+        {
+            (await lost).Dispose();
+        }
+        catch (HttpRequestException)
+        {
+            // Cut off.
+        }
+    }
+
     public static string Body(string prompt = "2+2?", bool stream = false, string? more = null) =>
         $$"""{"model":"{{Model}}","messages":[{"role":"user","content":"{{prompt}}"}]{{(stream ? ",\"stream\":true" : "")}}{{more}}}""";
 
