@@ -156,7 +156,7 @@ public sealed class RepetitionTests
         await stream.ReadExactlyAsync(new byte[100], Token);
         response.Dispose();
         // The app notices a moment later.
-        for (int i = 0; (await app.Client.Redemption.GetPendingAsync(Token)).Count == 0 && i < 500; i++)
+        for (int i = 0; (await app.Client.Redemption.GetPendingAsync(Token)).Count == 0 && i < 12_000; i++)
         {
             await Task.Delay(10, Token);
         }

@@ -112,7 +112,7 @@ public sealed class SubscriptionTests : IAsyncLifetime
     private async Task<WalletStatus> SettledAsync()
     {
         WalletStatus status;
-        for (int i = 0; (status = await _app.Client.Wallet.GetStatusAsync(Token)).Subscriptions.Single().Busy > 0 && i < 500; i++)
+        for (int i = 0; (status = await _app.Client.Wallet.GetStatusAsync(Token)).Subscriptions.Single().Busy > 0 && i < 12_000; i++)
         {
             await Task.Delay(10, Token);
         }

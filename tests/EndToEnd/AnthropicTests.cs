@@ -37,7 +37,7 @@ public sealed class AnthropicTests
         Assert.Contains(WholeSystem.Model, seen.GetProperty("models").EnumerateArray().Select(model => model.GetString()));
         Assert.Contains("1 image", seen.GetProperty("image").GetString()!, StringComparison.Ordinal);
         AssertFailures(seen);
-        PlanHoldings held = (await client.Wallet.GetStatusAsync()).Plans.Single(plan => plan.Plan == "chat");
+        PlanHoldings held = await WholeSystem.SettledAsync(client, "chat");
         // The refused request showed its token to the gateway without spending it.
         Assert.Equal((44, 5, 1), (held.Held, held.Spent, held.Returned));
     }

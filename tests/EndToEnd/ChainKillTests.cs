@@ -64,7 +64,7 @@ public sealed class ChainKillTests
                     await killed.WaitAsync(TimeSpan.FromMinutes(3), Ct);
                     front.Before = _ => Task.CompletedTask;
                     front.Decide = _ => Mishap.None;
-                    for (int attempt = 0; attempt < 20 && !answered; attempt++)
+                    for (int attempt = 0; attempt < 300 && !answered; attempt++)
                     {
                         await Task.Delay(100, Ct);
                         answered = await TryAskAsync(appPort, prompt);
@@ -167,7 +167,7 @@ public sealed class ChainKillTests
     {
         using var management = new ManagementClient(user, AppServer.Role);
         SubscriptionHoldings chains;
-        for (int i = 0; (chains = (await management.GetAsync("/status", AppJson.Default.AppStatus, Ct)).Wallet!.Subscriptions.Single()).Busy > 0 && i < 100; i++)
+        for (int i = 0; (chains = (await management.GetAsync("/status", AppJson.Default.AppStatus, Ct)).Wallet!.Subscriptions.Single()).Busy > 0 && i < 2400; i++)
         {
             await Task.Delay(50, Ct);
         }

@@ -132,7 +132,7 @@ public sealed class InteroperabilityTests
 
         Assert.Equal(404, seen.GetProperty("unknownModel").GetProperty("status").GetInt32());
         Assert.Equal("stateful_member_refused", seen.GetProperty("stateful").GetProperty("code").GetString());
-        PlanHoldings held = (await client.Wallet.GetStatusAsync()).Plans.Single(plan => plan.Plan == "chat");
+        PlanHoldings held = await WholeSystem.SettledAsync(client, "chat");
         // The refused request showed its token to the gateway without spending it: it waits to be exchanged (law 9).
         Assert.Equal((43, 6, 1), (held.Held, held.Spent, held.Returned));
     }

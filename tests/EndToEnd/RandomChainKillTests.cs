@@ -71,7 +71,7 @@ public sealed class RandomChainKillTests
     {
         using var management = new ManagementClient(folder["user"], AppServer.Role);
         SubscriptionHoldings held = await HoldingsAsync(management);
-        for (int attempt = 0; held.Busy + held.Pending > 0 && attempt < 50; attempt++)
+        for (int attempt = 0; held.Busy + held.Pending > 0 && attempt < 400; attempt++)
         {
             await management.PostAsync("/wallet/upkeep", AppJson.Default.AppStatus, Ct);
             await Task.Delay(200, Ct);

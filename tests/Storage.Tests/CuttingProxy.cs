@@ -74,7 +74,8 @@ internal sealed class CuttingProxy : IAsyncDisposable
         try
         {
             await server.ConnectAsync(IPAddress.Loopback, _target, _stop.Token);
-            await Task.WhenAny(ForwardAsync(client, server), AnswerAsync(server, client));
+            var kept = new KeptAnswer();
+            await Task.WhenAny(ForwardAsync(client, server, kept), AnswerAsync(server, client, kept));
         }
         catch (Exception e) when (e is OperationCanceledException or SocketException or ObjectDisposedException)
         {
@@ -84,7 +85,7 @@ internal sealed class CuttingProxy : IAsyncDisposable
         client.Dispose();
     }
 
-    private async Task ForwardAsync(Socket client, Socket server)
+    private async Task ForwardAsync(Socket client, Socket server, KeptAnswer kept)
     {
         byte[] buffer = new byte[65536];
         while (await client.ReceiveAsync(buffer, _stop.Token) is int count and > 0)
@@ -97,14 +98,18 @@ internal sealed class CuttingProxy : IAsyncDisposable
             }
 
             Cuts++;
+            if (cut == Cut.AfterDelivery)
+            {
+                // What was sent has had its effect when the client learns that its connection is gone, however busy the machine.
+                kept.IsKept = true;
+                await server.SendAsync(buffer.AsMemory(0, count), _stop.Token);
+                await kept.Came.Task.WaitAsync(TimeSpan.FromMinutes(1), _stop.Token);
+            }
+
             client.Dispose();
             if (cut == Cut.LateDelivery)
             {
                 await Task.Delay(TimeSpan.FromSeconds(1), _stop.Token);
-            }
-
-            if (cut != Cut.BeforeDelivery)
-            {
                 await server.SendAsync(buffer.AsMemory(0, count), _stop.Token);
 
                 // Not closed at once: what was sent shall have its effect, and the server not see the end before.
@@ -115,12 +120,32 @@ internal sealed class CuttingProxy : IAsyncDisposable
         }
     }
 
-    private async Task AnswerAsync(Socket server, Socket client)
+    private async Task AnswerAsync(Socket server, Socket client, KeptAnswer kept)
     {
         byte[] buffer = new byte[65536];
         while (await server.ReceiveAsync(buffer, _stop.Token) is int count and > 0)
         {
+            if (kept.IsKept)
+            {
+                kept.Came.TrySetResult();
+                continue;
+            }
+
             await client.SendAsync(buffer.AsMemory(0, count), _stop.Token);
         }
+    }
+
+    /// <summary>The answer to the message that was cut, which the client does not get.</summary>
+    private sealed class KeptAnswer
+    {
+        private volatile bool _isKept;
+
+        public bool IsKept
+        {
+            get => _isKept;
+            set => _isKept = value;
+        }
+
+        public TaskCompletionSource Came { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
     }
 }

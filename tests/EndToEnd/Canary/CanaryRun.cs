@@ -181,9 +181,10 @@ internal sealed class CanaryRun : IAsyncDisposable
                 }
 
                 await using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
-                byte[] bytes = new byte[file.Length];
-                await file.ReadExactlyAsync(bytes);
-                (part == "user" ? ClientsDisk : Disks).Add(new Evidence($"{part}/{Path.GetFileName(path)}, {moment}", bytes));
+                // To wherever it ends: the log of a database that is in use may be cut back meanwhile.
+                using var bytes = new MemoryStream();
+                await file.CopyToAsync(bytes);
+                (part == "user" ? ClientsDisk : Disks).Add(new Evidence($"{part}/{Path.GetFileName(path)}, {moment}", bytes.ToArray()));
             }
         }
     }

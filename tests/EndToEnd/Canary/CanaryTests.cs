@@ -42,7 +42,7 @@ public sealed class CanaryTests
         await run.Client.Refills.RunOnceAsync();
 
         // The journal holds no body once its request has ended. The app ends the last one after its caller has the whole answer.
-        for (int wait = 0; await CountRequestsAsync(run) > 0 && wait < 200; wait++)
+        for (int wait = 0; await CountRequestsAsync(run) > 0 && wait < 2400; wait++)
         {
             await Task.Delay(50);
         }
@@ -107,7 +107,7 @@ public sealed class CanaryTests
 
         // The program goes away in the middle of a reply; the app cancels.
         await run.AskAsync("pause", stream: true, readFor: 100);
-        for (int i = 0; i < 200 && run.Gateway.SeenAt(Routes.Cancel).Count == 0; i++)
+        for (int i = 0; i < 6000 && run.Gateway.SeenAt(Routes.Cancel).Count == 0; i++)
         {
             await Task.Delay(20);
         }

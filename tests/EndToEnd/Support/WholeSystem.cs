@@ -163,6 +163,18 @@ public sealed class WholeSystem : IAsyncDisposable
         new AppOptions { DataDirectory = this[name], Listen = ListenAddress.Loopback(0), IssuerUrl = Issuer.Address, GatewayUrl = Gateway.Address, AutoFill = false },
         client, _time, Log);
 
+    /// <summary>What is held once no request is open any more: a token is settled just behind the last byte of what it paid for.</summary>
+    public static async Task<PlanHoldings> SettledAsync(TacitClient client, string plan)
+    {
+        PlanHoldings held;
+        while ((held = (await client.Wallet.GetStatusAsync()).Plans.Single(entry => entry.Plan == plan)).Presented > 0)
+        {
+            await Task.Delay(20, TestContext.Current.CancellationToken);
+        }
+
+        return held;
+    }
+
     public async ValueTask DisposeAsync()
     {
         await StopGatewayAsync();

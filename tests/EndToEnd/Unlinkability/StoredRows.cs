@@ -61,8 +61,9 @@ internal sealed record Snapshot(string Moment, IReadOnlyList<(string File, byte[
 
             // The part writes to it meanwhile.
             await using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
-            byte[] bytes = new byte[file.Length];
-            await file.ReadExactlyAsync(bytes);
+            using var read = new MemoryStream();
+            await file.CopyToAsync(read);
+            byte[] bytes = read.ToArray();
             string name = Path.GetFileName(path);
             files.Add((name, bytes));
             if (name == database || name == database + "-wal")
