@@ -364,25 +364,6 @@ public sealed class HpkeTests
             });
         });
 
-    [Fact]
-    public void Contexts_that_are_done_with_leave_no_memory_behind()
-    {
-        HpkeSuite suite = HpkeSuite.X25519ChaCha20Poly1305;
-        using HpkePrivateKey key = HpkePrivateKey.Generate(suite);
-        long before = LockedSize();
-        for (int i = 0; i < (Property.IsSoak ? 200_000 : 5_000); i++)
-        {
-            (HpkeSender sender, HpkeRecipient recipient) = Pair(suite, key);
-            sender.Dispose();
-            recipient.Dispose();
-        }
-
-        // 10,000 contexts would be twenty regions; tests beside this one may take a few.
-        Assert.InRange(LockedSize() - before, 0, 5 * 64 * 1024);
-
-        static long LockedSize() => LockedMemory.Status.LockedSizeInBytes + LockedMemory.Status.UnlockedSizeInBytes;
-    }
-
     private static (HpkeSender Sender, HpkeRecipient Recipient) Pair(HpkeSuite suite, HpkePrivateKey key)
     {
         byte[] encapsulated = new byte[suite.EncapsulatedKeySizeInBytes];

@@ -5,6 +5,11 @@ using Tacit.Crypto.Interop;
 
 namespace Tacit.Crypto.Tests;
 
+/// <summary>The memory is the whole process's: what is free in it and how much there is holds still only while no other test takes of it.</summary>
+[CollectionDefinition(nameof(Alone), DisableParallelization = true)]
+public sealed class Alone;
+
+[Collection(nameof(Alone))]
 public sealed class LockedMemoryTests
 {
     private const string Child = "TACIT_TEST_WITHOUT_LOCKING";
@@ -50,6 +55,27 @@ public sealed class LockedMemoryTests
         {
             taken.ForEach(secret => secret.Dispose());
         }
+    }
+
+    [Fact]
+    public void Contexts_that_are_done_with_leave_no_memory_behind()
+    {
+        HpkeSuite suite = HpkeSuite.X25519ChaCha20Poly1305;
+        using HpkePrivateKey key = HpkePrivateKey.Generate(suite);
+        byte[] encapsulated = new byte[suite.EncapsulatedKeySizeInBytes];
+        long before = LockedSize();
+        for (int i = 0; i < (Property.IsSoak ? 200_000 : 5_000); i++)
+        {
+            HpkeSender sender = suite.SetupSender(key.PublicKey, [], encapsulated);
+            HpkeRecipient recipient = suite.SetupRecipient(key, encapsulated, [])!;
+            sender.Dispose();
+            recipient.Dispose();
+        }
+
+        // 10,000 contexts would be twenty regions.
+        Assert.InRange(LockedSize() - before, 0, 5 * 64 * 1024);
+
+        static long LockedSize() => LockedMemory.Status.LockedSizeInBytes + LockedMemory.Status.UnlockedSizeInBytes;
     }
 
     [Fact]

@@ -67,9 +67,21 @@ public sealed class UnitTests : IDisposable
             {
                 ConnectCallback = async (_, cancel) =>
                 {
-                    Socket connection = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-                    await connection.ConnectAsync(new UnixDomainSocketEndPoint(socket), cancel);
-                    return new NetworkStream(connection, ownsSocket: true);
+                    while (true)
+                    {
+                        Socket connection = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+                        try
+                        {
+                            await connection.ConnectAsync(new UnixDomainSocketEndPoint(socket), cancel);
+                            return new NetworkStream(connection, ownsSocket: true);
+                        }
+                        catch (SocketException e) when (e.SocketErrorCode == SocketError.ConnectionRefused && !process.HasExited)
+                        {
+                            // It is there, and is listened at a moment later.
+                            connection.Dispose();
+                            await Task.Delay(20, cancel);
+                        }
+                    }
                 },
             });
             using HttpResponseMessage response = await client.SendAsync(new HttpRequestMessage(HttpMethod.Get, "http://localhost/health/live"), token);

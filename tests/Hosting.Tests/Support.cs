@@ -71,6 +71,13 @@ internal static class Servers
             {
                 await socket.SendAsync(piece, TestContext.Current.CancellationToken);
             }
+        }
+        catch (SocketException)
+        {
+            // It has heard enough; what it said to that is read all the same.
+        }
+        try
+        {
             byte[] buffer = new byte[4096];
             int read;
             while ((read = await socket.ReceiveAsync(buffer, TestContext.Current.CancellationToken)) > 0)

@@ -60,8 +60,17 @@ internal sealed class TestTor : IDisposable
     /// <summary>A program of a few lines of shell.</summary>
     public string Script(string name, string lines)
     {
-        string path = Write(name, "#!/bin/sh\n" + lines + "\n");
-        File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        // By another process: a file that this one had open for writing could be open still in a child that another test is just starting, and is then not executed (ETXTBSY).
+        string draft = Write(name + ".draft", "#!/bin/sh\n" + lines + "\n");
+        string made = Path.Combine(Root, name + ".new");
+        using (Process copy = Process.Start("cp", [draft, made]))
+        {
+            copy.WaitForExit();
+            Assert.Equal(0, copy.ExitCode);
+        }
+        File.SetUnixFileMode(made, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        string path = Path.Combine(Root, name);
+        File.Move(made, path, overwrite: true);
         return path;
     }
 
