@@ -25,6 +25,7 @@ public sealed class LocalKeyTests : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
+        await RestOfDay.HaveRoomAsync();
         _system = await TestOperator.StartAsync(plans: [TestOperator.Chat, TestOperator.ChatLarge]);
         _page = await PageClient.SetUpAsync(_system, tokens: 50);
     }

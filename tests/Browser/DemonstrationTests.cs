@@ -1,5 +1,6 @@
 using Microsoft.Playwright;
 using Tacit.Browser.Support;
+using Tacit.Client.Tests.Support;
 using Tacit.EndToEnd.Support;
 using Tacit.Gateway.Demonstration;
 using Tacit.Hosting;
@@ -119,6 +120,8 @@ public sealed class DemonstrationTests(Chromium chromium) : BrowserTest(chromium
     /// <summary>Issuer and gateway of which the issuer lets the gateway's pages call it, and no others.</summary>
     private static async Task<(WholeSystem System, Uri Issuer)> StartAsync()
     {
+        // The open plan is one of days.
+        await RestOfDay.HaveRoomAsync();
         int port = FreePorts.Take(1);
         WholeSystem system = await WholeSystem.StartAsync(
             [WholeSystem.Chat, s_open], new InferenceOptions { DemoModel = true },

@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json;
 using Microsoft.Playwright;
 using Tacit.Browser.Support;
+using Tacit.Client.Tests.Support;
 using static Tacit.Browser.Support.ChatScreen;
 
 namespace Tacit.Browser;
@@ -13,6 +14,7 @@ public sealed class WalletTests(Chromium chromium) : BrowserTest(chromium)
     [Fact]
     public async Task Voucher_becomes_credits_and_credits_become_tokens()
     {
+        await RestOfDay.HaveRoomAsync();
         TestSystem system = Keep(await TestSystem.StartAsync(credits: 3, tokens: 2));
         string voucher = await system.VoucherAsync(40);
         IPage page = (await VisitAsync(system, path: "/#/wallet")).Page;
@@ -70,6 +72,7 @@ public sealed class WalletTests(Chromium chromium) : BrowserTest(chromium)
     [Fact]
     public async Task Program_with_a_key_of_its_own_spends_up_to_its_daily_cap_and_the_page_shows_it()
     {
+        await RestOfDay.HaveRoomAsync();
         TestSystem system = Keep(await TestSystem.StartAsync());
         system.Model.Prepare("from my editor", "Hello, editor.");
         IPage page = (await VisitAsync(system, path: "/#/keys")).Page;
