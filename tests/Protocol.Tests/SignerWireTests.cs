@@ -56,6 +56,32 @@ public sealed class SignerWireTests
     }
 
     [Fact]
+    public async Task Keys_of_pseudonyms_arrive_as_they_are_beside_those_of_plans()
+    {
+        Period epoch = Period.Containing(PeriodKind.Week, new DateTimeOffset(2026, 11, 21, 0, 0, 0, TimeSpan.Zero));
+        SignerKey[] sent =
+        [
+            .. Samples.SignerKeys(),
+            .. Enum.GetValues<PseudonymKind>().Select((kind, i) => new PseudonymKey
+            {
+                Gateway = "gateway.example",
+                Kind = kind,
+                TokenKeyId = Samples.Digest(200 + i),
+                Epoch = kind == PseudonymKind.Permanent ? null : epoch,
+                NotBefore = epoch.IssueFrom,
+            }).Select(key => new SignerKey
+            {
+                Type = TokenType.BlindRsa, TokenKeyId = key.TokenKeyId, SubjectPublicKeyInfo = Samples.Filled(300, 5), NotBefore = key.NotBefore, Plans = [], Pseudonym = key,
+            }),
+        ];
+
+        IReadOnlyList<SignerKey> keys = await Connect(new ScriptedSigner(null, sent)).GetKeysAsync(TestContext.Current.CancellationToken);
+
+        Assert.Equal(sent.Select(key => key.Pseudonym), keys.Select(key => key.Pseudonym));
+        Assert.Equal(sent.SelectMany(key => key.Plans), keys.SelectMany(key => key.Plans));
+    }
+
+    [Fact]
     public async Task Signer_that_answers_with_too_few_signatures_is_not_believed()
     {
         RemoteSigner signer = Connect(new ScriptedSigner(SignResponse.Completed([Samples.Filled(256, 3)])));
@@ -138,7 +164,7 @@ public sealed class SignerWireTests
 
     private static RemoteSigner Connect(ISigner signer) => new((bytes, token) => SignerWire.DispatchAsync(bytes, signer, token));
 
-    private sealed class ScriptedSigner(SignResponse? response) : ISigner
+    private sealed class ScriptedSigner(SignResponse? response, IReadOnlyList<SignerKey>? keys = null) : ISigner
     {
         public SignRequest? Request { get; private set; }
 
@@ -147,7 +173,7 @@ public sealed class SignerWireTests
         public ValueTask<IReadOnlyList<SignerKey>> GetKeysAsync(CancellationToken cancellationToken)
         {
             Asked++;
-            return ValueTask.FromResult(Samples.SignerKeys());
+            return ValueTask.FromResult(keys ?? Samples.SignerKeys());
         }
 
         public ValueTask<SignResponse> SignAsync(SignRequest request, CancellationToken cancellationToken)

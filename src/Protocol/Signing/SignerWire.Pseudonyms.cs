@@ -4,7 +4,7 @@ namespace Tacit.Protocol;
 
 public static partial class SignerWire
 {
-    private static int SizeOfPseudonym(PseudonymKey? key) => 1 + (key is null ? 0 : 1 + 1 + key.Gateway.Length + 8 + (key.Epoch is null ? 0 : 1 + 8));
+    private static int SizeOfPseudonym(PseudonymKey? key) => 1 + (key is null ? 0 : 1 + key.Gateway.Length + 8 + (key.Epoch is null ? 0 : 1 + 8));
 
     /// <summary>Behind a key's plans: its kind (0: none), gateway, when it begins to issue and, but for a permanent one, its epoch.</summary>
     private static void WritePseudonym(ref WireWriter writer, PseudonymKey? key)
