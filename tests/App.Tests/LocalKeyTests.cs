@@ -26,7 +26,7 @@ public sealed class LocalKeyTests : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         await RestOfDay.HaveRoomAsync();
-        _system = await TestOperator.StartAsync(plans: [TestOperator.Chat, TestOperator.ChatLarge]);
+        _system = await TestOperator.StartAsync(plans: [TestOperator.Chat, TestOperator.ChatDear]);
         _page = await PageClient.SetUpAsync(_system, tokens: 50);
     }
 

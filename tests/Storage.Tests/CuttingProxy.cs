@@ -61,9 +61,9 @@ internal sealed class CuttingProxy : IAsyncDisposable
                 _connections.Add(ServeAsync(await _listener.AcceptSocketAsync(_stop.Token)));
             }
         }
-        catch (Exception e) when (e is OperationCanceledException or SocketException or ObjectDisposedException)
+        catch (Exception e) when (_stop.IsCancellationRequested && e is OperationCanceledException or SocketException or InvalidOperationException)
         {
-            // Stopped.
+            // Stopped; between two connections, a listener says so as if it had never been started.
         }
     }
 

@@ -99,9 +99,9 @@ public sealed class BrittleLine : IAsyncDisposable
                 _ = serving.ContinueWith(done => _open.TryRemove(done, out _), TaskScheduler.Default);
             }
         }
-        catch (Exception e) when (e is OperationCanceledException or SocketException or ObjectDisposedException)
+        catch (Exception e) when (_stop.IsCancellationRequested && e is OperationCanceledException or SocketException or InvalidOperationException)
         {
-            // Stopped.
+            // Stopped; between two connections, a listener says so as if it had never been started.
         }
     }
 

@@ -66,9 +66,9 @@ public sealed class SocksPeer : IAsyncDisposable
                 _connections.TryAdd(served, 0);
             }
         }
-        catch (Exception e) when (e is OperationCanceledException or SocketException or ObjectDisposedException)
+        catch (Exception e) when (_stop.IsCancellationRequested && e is OperationCanceledException or SocketException or InvalidOperationException)
         {
-            // Stopped.
+            // Stopped; between two connections, a listener says so as if it had never been started.
         }
     }
 

@@ -44,6 +44,9 @@ public sealed class TestOperator : IAsyncDisposable
         TokenType = TokenType.PartiallyBlindRsa,
     };
 
+    /// <summary>The same with tokens of the other type: for tests that are not about types, and run without the published key.</summary>
+    public static Plan ChatDear { get; } = ChatLarge with { TokenType = TokenType.BlindRsa };
+
     /// <summary>A subscription of one chain.</summary>
     public static Plan Pro { get; } = new()
     {
