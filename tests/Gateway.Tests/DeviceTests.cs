@@ -344,8 +344,9 @@ public sealed class DeviceTests : IDisposable
     [Fact]
     public async Task Work_is_asked_of_devices_and_tokens_by_setting_and_taken_once()
     {
+        // So much that work for one body is not work for another by chance.
         await using TestGateway gateway = await StartAsync(
-            options => options with { Work = new WorkOptions { For = [WorkKinds.Device, WorkKinds.Token], MinBits = 6 } }, AdmissionMode.Both);
+            options => options with { Work = new WorkOptions { For = [WorkKinds.Device, WorkKinds.Token], MinBits = 20 } }, AdmissionMode.Both);
         string body = TestGateway.Body();
         using HttpResponseMessage asked = await _device.AskAsync(gateway, body);
         await asked.IsErrorAsync(428, ErrorCodes.WorkRequired, Routes.TokenUnspent);

@@ -237,7 +237,8 @@ public sealed class SealedChatTests
         await using TestGateway gateway = await StartAsync(prepare =>
         {
             Func<GatewayOptions, GatewayOptions> before = prepare.Configure;
-            prepare.Configure = options => before(options) with { Work = new WorkOptions { For = ["sealed"], MinBits = 8 } };
+            // So much that work for one request is not work for another by chance.
+            prepare.Configure = options => before(options) with { Work = new WorkOptions { For = ["sealed"], MinBits = 20 } };
         });
         using SealedClient client = await SealedClient.ConnectAsync(gateway);
         using HttpResponseMessage keys = await gateway.SendAsync(HttpMethod.Get, Routes.SealingKeys);
@@ -249,7 +250,7 @@ public sealed class SealedChatTests
         (await client.SendAsync(without)).IsRefused(428, ErrorCodes.WorkRequired);
         using SealedMessage with = client.Seal(request, work: (key, ciphertext) =>
         {
-            Assert.True(new WorkStamp(work.Challenge.Span, 0).TrySolve(SHA256.HashData([.. key, .. ciphertext]), work.Bits, 1 << 20, out WorkStamp stamp));
+            Assert.True(new WorkStamp(work.Challenge.Span, 0).TrySolve(SHA256.HashData([.. key, .. ciphertext]), work.Bits, 1 << 26, out WorkStamp stamp));
             return stamp.ToString();
         });
         // Of another request it is worth nothing.

@@ -99,7 +99,7 @@ public sealed class BrittleLine : IAsyncDisposable
                 _ = serving.ContinueWith(done => _open.TryRemove(done, out _), TaskScheduler.Default);
             }
         }
-        catch (Exception e) when (_stop.IsCancellationRequested && e is OperationCanceledException or SocketException or InvalidOperationException)
+        catch (Exception e) when (e is OperationCanceledException or SocketException or InvalidOperationException)
         {
             // Stopped; between two connections, a listener says so as if it had never been started.
         }

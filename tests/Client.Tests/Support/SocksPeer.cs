@@ -66,7 +66,7 @@ public sealed class SocksPeer : IAsyncDisposable
                 _connections.TryAdd(served, 0);
             }
         }
-        catch (Exception e) when (_stop.IsCancellationRequested && e is OperationCanceledException or SocketException or InvalidOperationException)
+        catch (Exception e) when (e is OperationCanceledException or SocketException or InvalidOperationException)
         {
             // Stopped; between two connections, a listener says so as if it had never been started.
         }
