@@ -278,16 +278,9 @@ public sealed class ReplyTests
             prepare.Issuer.AddPlan(TestGateway.ChatPlan with { MaxOutputTokens = 30_000 }, TestGateway.March);
         });
         var done = new TaskCompletionSource();
-        string filler = new('x', 8000);
         gateway.Provider.Answer = async context =>
         {
-            await StubProvider.BeginStreamAsync(context);
-            for (int i = 0; i < 1000; i++)
-            {
-                await StubProvider.SendEventAsync(context, filler);
-            }
-
-            await StubProvider.EndStreamAsync(context);
+            await StubProvider.StreamEightMegabytesAsync(context);
             done.SetResult();
         };
         using HttpResponseMessage response = await gateway.AskAsync(gateway.Issuer.CreateToken("chat"), TestGateway.Body(stream: true));

@@ -49,6 +49,16 @@ public sealed class ChatTest : IAsyncDisposable
         await EndAsync(exchange);
     }
 
+    /// <summary>"before, " and, once there is to be more, "after".</summary>
+    public static async Task SayInTwoPartsAsync(ScriptedExchange exchange, Task more)
+    {
+        await exchange.BeginEventsAsync();
+        await exchange.ChunkAsync(Piece("before, "));
+        await more;
+        await exchange.ChunkAsync(Piece("after"));
+        await EndAsync(exchange);
+    }
+
     public static string Piece(string text) => $"data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":{JsonValue.Create(text).ToJsonString()}}}}}]}}\n\n";
 
     public static async Task EndAsync(ScriptedExchange exchange)

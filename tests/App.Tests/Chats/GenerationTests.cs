@@ -170,14 +170,7 @@ public sealed class GenerationTests
     public async Task A_reply_that_was_under_way_when_the_app_ended_is_picked_up_without_another_token()
     {
         var more = new TaskCompletionSource();
-        await using ChatTest test = await ChatTest.StartAsync(async exchange =>
-        {
-            await exchange.BeginEventsAsync();
-            await exchange.ChunkAsync(ChatTest.Piece("before, "));
-            await more.Task;
-            await exchange.ChunkAsync(ChatTest.Piece("after"));
-            await ChatTest.EndAsync(exchange);
-        });
+        await using ChatTest test = await ChatTest.StartAsync(exchange => ChatTest.SayInTwoPartsAsync(exchange, more.Task));
         string chat = await test.CreateAsync();
         string message = (await test.AskAsync(chat, "Do not forget me."))["assistant"]!.Text("id");
         await test.UntilAsync(chat, whole => whole.Message(message).Text("text").Length > 0);
@@ -196,14 +189,7 @@ public sealed class GenerationTests
     public async Task A_system_prompt_that_is_changed_under_a_reply_does_not_lose_it_over_a_restart()
     {
         var more = new TaskCompletionSource();
-        await using ChatTest test = await ChatTest.StartAsync(async exchange =>
-        {
-            await exchange.BeginEventsAsync();
-            await exchange.ChunkAsync(ChatTest.Piece("before, "));
-            await more.Task;
-            await exchange.ChunkAsync(ChatTest.Piece("after"));
-            await ChatTest.EndAsync(exchange);
-        });
+        await using ChatTest test = await ChatTest.StartAsync(exchange => ChatTest.SayInTwoPartsAsync(exchange, more.Task));
         string chat = await test.CreateAsync("Be brief.");
         string message = (await test.AskAsync(chat, "Do not forget me."))["assistant"]!.Text("id");
         await test.UntilAsync(chat, whole => whole.Message(message).Text("text").Length > 0);

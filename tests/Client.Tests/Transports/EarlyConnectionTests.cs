@@ -43,8 +43,7 @@ public sealed class EarlyConnectionTests : IDisposable
     public async Task Connection_that_is_begun_has_its_handshake_behind_it_when_the_request_comes()
     {
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        using X509Certificate2 certificate = new CertificateRequest("CN=elsewhere.test", key, HashAlgorithmName.SHA256)
-            .CreateSelfSigned(TimeProvider.System.GetUtcNow().AddDays(-1), TimeProvider.System.GetUtcNow().AddDays(1));
+        using X509Certificate2 certificate = TransportPoolTests.SelfSigned(key);
         using var pool = new TransportPool(new TransportOptions { PinnedKey = SHA256.HashData(key.ExportSubjectPublicKeyInfo()) }, _time);
         using TransportLease approach = pool.Approach(There("https"), _unit, keep: false);
         using TcpClient connection = await _listener.AcceptTcpClientAsync(Token);
@@ -63,8 +62,7 @@ public sealed class EarlyConnectionTests : IDisposable
     public async Task Server_that_is_not_believed_is_no_more_so_for_having_been_approached()
     {
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        using X509Certificate2 certificate = new CertificateRequest("CN=elsewhere.test", key, HashAlgorithmName.SHA256)
-            .CreateSelfSigned(TimeProvider.System.GetUtcNow().AddDays(-1), TimeProvider.System.GetUtcNow().AddDays(1));
+        using X509Certificate2 certificate = TransportPoolTests.SelfSigned(key);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(Token);
         bool isAsked = false;
         Task serving = ServeAsync();

@@ -118,8 +118,7 @@ public sealed class TransportPoolTests
     public async Task Pinned_server_is_taken_whoever_signed_its_certificate_and_no_other_is_asked_anything()
     {
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        using X509Certificate2 certificate = new CertificateRequest("CN=elsewhere.test", key, HashAlgorithmName.SHA256)
-            .CreateSelfSigned(TimeProvider.System.GetUtcNow().AddDays(-1), TimeProvider.System.GetUtcNow().AddDays(1));
+        using X509Certificate2 certificate = SelfSigned(key);
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();
         int port = ((IPEndPoint)listener.LocalEndpoint).Port;
@@ -223,6 +222,9 @@ public sealed class TransportPoolTests
             }
         }
     }
+
+    internal static X509Certificate2 SelfSigned(ECDsa key) => new CertificateRequest("CN=elsewhere.test", key, HashAlgorithmName.SHA256)
+        .CreateSelfSigned(TimeProvider.System.GetUtcNow().AddDays(-1), TimeProvider.System.GetUtcNow().AddDays(1));
 
     [Theory]
     [InlineData("ftp://host/")]

@@ -73,6 +73,19 @@ public sealed class StubProvider : IAsyncDisposable
         await context.Response.Body.FlushAsync(context.RequestAborted);
     }
 
+    /// <summary>More than the sockets between hold.</summary>
+    public static async Task StreamEightMegabytesAsync(HttpContext context)
+    {
+        await BeginStreamAsync(context);
+        string filler = new('x', 8000);
+        for (int i = 0; i < 1000; i++)
+        {
+            await SendEventAsync(context, filler);
+        }
+
+        await EndStreamAsync(context);
+    }
+
     public static Task EndStreamAsync(HttpContext context) => context.Response.WriteAsync("data: [DONE]\n\n", context.RequestAborted);
 
     public async ValueTask DisposeAsync()
