@@ -63,6 +63,37 @@ public class SpendLedgerTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Ends_beyond_what_is_written_at_once_do_not_wait_for_the_next_time()
+    {
+        SpendId first = new(new byte[SpendId.SizeInBytes]);
+        SpendClaim begin = (await _hereLedger.SpendAsync(s_deadline, first, _tag)).Claim;
+        SpendClaim end = (await _hereLedger.SpendAsync(s_deadline, _id, _tag)).Claim;
+        await using var writer = new SpentWriter(_hereLedger, _time, NullLogger.Instance);
+        writer.Add(begin);
+        for (int i = 1; i < SpentWriter.MaxGathered; i++)
+        {
+            writer.Add(new SpendClaim(s_deadline, new SpendId(RandomNumberGenerator.GetBytes(SpendId.SizeInBytes)), 0, 0));
+        }
+
+        writer.Add(end);
+        await UntilSpentAsync(first, () => _time.Advance(TimeSpan.FromSeconds(1)));
+        // From here on the clock stands.
+        await UntilSpentAsync(_id, () => { });
+
+        async Task UntilSpentAsync(SpendId id, Action meanwhile)
+        {
+            using var patience = CancellationTokenSource.CreateLinkedTokenSource(Ct);
+            patience.CancelAfter(TimeSpan.FromMinutes(1));
+            string sql = $"SELECT state FROM {SpendTables.TableName(s_deadline)} WHERE spend_id = $1";
+            while (await _database.ReadAsync(session => session.QueryInt64(sql, id.ToArray()), Ct) != (int)SpendState.Spent)
+            {
+                meanwhile();
+                await Task.Delay(5, patience.Token);
+            }
+        }
+    }
+
+    [Fact]
     public async Task Request_in_flight_at_a_live_instance_is_left_to_it_and_taken_over_when_its_lease_is_over()
     {
         await using InstanceLease lease = await InstanceLease.AcquireAsync(

@@ -13,10 +13,11 @@ internal sealed partial class SpentWriter : IAsyncDisposable
     /// <summary>Rows in one work: few enough that a spend that waits behind it does not notice.</summary>
     private const int RowsPerWork = 128;
 
-    /// <summary>Rows gathered before they are written, whatever the clock says.</summary>
-    private const int MaxGathered = 16 * 1024;
+    /// <summary>Rows that are sorted at once.</summary>
+    internal const int MaxGathered = 64 * 1024;
 
-    private static readonly TimeSpan s_gather = TimeSpan.FromSeconds(1);
+    /// <summary>The longer, the more rows share a page. What it costs is that so many seconds of rows say in flight after a crash.</summary>
+    private static readonly TimeSpan s_gather = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan s_pauseAfterFailure = TimeSpan.FromSeconds(5);
 
     private readonly Channel<SpendClaim> _claims = Channel.CreateUnbounded<SpendClaim>(new UnboundedChannelOptions { SingleReader = true });
@@ -53,28 +54,45 @@ internal sealed partial class SpentWriter : IAsyncDisposable
         {
             // Gathered for a moment and sorted, so that rows which share a page are written with it once.
             await PauseAsync(s_gather);
-            while (gathered.Count < MaxGathered && _claims.Reader.TryRead(out SpendClaim claim))
+            bool isMore;
+            do
             {
-                gathered.Add(claim);
-            }
-
-            gathered.Sort(static (left, right) => left.Deadline != right.Deadline ? left.Deadline.CompareTo(right.Deadline) : left.Id.CompareTo(right.Id));
-            for (int at = 0; at < gathered.Count; at += RowsPerWork)
-            {
-                List<SpendClaim> rows = gathered.GetRange(at, Math.Min(RowsPerWork, gathered.Count - at));
-                while (!await TryWriteAsync(rows))
+                gathered.Clear();
+                while (gathered.Count < MaxGathered && _claims.Reader.TryRead(out SpendClaim claim))
                 {
-                    if (_stop.IsCancellationRequested)
-                    {
-                        return;
-                    }
+                    gathered.Add(claim);
+                }
 
-                    await PauseAsync(s_pauseAfterFailure);
+                // Then without a pause: else more could come than are written.
+                isMore = gathered.Count == MaxGathered;
+                gathered.Sort(static (left, right) => left.Deadline != right.Deadline ? left.Deadline.CompareTo(right.Deadline) : left.Id.CompareTo(right.Id));
+                if (!await TryWriteAllAsync(gathered))
+                {
+                    return;
                 }
             }
-
-            gathered.Clear();
+            while (isMore);
         }
+    }
+
+    /// <summary>False if this is to end and the database fails.</summary>
+    private async Task<bool> TryWriteAllAsync(List<SpendClaim> gathered)
+    {
+        for (int at = 0; at < gathered.Count; at += RowsPerWork)
+        {
+            List<SpendClaim> rows = gathered.GetRange(at, Math.Min(RowsPerWork, gathered.Count - at));
+            while (!await TryWriteAsync(rows))
+            {
+                if (_stop.IsCancellationRequested)
+                {
+                    return false;
+                }
+
+                await PauseAsync(s_pauseAfterFailure);
+            }
+        }
+
+        return true;
     }
 
     private async Task PauseAsync(TimeSpan time)
