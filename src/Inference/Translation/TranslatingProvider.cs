@@ -24,14 +24,14 @@ internal sealed class TranslatingProvider(IProvider inner, BackendKind kind, Tim
         return Translate(operation, body, translated)?.ToError();
     }
 
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    public async ValueTask<Attempt> TryAsync(ProviderCall call, string model, KeySlot key)
-    {
-        if (IsNative(call.Operation))
-        {
-            return await inner.TryAsync(call, model, key);
-        }
+    public ValueTask<Attempt> TryAsync(ProviderCall call, string model, KeySlot key) =>
+        IsNative(call.Operation) ? inner.TryAsync(call, model, key) : TryTranslatedAsync(call, model, key);
 
+    public void Dispose() => inner.Dispose();
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<Attempt> TryTranslatedAsync(ProviderCall call, string model, KeySlot key)
+    {
         // Room for what is added, so that the prompt is not copied about.
         using var translated = new SensitiveBuffer(call.Body.Length + (call.Body.Length / 8) + 256);
         if (Translate(call.Operation, call.Body.Span, translated) is { } refusal)
@@ -50,8 +50,6 @@ internal sealed class TranslatingProvider(IProvider inner, BackendKind kind, Tim
             Error = attempt.Error is null ? null : attempt.Error with { Param = null },
         };
     }
-
-    public void Dispose() => inner.Dispose();
 
     private bool IsNative(Operation operation) => (operation == Operation.Messages) == (kind == BackendKind.Anthropic);
 
