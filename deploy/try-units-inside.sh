@@ -40,6 +40,10 @@ for role in signer issuer gateway relay; do
   say "$role: seccomp, no capability, namespaces of its own, no core, no page that can be written and run"
 done
 
+pid=$(systemctl show -p MainPID --value tacit-gateway)
+[ "$(grep -l '(.NET Sockets)' /proc/"$pid"/task/*/stat | while read -r stat; do sed 's/.*) //' "$stat" | cut -d' ' -f39; done | sort -u)" = 3 ] || fail "the gateway's sockets do not wait for their turn"
+say 'gateway: its threads for sockets wait for their turn'
+
 code=$(runuser -u tacit-issuer -- tacit voucher create --credits 20 --data /var/lib/tacit/issuer | tail -n 1)
 export TACIT_HOME=/root/wallet
 tacit account create --issuer http://127.0.0.1:8225 --directory-key "$key" >/dev/null

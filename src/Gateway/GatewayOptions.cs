@@ -105,6 +105,12 @@ public sealed record GatewayOptions : IValidatedSettings
     /// <summary>Threads that check signatures when there is more to check than processors. Default: as many as processors.</summary>
     public int SignatureThreads { get; init; } = Environment.ProcessorCount;
 
+    /// <summary>
+    /// Whether <c>tacit gateway</c> lets what happens on sockets wait for a processor's turn (<see cref="SocketEvents"/>). Default: yes. No, where other programs keep every
+    /// processor busy and each millisecond counts.
+    /// </summary>
+    public bool SocketsInTurn { get; init; } = true;
+
     /// <summary>How long requests are still taken after readiness turned false, for a load balancer to notice. Default: not at all.</summary>
     public TimeSpan DrainDelay { get; init; }
 

@@ -41,6 +41,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
     private WebServer? _web;
     private RoleMetrics? _metrics;
     private readonly TaskCompletionSource<string> _failed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly FalseTokenBrake _brake;
     private int _stopped;
 
     /// <summary>The gateway's onion service: whether there is one, its address, and whether it is published.</summary>
@@ -54,7 +55,11 @@ public sealed partial class GatewayServer : IAsyncDisposable
         _options = options;
         _time = time;
         _log = log;
+        _brake = new FalseTokenBrake(time);
     }
+
+    /// <summary>Whether more false tokens come than one would take for mistakes.</summary>
+    public bool IsFlooded => _brake.IsOn;
 
     /// <summary>Where it listens, with the port it really got.</summary>
     public Uri Address => _web?.Address ?? throw new InvalidOperationException("The gateway is not listening.");
@@ -259,7 +264,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
             Options = _options,
             Catalogs = catalogs,
             Signatures = signatures,
-            Brake = new FalseTokenBrake(_time),
+            Brake = _brake,
             Ledger = ledger,
             Replies = _replies,
             SignsOfLife = new SignsOfLife(_options.KeepAlive, _time),

@@ -81,6 +81,34 @@ public sealed class DeviceTests
         Assert.Contains("DirectoryKey", bad.Error, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("", "3")]
+    [InlineData(""", "SocketsInTurn": false""", "0")]
+    public async Task What_happens_on_a_gateways_sockets_waits_for_its_turn_unless_told_otherwise(string setting, string policy)
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "The policy is Linux's.");
+        using TemporaryFolder folder = new();
+        await File.WriteAllTextAsync(folder["gateway.json"], $$"""{ "Name": "home", "Admission": "device", "Listen": "127.0.0.1:0", "Inference": { "DemoModel": true }{{setting}} }""", Ct);
+        await using Role gateway = await Role.StartAsync("gateway", "--config", folder["gateway.json"], "--data", folder["gateway"]);
+
+        // Field 41 of proc(5) stat is the policy, and SCHED_BATCH is 3.
+        string[] threads = [.. Directory.EnumerateDirectories($"/proc/{gateway.ProcessId}/task").Select(StatOf).Where(stat => stat.Contains("(.NET Sockets)", StringComparison.Ordinal))];
+        Assert.NotEmpty(threads);
+        Assert.All(threads, stat => Assert.Equal(policy, stat[(stat.LastIndexOf(')') + 2)..].Split(' ')[38]));
+
+        static string StatOf(string thread)
+        {
+            try
+            {
+                return File.ReadAllText(Path.Combine(thread, "stat"));
+            }
+            catch (IOException)
+            {
+                return ""; // It has ended.
+            }
+        }
+    }
+
     [Fact]
     public async Task Device_is_made_listed_asks_and_is_taken_off_again()
     {

@@ -22,6 +22,8 @@ internal sealed class Role : IAsyncDisposable
     /// <summary>The line it printed once it was ready.</summary>
     public JsonElement Ready { get; }
 
+    public int ProcessId => _process.Id;
+
     public string Log => _log.IsCompletedSuccessfully ? _log.Result : throw new InvalidOperationException("The role still runs.");
 
     public static async Task<Role> StartAsync(params string[] args)

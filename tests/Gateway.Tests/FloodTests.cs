@@ -17,6 +17,7 @@ public sealed class FloodTests
         var brake = new FalseTokenBrake(time);
         List<TimeSpan> waits = [.. Enumerable.Range(0, 200).Select(_ => brake.Next())];
         Assert.All(waits.Take(30), wait => Assert.Equal(TimeSpan.Zero, wait));
+        Assert.True(brake.IsOn);
         Assert.Equal(waits.Order(), waits);
         Assert.InRange(waits[^1], TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(2));
 
@@ -27,7 +28,9 @@ public sealed class FloodTests
         }
 
         time.Advance(TimeSpan.FromMinutes(1));
+        Assert.False(brake.IsOn);
         Assert.Equal(TimeSpan.Zero, brake.Next());
+        Assert.False(brake.IsOn);
     }
 
     [Fact]

@@ -114,8 +114,10 @@ internal static class ServerRoles
             // A gateway without an issuer takes no tokens, so there is nothing to sign.
             InternalChannelClient? channel = options.DirectoryKey is null ? null : Connect(link, options.DataDirectory, context);
             GatewayServer server = await GatewayServer.StartAsync(options, null, router, channel is null ? null : new RemoteSigner(channel.SendAsync), context.Time, context.Loggers, stop);
+            SocketEvents? sockets = options.SocketsInTurn ? SocketEvents.TakeInTurn(() => server.IsFlooded, context.Time) : null;
             return new RunningRole("gateway", Authority(server.Address), WithOnion(server.Onion, new Dictionary<string, string> { ["models"] = string.Join(", ", router.Models) }), async () =>
             {
+                sockets?.Dispose();
                 await server.StopAsync(CancellationToken.None);
                 await server.DisposeAsync();
                 await router.DisposeAsync();

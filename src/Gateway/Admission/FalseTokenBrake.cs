@@ -23,6 +23,9 @@ internal sealed class FalseTokenBrake
         _next = time.GetTimestamp() - (Burst * _ticksPerAnswer);
     }
 
+    /// <summary>Whether more false tokens come than are answered at once.</summary>
+    public bool IsOn => Volatile.Read(ref _next) > _time.GetTimestamp();
+
     /// <summary>How long to hold back the answer that is due now.</summary>
     public TimeSpan Next()
     {

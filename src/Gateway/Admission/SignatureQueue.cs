@@ -260,6 +260,8 @@ internal sealed class SignatureQueue : IAsyncDisposable, IThreadPoolWorkItem
         {
             Serve(items);
             items.Clear();
+            // Behind whoever waits for the processor: a row of checks would otherwise keep the sockets from their turn (docs/adr/0033).
+            Thread.Yield();
         }
     }
 
