@@ -14,7 +14,7 @@ using Tacit.Protocol;
 namespace Tacit.Bench.Gateway;
 
 /// <summary>
-/// The processes of the gateway's benchmarks, each pinned to a core by who starts it: <c>role upstream</c>, <c>role passthrough URL</c>,
+/// The processes of the gateway's benchmarks, each pinned to a core by who starts it: <c>role upstream</c>, <c>role passthrough URL [in-turn]</c>,
 /// <c>role gateway FOLDER URL</c>. Each says its port and runs until its standard input ends.
 /// </summary>
 internal static class Roles
@@ -30,23 +30,45 @@ internal static class Roles
     /// <summary>Beside it: for how many milliseconds sealed streams are gathered.</summary>
     internal const string ReplyInterval = "sealing.interval";
 
+    /// <summary>A pass-through whose sockets wait for their turn as the gateway's do.</summary>
+    internal const string InTurn = "in-turn";
+
+    /// <summary>Kept, as its timer would not be by itself.</summary>
+    private static SocketEvents? s_sockets;
+
     internal static async Task<int> RunAsync(string[] words)
     {
         await using IAsyncDisposable role = words switch
         {
             ["upstream"] => Upstream.Start(),
-            ["passthrough", string url] => await StartPassThroughAsync(new Uri(url)),
+            ["passthrough", string url] => await StartPassThroughAsync(new Uri(url), inTurn: false),
+            ["passthrough", string url, InTurn] => await StartPassThroughAsync(new Uri(url), inTurn: true),
             ["gateway", string folder, string url] => await StartGatewayAsync(folder, new Uri(url)),
             _ => throw new ArgumentException("unknown role"),
         };
-        await Console.In.ReadToEndAsync();
+        await EndOfInputAsync();
         return 0;
+    }
+
+    /// <summary>
+    /// On a thread of its own: the framework reads standard input on one of the pool, and on one processor the pool begins with one. It would be out of use
+    /// whenever the pool finds that fewer do as well.
+    /// </summary>
+    private static Task EndOfInputAsync()
+    {
+        var ended = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        new Thread(() =>
+        {
+            Console.In.ReadToEnd();
+            ended.SetResult();
+        }) { IsBackground = true, Name = "end of input" }.Start();
+        return ended.Task;
     }
 
     private static void Say(int port) => Console.WriteLine(port.ToString(CultureInfo.InvariantCulture));
 
     /// <summary>What anyone would write first: ASP.NET Core in front, HttpClient behind, nothing in between.</summary>
-    private static async Task<IAsyncDisposable> StartPassThroughAsync(Uri upstream)
+    private static async Task<IAsyncDisposable> StartPassThroughAsync(Uri upstream, bool inTurn)
     {
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
@@ -75,6 +97,11 @@ internal static class Roles
             System.Buffers.ArrayPool<byte>.Shared.Return(buffer);
         });
         await app.StartAsync();
+        if (inTurn)
+        {
+            SocketEvents.TakeInTurn(null, TimeProvider.System);
+        }
+
         Say(new Uri(app.Urls.First()).Port);
         return app;
     }
@@ -115,6 +142,7 @@ internal static class Roles
             TimeProvider.System,
             NullLoggerFactory.Instance,
             CancellationToken.None);
+        s_sockets = SocketEvents.TakeInTurn(() => server.IsFlooded, TimeProvider.System); // as `tacit gateway` does
         Say(server.Address.Port);
         return server;
     }
