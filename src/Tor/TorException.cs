@@ -19,6 +19,9 @@ public sealed class TorException : Exception
         or TorError.ConnectionRefused or TorError.TimedOut or TorError.OnionNotFound or TorError.OnionUnreachable or TorError.OnionRendezvousFailed
         or TorError.OnionTimedOut;
 
+    /// <summary>Whether the way to the host was at fault and not the host: another circuit may do.</summary>
+    public bool IsOfCircuit => Error is TorError.ConnectionFailed or TorError.TimedOut or TorError.OnionUnreachable or TorError.OnionRendezvousFailed or TorError.OnionTimedOut;
+
     /// <summary>The same error for one more caller: several awaiters throwing one exception object would mix up its stack trace.</summary>
     internal TorException Again() => new(Error, Message, this) { Setting = Setting };
 }

@@ -45,6 +45,9 @@ internal abstract class ServiceCaller(TransportPool pool, TimeProvider time)
     /// <summary>How long a whole call may take, once connections can be made.</summary>
     public static readonly TimeSpan Timeout = TimeSpan.FromSeconds(60);
 
+    /// <summary>Now and then Tor cannot make a circuit and can make the next; the next call of the same kind may be hours away.</summary>
+    private const int CircuitAttempts = 3;
+
     private protected abstract IsolationKey CreateUnit();
 
     /// <param name="timeout">Null takes <see cref="Timeout"/>. Waiting for Tor does not count, and making a circuit comes on top.</param>
@@ -55,21 +58,28 @@ internal abstract class ServiceCaller(TransportPool pool, TimeProvider time)
         Route route, HttpRequestMessage request, int maxReplyBytes, CancellationToken cancellationToken, TimeSpan? timeout = null)
     {
         await pool.ReadyAsync(route, cancellationToken);
-        using TransportLease lease = pool.Lease(route, CreateUnit(), keep: false);
         using var deadline = new CancellationTokenSource(pool.Patience(route, timeout ?? Timeout), time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, deadline.Token);
-        try
+        for (int attempt = 1; ; attempt++)
         {
-            using HttpResponseMessage response = await lease.Invoker.SendAsync(request, either.Token);
-            byte[] body = await ReadAsync(response.Content, maxReplyBytes, either.Token);
-            pool.Sightings.Answered(route);
-            return new ServiceReply((int)response.StatusCode, response.Content.Headers.ContentType?.MediaType, body, response.Headers);
-        }
-        catch (Exception e) when (IsTransportFailure(e, cancellationToken))
-        {
-            string problem = Describe(e, route);
-            pool.Sightings.Failed(route, problem);
-            throw new TransportException(NothingWasSent(e), problem, e);
+            using TransportLease lease = pool.Lease(route, CreateUnit(), keep: false);
+            try
+            {
+                using HttpResponseMessage response = await lease.Invoker.SendAsync(request, either.Token);
+                byte[] body = await ReadAsync(response.Content, maxReplyBytes, either.Token);
+                pool.Sightings.Answered(route);
+                return new ServiceReply((int)response.StatusCode, response.Content.Headers.ContentType?.MediaType, body, response.Headers);
+            }
+            catch (HttpRequestException e) when (attempt < CircuitAttempts && e.InnerException is TorException { IsOfCircuit: true })
+            {
+                // On another circuit, as everything here.
+            }
+            catch (Exception e) when (IsTransportFailure(e, cancellationToken))
+            {
+                string problem = Describe(e, route);
+                pool.Sightings.Failed(route, problem);
+                throw new TransportException(NothingWasSent(e), problem, e);
+            }
         }
     }
 

@@ -85,6 +85,36 @@ public sealed class TorTransportTests : IAsyncLifetime
     }
 
     [Theory]
+    [InlineData((byte)0x01, 2, 3, null)]
+    [InlineData((byte)0xF2, 1, 2, null)]
+    [InlineData((byte)0xF7, 3, 3, ClientError.GatewayUnreachable)]
+    // Neither the service's absence nor its refusal is the circuit's.
+    [InlineData((byte)0xF0, 1, 1, ClientError.GatewayUnreachable)]
+    [InlineData((byte)0x05, 1, 1, ClientError.GatewayUnreachable)]
+    public async Task Circuit_that_cannot_be_made_is_followed_by_another(byte reply, int failing, int attempts, ClientError? error)
+    {
+        await using var pool = new TransportPool(Options(_tor.Address), TimeProvider.System);
+        _tor.Before = _ =>
+        {
+            _tor.Reply = _tor.Seen.Count <= failing ? reply : (byte)0;
+            return Task.CompletedTask;
+        };
+
+        async Task<int> AskAsync() => (await pool.GetAsync(new Uri($"http://{IssuerHost}/.well-known/private-token-issuer-directory"), 1 << 20, Ct)).Status;
+        if (error is null)
+        {
+            Assert.Equal(200, await AskAsync());
+        }
+        else
+        {
+            Assert.Equal(error, (await Assert.ThrowsAsync<ClientException>(AskAsync)).Error);
+        }
+
+        Assert.Equal(attempts, _tor.Seen.Count);
+        Assert.Equal(attempts, _tor.Seen.Select(request => (request.UserName, request.Password)).Distinct().Count());
+    }
+
+    [Theory]
     [InlineData(CarrierChoice.TorUnlessLocal)]
     [InlineData(CarrierChoice.Tor)]
     public async Task Address_that_is_no_onion_service_is_refused_without_exits(CarrierChoice carrier)
