@@ -50,6 +50,8 @@ fi
 
 if [ "$purpose" = test ]; then
   command -v curl >/dev/null || wished+=(curl)
+  # Reads the scripts that are shipped.
+  command -v shellcheck >/dev/null || wished+=(shellcheck)
   # Scrapes a gateway, and checks the alert rules that are shipped.
   command -v promtool >/dev/null || wished+=(prometheus)
   # A private Tor network is made of it, and it is what the roles run to be reached.

@@ -2,7 +2,7 @@
 # test.sh [NAME…]: runs the built test projects (or those named, as in `test.sh Storage.Tests`), two at a time, and ends with the totals of their
 # trx files. Fails if a test fails, if a project does not come to an end, or if nothing ran.
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 results=$PWD/artifacts/tests
 [ -x artifacts/node/bin/node ] && PATH=$PWD/artifacts/node/bin:$PATH
 configuration=${CONFIGURATION:-Release}
@@ -50,7 +50,7 @@ order() {
     [ -d "tests/$name" ] && echo "$name"
   done
   # The fuzzer is a program; Protocol.Tests runs its targets.
-  for project in $(grep -L '<IsTestProject>false' tests/*/*.csproj); do basename "$(dirname "$project")"; done
+  grep -L '<IsTestProject>false' tests/*/*.csproj | while read -r project; do basename "$(dirname "$project")"; done
 }
 
 if [ $# -gt 0 ]; then names=("$@"); else mapfile -t names < <(order | awk '!seen[$0]++'); fi
