@@ -143,7 +143,10 @@ public sealed record GatewayOptions : IValidatedSettings
         ArgumentNullException.ThrowIfNull(validation);
         validation
             .Require(IsName(Name), "Name", "the gateway's name is 1 to 255 printable ASCII characters without commas", "Use the name under which the issuer's directory lists this gateway.")
-            .Require(TryDecodeKey(DirectoryKey, out _) || (DirectoryKey is null && Admission == AdmissionMode.Device), "DirectoryKey", "this is not a 32-byte key", "Copy the directory key that `tacit issuer` prints (base64url or hex).")
+            .Require(
+                DirectoryKey is not null || Admission == AdmissionMode.Device, "DirectoryKey", "this setting is missing",
+                "Copy the directory key that `tacit issuer` prints; IssuerUrl and Signer:Key go with it. A gateway of devices alone (Admission: device) needs none of the three.")
+            .Require(DirectoryKey is null || TryDecodeKey(DirectoryKey, out _), "DirectoryKey", "this is not a 32-byte key", "Copy the directory key that `tacit issuer` prints (base64url or hex).")
             .Require(!string.IsNullOrWhiteSpace(DataDirectory), "DataDirectory", "no data folder is named", "Name a folder.")
             .Require(IssuerUrl is null or { IsAbsoluteUri: true, Scheme: "http" or "https" }, "IssuerUrl", "this is no http or https URL", "Use the issuer's base URL, such as https://issuer.example.")
             .Require(

@@ -78,7 +78,8 @@ public sealed class DeviceTests
 
         Assert.True(good.Code == ExitCode.Fine, good.Error);
         Assert.NotEqual(ExitCode.Fine, bad.Code);
-        Assert.Contains("DirectoryKey", bad.Error, StringComparison.Ordinal);
+        Assert.Contains("DirectoryKey: this setting is missing", bad.Error, StringComparison.Ordinal);
+        Assert.Contains("IssuerUrl and Signer:Key", bad.Error, StringComparison.Ordinal);
     }
 
     [Theory]
