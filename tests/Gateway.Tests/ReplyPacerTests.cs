@@ -110,6 +110,21 @@ public sealed class ReplyPacerTests : IDisposable
         }
     }
 
+    [Fact]
+    public async Task End_that_does_not_fit_beside_what_is_left_of_an_event_goes_into_no_smaller_bucket_than_before()
+    {
+        var pipe = new Pipe(new PipeOptions(pauseWriterThreshold: 0));
+        using ReplyPacer pacer = Create(pipe.Writer, MediaTypes.EventStream);
+        using var head = new SensitiveBuffer();
+        new ObliviousFraming(_gateway.CreateResponse()).WriteHead(200, Head(MediaTypes.EventStream), head);
+        // With the length before it and no line's end behind it: a chunk to the last byte, into which the trailers go no more.
+        await pacer.WriteAsync(Event(20_000).AsMemory(0, PaddingBuckets.Largest - head.WrittenCount - 4));
+        await pacer.EndAsync(new HeaderDictionary { ["tacit-renewal"] = new string('r', 340) }, default);
+        ObliviousAnswer answer = ReadSoFar(pipe);
+        Assert.True(answer.IsWhole);
+        Assert.Equal([PaddingBuckets.Largest + 16, 4096 + 16], answer.ChunkSizes());
+    }
+
     [Theory]
     [InlineData(0)]
     [InlineData(1)]

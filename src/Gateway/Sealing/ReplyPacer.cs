@@ -251,6 +251,7 @@ internal sealed class ReplyPacer : InnerReply
         int whole = _plaintext.WrittenCount > PaddingBuckets.Largest ? PaddingBuckets.Largest : 0;
         if (whole > 0)
         {
+            _floor = LargestFloor;
             _framing.Seal(_plaintext.WrittenSpan[..whole], isFinal: false, _output);
             _plaintext.RemoveFirst(whole);
         }
