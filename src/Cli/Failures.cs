@@ -27,7 +27,7 @@ internal static class Failures
             SignerUnavailableException e => (ExitCode.Failed, e.Message),
             OperationCanceledException => (ExitCode.Failed, "Interrupted."),
             AggregateException { InnerExceptions: [Exception only] } => Explain(only),
-            HttpRequestException e => (ExitCode.Failed, $"A connection failed ({ExceptionNames.Of(e)}). `tacit doctor` looks for the cause."),
+            HttpRequestException e => (ExitCode.Failed, $"A connection failed: {PublicDocument.FaultOf(e)}. `tacit doctor` looks for the cause."),
             JsonException => (ExitCode.Failed, "An answer came in a form this version does not know. Use the same version of tacit everywhere."),
             UnauthorizedAccessException e => (ExitCode.Failed, e.Message),
             // ENOSPC and EDQUOT; what was being written is whole or not there.

@@ -159,13 +159,13 @@ internal sealed partial class CatalogKeeper : IAsyncDisposable
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
-            return "the issuer does not answer";
+            return "the issuer does not answer in time";
         }
 #pragma warning disable CA1031 // The source may be the issuer itself, in this process; whatever it throws, the last directory stays good.
         catch (Exception e) when (e is not OperationCanceledException)
 #pragma warning restore CA1031
         {
-            return "the issuer's directory could not be fetched (" + ExceptionNames.Of(e) + ")";
+            return $"it could not be fetched from the issuer: {PublicDocument.FaultOf(e)}";
         }
 
         return await TryAdoptAsync(document, isCached: false, cancellationToken);

@@ -1,4 +1,3 @@
-using System.Net;
 using System.Security.Cryptography;
 using Microsoft.Extensions.Logging;
 using Tacit.Crypto;
@@ -116,14 +115,26 @@ internal sealed partial class SealingKeyPoller : IAsyncDisposable
         }
     }
 
+    /// <summary>One at a time: what is noted of a gateway is what it answered last.</summary>
     private async Task AskAsync(Source source, CancellationToken cancellationToken)
     {
-        string? fault;
-        bool isRefused = false;
+        await source.Turn.WaitAsync(cancellationToken);
         try
         {
-            fault = await TakeAsync(source, cancellationToken);
-            isRefused = fault is not null;
+            Note(source, await TryTakeAsync(source, cancellationToken));
+        }
+        finally
+        {
+            source.Turn.Release();
+        }
+    }
+
+    private async Task<(string? Fault, bool IsRefused)> TryTakeAsync(Source source, CancellationToken cancellationToken)
+    {
+        try
+        {
+            string? fault = await TakeAsync(source, cancellationToken);
+            return (fault, fault is not null);
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
@@ -133,8 +144,13 @@ internal sealed partial class SealingKeyPoller : IAsyncDisposable
         catch (Exception e)
 #pragma warning restore CA1031
         {
-            fault = e is StorageException ? e.Message : $"it does not answer as it should ({ExceptionNames.Of(e)})";
+            return (e is StorageException ? e.Message : PublicDocument.FaultOf(e), false);
         }
+    }
+
+    private void Note(Source source, (string? Fault, bool IsRefused) outcome)
+    {
+        (string? fault, bool isRefused) = outcome;
 
         // One that is away may just be starting: it is told of when it has been for a while.
         source.AwaySince = fault is null || isRefused ? null : source.AwaySince ?? _time.GetTimestamp();
@@ -185,22 +201,11 @@ internal sealed partial class SealingKeyPoller : IAsyncDisposable
     private static bool IsSameEvidence(SealingKey one, SealingKey other) =>
         one.Evidence?.Format == other.Evidence?.Format && (one.Evidence?.Bytes ?? default).Span.SequenceEqual((other.Evidence?.Bytes ?? default).Span);
 
-    /// <summary>One connection each time: it happens every few minutes, and a name may have moved meanwhile.</summary>
     private async Task<byte[]> FetchAsync(Source source, CancellationToken cancellationToken)
     {
         using var timeout = new CancellationTokenSource(s_timeout, _time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, timeout.Token);
-        using var invoker = new HttpMessageInvoker(
-            new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false, ActivityHeadersPropagator = null, ConnectTimeout = s_timeout });
-        using var request = new HttpRequestMessage(HttpMethod.Get, source.Address);
-        using HttpResponseMessage response = await invoker.SendAsync(request, either.Token);
-        if (response.StatusCode != HttpStatusCode.OK)
-        {
-            throw new HttpRequestException($"status {(int)response.StatusCode}");
-        }
-
-        await response.Content.LoadIntoBufferAsync(SealingOffer.MaxSizeInBytes, either.Token);
-        return await response.Content.ReadAsByteArrayAsync(either.Token);
+        return await PublicDocument.FetchAsync(source.Address, SealingOffer.MaxSizeInBytes, s_timeout, either.Token);
     }
 
     private sealed class Source : IDisposable
@@ -219,6 +224,8 @@ internal sealed partial class SealingKeyPoller : IAsyncDisposable
 
         public Uri Address { get; }
 
+        public SemaphoreSlim Turn { get; } = new(1);
+
         public Ed25519PublicKey Key { get; }
 
         public string? Fault
@@ -233,7 +240,11 @@ internal sealed partial class SealingKeyPoller : IAsyncDisposable
         /// <summary>When it first did not answer, while it still does not.</summary>
         public long? AwaySince { get; set; }
 
-        public void Dispose() => Key.Dispose();
+        public void Dispose()
+        {
+            Turn.Dispose();
+            Key.Dispose();
+        }
     }
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Gateway {Gateway} has new sealing keys.")]
