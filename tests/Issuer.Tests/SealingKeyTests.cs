@@ -25,7 +25,7 @@ public class SealingKeyTests
         await using ScriptedGateway gateway = await ScriptedGateway.StartAsync();
         gateway.Keys = [gateway.Key(1, 0), gateway.Key(2, 1)];
         await using TestIssuer issuer = await StartAsync(gateway);
-        await issuer.Server.AskGatewaysAsync(TestIssuer.Token);
+        await AskAsync(issuer);
 
         IssuerDirectory directory = await issuer.DirectoryAsync();
 
@@ -35,7 +35,6 @@ public class SealingKeyTests
         using Ed25519PublicKey pinned = Ed25519PublicKey.Import(issuer.Server.DirectoryKey.Span);
         Assert.All(entry.Keys, key => Assert.True(key.Verify((message, signature) => pinned.Verify(message.Span, signature.Span))));
         Assert.True(directory.Verify((message, signature) => pinned.Verify(message.Span, signature.Span)));
-        Assert.Null(Assert.Single((await issuer.Server.GetStatusAsync(TestIssuer.Token)).Gateways).Fault);
     }
 
     [Fact]
@@ -46,14 +45,13 @@ public class SealingKeyTests
         SealingKey hybrid = plain with { Config = SealingKey.EncodeConfig(9, RandomNumberGenerator.GetBytes(1216), SealingKey.MLKem768X25519) };
         gateway.Keys = [plain, hybrid];
         await using TestIssuer issuer = await StartAsync(gateway);
-        await issuer.Server.AskGatewaysAsync(TestIssuer.Token);
+        await AskAsync(issuer);
 
         Assert.Equal([plain.Config, hybrid.Config], Assert.Single((await issuer.DirectoryAsync()).SealingKeys).Keys.Select(key => key.Key.Config));
 
         // Another one for the same time and KEM is as much of a contradiction.
         gateway.Keys = [plain, hybrid with { Config = SealingKey.EncodeConfig(10, RandomNumberGenerator.GetBytes(1216), SealingKey.MLKem768X25519) }];
-        await issuer.Server.AskGatewaysAsync(TestIssuer.Token);
-        Assert.NotNull((await issuer.Server.GetStatusAsync(TestIssuer.Token)).Gateways[0].Fault);
+        Assert.NotNull(await AskOnceAsync(issuer));
         Assert.Equal([1, 9], await KeyIdsAsync(issuer));
     }
 
@@ -63,7 +61,10 @@ public class SealingKeyTests
         await using ScriptedGateway gateway = await ScriptedGateway.StartAsync();
         gateway.Keys = [gateway.Key(1, 0)];
         await using TestIssuer issuer = await StartAsync(gateway);
-        await issuer.Server.AskGatewaysAsync(TestIssuer.Token);
+        await AskAsync(issuer);
+
+        // The issuer may come by itself.
+        gateway.Answer = (500, []);
         gateway.Keys = [gateway.Key(1, 0), gateway.Key(2, 1)];
         byte[] genuine = gateway.Offer(issuer.Time.GetUtcNow());
         using Ed25519PrivateKey stranger = Ed25519PrivateKey.Generate();
@@ -79,13 +80,12 @@ public class SealingKeyTests
         ])
         {
             gateway.Answer = (status, body);
-            await issuer.Server.AskGatewaysAsync(TestIssuer.Token);
-            Assert.True((await issuer.Server.GetStatusAsync(TestIssuer.Token)).Gateways[0].Fault is not null, what);
+            Assert.True(await AskOnceAsync(issuer) is not null, what);
             Assert.True(Assert.Single((await issuer.DirectoryAsync()).SealingKeys).Keys.Count == 1, what);
         }
 
         gateway.Answer = (200, genuine);
-        await issuer.Server.AskGatewaysAsync(TestIssuer.Token);
+        await AskAsync(issuer);
         Assert.Equal(2, Assert.Single((await issuer.DirectoryAsync()).SealingKeys).Keys.Count);
     }
 
@@ -96,13 +96,11 @@ public class SealingKeyTests
         SealingKey first = gateway.Key(1, 0);
         gateway.Keys = [first];
         await using TestIssuer issuer = await StartAsync(gateway);
-        await issuer.Server.AskGatewaysAsync(TestIssuer.Token);
+        await AskAsync(issuer);
 
         gateway.Keys = [gateway.Key(7, 0), gateway.Key(8, 1)];
-        await issuer.Server.AskGatewaysAsync(TestIssuer.Token);
-
+        Assert.Contains("another key", await AskOnceAsync(issuer), StringComparison.Ordinal);
         Assert.True(Assert.Single(Assert.Single((await issuer.DirectoryAsync()).SealingKeys).Keys).Key.IsSameKey(first));
-        Assert.Contains("another key", (await issuer.Server.GetStatusAsync(TestIssuer.Token)).Gateways[0].Fault, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -111,13 +109,11 @@ public class SealingKeyTests
         await using ScriptedGateway gateway = await ScriptedGateway.StartAsync();
         gateway.Keys = [gateway.Key(1, 0), gateway.Key(2, 100)];
         await using TestIssuer issuer = await StartAsync(gateway);
-        await issuer.Server.AskGatewaysAsync(TestIssuer.Token);
-
+        Assert.Contains("too far off", await AskOnceAsync(issuer), StringComparison.Ordinal);
         Assert.Empty((await issuer.DirectoryAsync()).SealingKeys);
-        Assert.Contains("too far off", (await issuer.Server.GetStatusAsync(TestIssuer.Token)).Gateways[0].Fault, StringComparison.Ordinal);
 
         gateway.Keys = [gateway.Key(1, 0), gateway.Key(2, 31)];
-        await issuer.Server.AskGatewaysAsync(TestIssuer.Token);
+        await AskAsync(issuer);
         Assert.Equal([1, 2], await KeyIdsAsync(issuer));
     }
 
@@ -127,13 +123,12 @@ public class SealingKeyTests
         ScriptedGateway gateway = await ScriptedGateway.StartAsync();
         gateway.Keys = [gateway.Key(1, 0), gateway.Key(2, 1)];
         await using TestIssuer issuer = await StartAsync(gateway);
-        await issuer.Server.AskGatewaysAsync(TestIssuer.Token);
+        await AskAsync(issuer);
 
         gateway.Keys = [gateway.Key(1, 0)];
-        await issuer.Server.AskGatewaysAsync(TestIssuer.Token);
+        await AskAsync(issuer);
         await gateway.DisposeAsync();
-        await issuer.Server.AskGatewaysAsync(TestIssuer.Token);
-        Assert.NotNull((await issuer.Server.GetStatusAsync(TestIssuer.Token)).Gateways[0].Fault);
+        Assert.NotNull(await AskOnceAsync(issuer));
         await issuer.RestartAsync();
         Assert.Equal([1, 2], await KeyIdsAsync(issuer));
 
@@ -155,14 +150,14 @@ public class SealingKeyTests
         SealingKey key = gateway.Key(1, 0);
         gateway.Keys = [key];
         await using TestIssuer issuer = await StartAsync(gateway);
-        await issuer.Server.AskGatewaysAsync(TestIssuer.Token);
+        await AskAsync(issuer);
         byte[] earlier = gateway.Offer(issuer.Time.GetUtcNow());
 
         issuer.Time.Advance(TimeSpan.FromMinutes(1));
         gateway.Keys = [key with { Evidence = new KeyEvidence("sev-snp", new byte[] { 1, 2, 3 }) }];
-        await issuer.Server.AskGatewaysAsync(TestIssuer.Token);
+        await AskAsync(issuer);
         gateway.Answer = (200, earlier);
-        await issuer.Server.AskGatewaysAsync(TestIssuer.Token);
+        await AskAsync(issuer);
 
         SealingKey published = Assert.Single(Assert.Single((await issuer.DirectoryAsync()).SealingKeys).Keys).Key;
         Assert.Equal("sev-snp", published.Evidence?.Format);
@@ -176,25 +171,25 @@ public class SealingKeyTests
         await using ScriptedGateway gateway = await ScriptedGateway.StartAsync();
         gateway.Keys = [gateway.Key(1, 0)];
         await using TestIssuer issuer = await StartAsync(gateway);
-        await issuer.Server.AskGatewaysAsync(TestIssuer.Token);
+        await AskAsync(issuer);
         Assert.Equal(["http://127.0.0.1:1"], Assert.Single((await issuer.DirectoryAsync()).Gateways).Urls);
         byte[] earlier = gateway.Offer(issuer.Time.GetUtcNow());
 
         issuer.Time.Advance(TimeSpan.FromMinutes(1));
         gateway.Onion = onion;
-        await issuer.Server.AskGatewaysAsync(TestIssuer.Token);
+        await AskAsync(issuer);
         Assert.Equal(["http://" + onion, "http://127.0.0.1:1"], Assert.Single((await issuer.DirectoryAsync()).Gateways).Urls);
 
         // Neither an earlier offer nor a restart takes it away.
         gateway.Answer = (200, earlier);
-        await issuer.Server.AskGatewaysAsync(TestIssuer.Token);
+        await AskAsync(issuer);
         await issuer.RestartAsync();
         IssuerDirectory directory = await issuer.DirectoryAsync();
         Assert.Equal("http://" + onion, Assert.Single(directory.Gateways).Urls[0]);
 
         issuer.Time.Advance(TimeSpan.FromMinutes(1));
         (gateway.Answer, gateway.Onion) = (null, null);
-        await issuer.Server.AskGatewaysAsync(TestIssuer.Token);
+        await AskAsync(issuer);
         IssuerDirectory later = await issuer.DirectoryAsync();
         Assert.Equal(["http://127.0.0.1:1"], Assert.Single(later.Gateways).Urls);
 
@@ -214,7 +209,7 @@ public class SealingKeyTests
         }
 
         await using TestIssuer issuer = await StartAsync([.. gateways]);
-        await issuer.Server.AskGatewaysAsync(TestIssuer.Token);
+        await AskAsync(issuer);
 
         IssuerDirectory directory = await issuer.DirectoryAsync();
         Assert.Equal(40, directory.SealingKeys.Sum(entry => entry.Keys.Count));
@@ -257,6 +252,27 @@ public class SealingKeyTests
         }
 
         return issuer;
+    }
+
+    /// <summary>Asks the gateways until each of them is heard and published: on a busy machine one question may go unanswered, and the issuer asks again, too.</summary>
+    private static async Task AskAsync(TestIssuer issuer)
+    {
+        string? fault = "";
+        for (int i = 0; i < 3 && (fault = await AskOnceAsync(issuer)) is not null; i++)
+        {
+            TestContext.Current.AddWarning(fault);
+        }
+
+        Assert.Null(fault);
+    }
+
+    /// <summary>Asks the gateways once.</summary>
+    /// <returns>Why an offer was not taken, or not published.</returns>
+    private static async Task<string?> AskOnceAsync(TestIssuer issuer)
+    {
+        await issuer.Server.AskGatewaysAsync(TestIssuer.Token);
+        IssuerStatus status = await issuer.Server.GetStatusAsync(TestIssuer.Token);
+        return status.Gateways.Select(gateway => gateway.Fault).FirstOrDefault(fault => fault is not null) ?? status.Fault;
     }
 
     private static async Task<IEnumerable<int>> KeyIdsAsync(TestIssuer issuer) =>
