@@ -61,6 +61,11 @@ for name in "${names[@]}"; do
 done
 wait
 
+# What failed, once more, where a reader of the last lines finds it.
+for log in "$results"/*.log; do
+  sed -n '/^ *Failed Tacit\./,/^ *Stack Trace:/{/Stack Trace:/d;/Error Message:/d;p}' "$log" | cut -c 1-300
+done
+
 cat "$results"/*.counts | awk -v seconds=$SECONDS -v file="$results/summary" '
   { p += $1; f += $2; s += $3 }
   END {
