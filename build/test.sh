@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.." || exit
 results=$PWD/artifacts/tests
 [ -x artifacts/node/bin/node ] && PATH=$PWD/artifacts/node/bin:$PATH
 configuration=${CONFIGURATION:-Release}
-limit=720
+limit=1200
 [ "${TACIT_SOAK:-}" = 1 ] && limit=28800
 rm -rf "$results" && mkdir -p "$results"
 
