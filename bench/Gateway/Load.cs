@@ -26,6 +26,10 @@ internal static class Load
         return new Outcome(all.Length / seconds, all);
     }
 
+    /// <summary>Sends all requests over one connection, one after the other. Latencies in seconds, in the order of the requests.</summary>
+    internal static async Task<IReadOnlyList<double>> InOrderAsync(Uri target, Func<byte[]?> next, int expectedStatus, TimeProvider time, CancellationToken stop) =>
+        await ConnectAndSendAsync(target, next, expectedStatus, time, stop);
+
     private static async Task<List<double>> ConnectAndSendAsync(Uri target, Func<byte[]?> next, int expectedStatus, TimeProvider time, CancellationToken stop)
     {
         using var connection = new Connection(await ConnectAsync(target));
