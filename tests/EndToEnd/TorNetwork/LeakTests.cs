@@ -11,6 +11,9 @@ public sealed class LeakTests(TorWorld world)
 {
     private static readonly TimeSpan s_patience = TimeSpan.FromMinutes(4);
 
+    /// <summary>A tor of a private network asks a directory again for the same service after five seconds.</summary>
+    private static readonly TimeSpan s_askedAgain = TimeSpan.FromSeconds(6);
+
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
     [Fact]
@@ -81,9 +84,19 @@ public sealed class LeakTests(TorWorld world)
 
         async Task<string> TacitAsync(params string[] words)
         {
-            (int code, string output, string errors) = await inside.RunAsync(Program, words).WaitAsync(s_patience, Ct);
-            Assert.True(code == 0, $"tacit {string.Join(' ', words)}: {errors}{output}");
-            return output;
+            for (int attempt = 1; ; attempt++)
+            {
+                (int code, string output, string errors) = await inside.RunAsync(Program, words).WaitAsync(s_patience, Ct);
+                if (code == 0)
+                {
+                    return output;
+                }
+
+                // On a busy machine a directory of this small network may not answer in time: the program says so, and that the call is safe to repeat, and so it has to be.
+                Assert.True(attempt < 5 && errors.Contains("has no descriptor in the network", StringComparison.Ordinal), $"tacit {string.Join(' ', words)}: {errors}{output}");
+                TestContext.Current.AddWarning(errors);
+                await Task.Delay(s_askedAgain, Ct);
+            }
         }
     }
 
