@@ -54,7 +54,7 @@ Console.WriteLine();
 Console.Write(Report.Table(rows));
 if (flags.Contains("--save") || (words is ["all"] && !flags.Contains("--quick")))
 {
-    await Report.SaveAsync(Machine.BenchFolder(), machine, rows, stop.Token);
+    await Report.SaveAsync(Machine.BenchFolder(), machine, [.. chosen.Select(suite => suite.Name)], rows, stop.Token);
 }
 
 return rows.Exists(row => row.IsMet == false) ? 1 : 0;

@@ -36,7 +36,12 @@ internal static class Report
     }
 
     /// <summary>Replaces the rows measured now and keeps the others, in the order in which they first came.</summary>
-    internal static async Task SaveAsync(string folder, string machine, IReadOnlyList<Row> measured, CancellationToken cancellationToken)
+    /// <param name="folder">The bench folder.</param>
+    /// <param name="machine">When and where it was.</param>
+    /// <param name="suites">What was measured.</param>
+    /// <param name="measured">Its rows.</param>
+    /// <param name="cancellationToken">Ends the writing.</param>
+    internal static async Task SaveAsync(string folder, string machine, IReadOnlyList<string> suites, IReadOnlyList<Row> measured, CancellationToken cancellationToken)
     {
         string json = Path.Combine(folder, "last.json");
         List<Row> rows = File.Exists(json)
@@ -62,7 +67,25 @@ internal static class Report
         string text = await File.ReadAllTextAsync(readme, cancellationToken);
         int start = text.IndexOf(TableStart, StringComparison.Ordinal) + TableStart.Length;
         int end = text.IndexOf(TableEnd, StringComparison.Ordinal);
-        await File.WriteAllTextAsync(readme, $"{text[..start]}\n{machine}\n\n{Table(rows)}{text[end..]}", cancellationToken);
+        string[] places = text[start..end].Split('\n').Where(line => line.StartsWith("- ", StringComparison.Ordinal)).ToArray();
+        await File.WriteAllTextAsync(readme, $"{text[..start]}\n{Places(places, machine, suites)}\n{Table(rows)}{text[end..]}", cancellationToken);
+    }
+
+    /// <summary>Which suite was measured where: a line each for those measured together, the newest first.</summary>
+    private static string Places(string[] before, string machine, IReadOnlyList<string> suites)
+    {
+        StringBuilder lines = new($"- {string.Join(", ", suites)}: {machine}\n");
+        foreach (string line in before)
+        {
+            int colon = line.IndexOf(": ", StringComparison.Ordinal);
+            string[] left = [.. line[2..colon].Split(", ").Except(suites)];
+            if (left.Length > 0)
+            {
+                lines.Append(CultureInfo.InvariantCulture, $"- {string.Join(", ", left)}{line[colon..]}\n");
+            }
+        }
+
+        return lines.ToString();
     }
 
     private static string Goal(Row row) =>
