@@ -7,6 +7,8 @@ namespace Tacit.Hosting;
 /// <summary>What roles read of each other, such as an issuer's directory or a gateway's sealing keys: the same for everyone, and signed.</summary>
 public static class PublicDocument
 {
+    private const string Untrusted = "no secure connection to it: its certificate is not valid here, or TLS is older than 1.2";
+
     /// <summary>Fetches it over a connection of its own: it happens every few minutes, and a name may have moved meanwhile.</summary>
     /// <param name="address">Where it is.</param>
     /// <param name="maxBytes">How long it may be.</param>
@@ -47,6 +49,4 @@ public static class PublicDocument
             _ => ExceptionNames.Of(exception),
         };
     }
-
-    private const string Untrusted = "no secure connection to it: its certificate is not valid here, or TLS is older than 1.2";
 }

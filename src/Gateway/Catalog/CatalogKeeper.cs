@@ -157,15 +157,11 @@ internal sealed partial class CatalogKeeper : IAsyncDisposable
         {
             document = await _fetch!(either.Token);
         }
-        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
-        {
-            return "the issuer does not answer in time";
-        }
 #pragma warning disable CA1031 // The source may be the issuer itself, in this process; whatever it throws, the last directory stays good.
-        catch (Exception e) when (e is not OperationCanceledException)
+        catch (Exception e) when (e is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
 #pragma warning restore CA1031
         {
-            return $"it could not be fetched from the issuer: {PublicDocument.FaultOf(e)}";
+            return $"the issuer does not hand it out: {PublicDocument.FaultOf(e)}";
         }
 
         return await TryAdoptAsync(document, isCached: false, cancellationToken);
