@@ -92,7 +92,7 @@ public sealed class LeakTests(TorWorld world)
                     return output;
                 }
 
-                // On a busy machine a directory of this small network may not answer in time: the program says so, and that the call is safe to repeat, and so it has to be.
+                // A service counts as published once one directory of Tor's took it; a new tor may ask the others before (see TorWorld.CreateAccountAsync).
                 Assert.True(attempt < 5 && errors.Contains("has no descriptor in the network", StringComparison.Ordinal), $"tacit {string.Join(' ', words)}: {errors}{output}");
                 TestContext.Current.AddWarning(errors);
                 await Task.Delay(s_askedAgain, Ct);
