@@ -63,7 +63,7 @@ wait
 
 # What failed, once more, where a reader of the last lines finds it.
 for log in "$results"/*.log; do
-  sed -n '/^ *Failed Tacit\./,/^ *Stack Trace:/{/Stack Trace:/d;/Error Message:/d;p}' "$log" | cut -c 1-300
+  sed -n '/^ *Failed Tacit\./,/^ *Stack Trace:/{/Stack Trace:/d;/Error Message:/d;p}' "$log" | cut -c 1-300 | head -n 60
 done
 
 cat "$results"/*.counts | awk -v seconds=$SECONDS -v file="$results/summary" '

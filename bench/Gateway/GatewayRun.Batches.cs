@@ -41,10 +41,9 @@ internal sealed partial class GatewayRun
                 gateway.Address, Source(salted.Zip(plain).SelectMany((pair, i) => i % 2 == 0 ? (byte[][])[pair.First, pair.Second] : [pair.Second, pair.First])), 200, _time, cancellationToken);
             for (int pair = 0; pair < salted.Length; pair++)
             {
-                int first = 2 * pair;
-                (double with, double without) = pair % 2 == 0 ? (idle[first], idle[first + 1]) : (idle[first + 1], idle[first]);
+                double without = idle[(2 * pair) + 1 - (pair % 2)];
                 Note(pairs, "without", without);
-                Note(pairs, "added", with - without);
+                Note(pairs, "added", idle[(2 * pair) + (pair % 2)] - without);
             }
 
             async Task RateAsync(string name, Child child, IEnumerable<byte[]> requests)
